@@ -1,0 +1,180 @@
+package spec
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Bind is one socket that a node opens for listeners, and how it tells them apart.
+type Bind struct {
+	Address netip.AddrPort
+	// Listeners are those served on the socket, by VIP address: one where the
+	// VIP itself is bound, several where l4 nodes in front name the VIP in a
+	// PROXY header.
+	Listeners map[netip.Addr]*Listener
+	// ProxyFrom are the l4 nodes that must, and alone may, send a PROXY v2
+	// header. Empty means that clients connect directly, without one.
+	ProxyFrom []netip.Addr
+}
+
+// For returns the listener for a connection to vip, or nil. Where the socket is
+// the VIP's own, every address is taken for it, so that wildcards work.
+func (b Bind) For(vip netip.Addr) *Listener {
+	if len(b.ProxyFrom) > 0 {
+		return b.Listeners[vip.Unmap()]
+	}
+	for _, l := range b.Listeners {
+		return l
+	}
+	return nil
+}
+
+// Node returns the node and its site, or nil and nil when there is no such node.
+func (s *Spec) Node(name NodeName) (*Node, *Site) {
+	for i := range s.Sites {
+		for j := range s.Sites[i].Nodes {
+			if s.Sites[i].Nodes[j].Name == name {
+				return &s.Sites[i].Nodes[j], &s.Sites[i]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// Has reports whether the role is switched on in the node.
+func (n *Node) Has(r Role) bool { return n != nil && slices.Contains(n.Roles, r) }
+
+// DNSListen is where the node's dns role listens.
+func (n *Node) DNSListen() []netip.AddrPort {
+	if len(n.DNS) > 0 {
+		return n.DNS
+	}
+	return []netip.AddrPort{netip.AddrPortFrom(n.Address, 53)}
+}
+
+// With lists the site's nodes that have a role.
+func (st *Site) With(r Role) []*Node {
+	var nodes []*Node
+	for i := range st.Nodes {
+		if st.Nodes[i].Has(r) {
+			nodes = append(nodes, &st.Nodes[i])
+		}
+	}
+	return nodes
+}
+
+// VIP returns the VIP of that name, or nil.
+func (s *Spec) VIP(name VIPName) *VIP {
+	return find(s.VIPs, func(v *VIP) bool { return v.Name == name })
+}
+
+// Route returns the route of that name, or nil.
+func (s *Spec) Route(name RouteName) *Route {
+	return find(s.Routes, func(r *Route) bool { return r.Name == name })
+}
+
+// Listener returns the listener of that name, or nil.
+func (s *Spec) Listener(name ListenerName) *Listener {
+	return find(s.Listeners, func(l *Listener) bool { return l.Name == name })
+}
+
+// TargetGroup returns the target group of that name, or nil.
+func (s *Spec) TargetGroup(name TargetGroupName) *TargetGroup {
+	return find(s.TargetGroups, func(g *TargetGroup) bool { return g.Name == name })
+}
+
+func find[T any](list []T, is func(*T) bool) *T {
+	for i := range list {
+		if is(&list[i]) {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// At lists the group's targets that the nodes of a site use.
+func (g *TargetGroup) At(site SiteName) []Target {
+	var at []Target
+	for _, t := range g.Targets {
+		if t.Site == "" || t.Site == site {
+			at = append(at, t)
+		}
+	}
+	return at
+}
+
+// L7Group is the implied group of a site's l7 nodes on one port, to which l4
+// nodes send the flows of http and https listeners.
+func L7Group(port uint16) TargetGroupName { return TargetGroupName(fmt.Sprintf("l7:%d", port)) }
+
+// VIPGroup is the implied group of a VIP's addresses at every site on the port
+// of one listener, which dns nodes probe.
+func VIPGroup(vip VIPName, l ListenerName) TargetGroupName {
+	return TargetGroupName("vip:" + string(vip) + ":" + string(l))
+}
+
+// L4Binds lists what a node binds as an l4 node: every listener on the VIPs of
+// its site. It is empty without the role.
+func (s *Spec) L4Binds(self NodeName) []Bind {
+	node, site := s.Node(self)
+	if !node.Has(RoleL4) {
+		return nil
+	}
+	return s.vipBinds(site, func(*Listener) bool { return true })
+}
+
+// L7Binds lists what a node binds as an l7 node. Behind l4 nodes of its site it
+// binds its own address at each listener's port and takes PROXY headers from
+// them; without any it binds the VIPs themselves. It is empty without the role.
+func (s *Spec) L7Binds(self NodeName) []Bind {
+	node, site := s.Node(self)
+	if !node.Has(RoleL7) {
+		return nil
+	}
+	front := site.With(RoleL4)
+	isHTTP := func(l *Listener) bool { return l.Protocol.IsHTTP() }
+	if len(front) == 0 {
+		return s.vipBinds(site, isHTTP)
+	}
+	var from []netip.Addr
+	for _, n := range front {
+		from = append(from, n.Address)
+	}
+	var binds []Bind
+	byPort := map[uint16]int{}
+	for _, b := range s.vipBinds(site, isHTTP) {
+		port := b.Address.Port()
+		i, seen := byPort[port]
+		if !seen {
+			i = len(binds)
+			byPort[port] = i
+			binds = append(binds, Bind{
+				Address:   netip.AddrPortFrom(node.Address, port),
+				Listeners: map[netip.Addr]*Listener{},
+				ProxyFrom: from,
+			})
+		}
+		binds[i].Listeners[b.Address.Addr()] = b.For(b.Address.Addr())
+	}
+	return binds
+}
+
+// vipBinds lists one bind for each address of each wanted listener's VIP at a site.
+func (s *Spec) vipBinds(site *Site, wanted func(*Listener) bool) []Bind {
+	var binds []Bind
+	for i := range s.Listeners {
+		l := &s.Listeners[i]
+		vip := s.VIP(l.VIP)
+		if vip == nil || !wanted(l) {
+			continue
+		}
+		for _, addr := range vip.Addresses[site.Name] {
+			binds = append(binds, Bind{
+				Address:   netip.AddrPortFrom(addr, l.Port),
+				Listeners: map[netip.Addr]*Listener{addr: l},
+			})
+		}
+	}
+	return binds
+}

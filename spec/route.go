@@ -1,0 +1,119 @@
+package spec
+
+// Route is an ordered list of rules for some hosts; listeners name it.
+type Route struct {
+	Name RouteName `json:"name" required:"true"`
+	// Hosts are exact names, or *.example.com; none means every host.
+	Hosts    []string `json:"hosts,omitempty"`
+	Rules    []Rule   `json:"rules" required:"true"`
+	Timeouts Timeouts `json:"timeouts,omitzero"`
+}
+
+// Rule says which requests it takes, what is done to them, and where they go.
+// The first rule of a route that matches wins.
+type Rule struct {
+	// Match is a list of alternatives; none means every request.
+	Match   []Match  `json:"match,omitempty"`
+	Filters []Choice `json:"filters,omitempty" kind:"filter"`
+	// TargetGroups share the requests by weight; none only where a filter answers.
+	TargetGroups []GroupRef `json:"targetGroups,omitempty"`
+	Sticky       *Sticky    `json:"sticky,omitempty"`
+	Timeouts     Timeouts   `json:"timeouts,omitzero"`
+	Retries      Retries    `json:"retries,omitzero"`
+}
+
+// Match is one alternative; everything it names must hold.
+type Match struct {
+	Path *PathMatch `json:"path,omitempty"`
+	// Methods lists the methods that match; none means every one.
+	Methods []string `json:"methods,omitempty"`
+	// Headers must be present with exactly this value; names ignore case.
+	Headers map[string]string `json:"headers,omitempty"`
+}
+
+// PathMatch matches the path, without query, as sent but with dot segments removed.
+type PathMatch struct {
+	Exact string `json:"exact,omitempty" oneof:"path"`
+	// Prefix matches whole segments: /api takes /api and /api/x, not /apix.
+	Prefix string `json:"prefix,omitempty" oneof:"path"`
+}
+
+// Sticky keeps a client on the group and target it was first sent to.
+type Sticky struct {
+	Cookie *StickyCookie `json:"cookie" required:"true"`
+}
+
+// StickyCookie remembers group and target in a signed cookie: no state is held.
+type StickyCookie struct {
+	Name string `json:"name,omitempty" default:"PORTICO"`
+	// TTL is how long the cookie holds after it was set; 0 means until the browser closes.
+	TTL Duration `json:"ttl,omitempty" range:"0s..8760h"`
+}
+
+// Retries says how often a request is tried on another target. Only requests
+// that are safe, or of which no byte was sent, are tried again.
+type Retries struct {
+	// Attempts after the first; 0 means DefaultRetries, a negative number none.
+	Attempts int `json:"attempts,omitempty" range:"-1..10"`
+}
+
+// DefaultRetries is how many more targets are tried when connecting fails.
+const DefaultRetries = 2
+
+// TargetGroup is a set of interchangeable targets with one health check and one balance.
+type TargetGroup struct {
+	Name TargetGroupName `json:"name" required:"true"`
+	// Balance is how a target is chosen; unset means round-robin for requests
+	// and maglev for flows.
+	Balance *Choice `json:"balance,omitempty" kind:"balance"`
+	// Health is the check; without one targets are trusted as they are listed.
+	Health  *Health  `json:"health,omitempty"`
+	Targets []Target `json:"targets" required:"true"`
+	// WhenNoneHealthy is open (use all targets) or fail (use none).
+	WhenNoneHealthy WhenNoneHealthy `json:"whenNoneHealthy,omitempty" default:"open" enum:"open|fail"`
+	// ProxyProtocol sends the client's address to tcp targets.
+	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty" enum:"v2"`
+	Timeouts      Timeouts      `json:"timeouts,omitzero"`
+}
+
+// WhenNoneHealthy is what happens when health has nothing left to offer.
+type WhenNoneHealthy string
+
+// The answers to "nothing is healthy".
+const (
+	FailOpen   WhenNoneHealthy = "open" // all are used
+	FailClosed WhenNoneHealthy = "fail" // none is used
+)
+
+// ProxyProtocol is the version of the PROXY header sent to a target; empty means none.
+type ProxyProtocol string
+
+// ProxyV2 is the binary PROXY header.
+const ProxyV2 ProxyProtocol = "v2"
+
+// Health is an active health check.
+type Health struct {
+	Check Choice `json:"check" required:"true" kind:"check"`
+	Timing
+}
+
+// Target is one address that serves; its short form is the address.
+type Target struct {
+	Address AddrPort `json:"address" required:"true" short:"true"`
+	// Name is what people call it; the address when empty.
+	Name string `json:"name,omitempty"`
+	// Site restricts the target to the nodes of one site; empty means all.
+	Site SiteName `json:"site,omitempty"`
+	// Weight is its share; 0 takes nothing new, without being unhealthy.
+	Weight int `json:"weight" default:"1" range:"0..65535"`
+	// Drain takes nothing new and lets the rest finish.
+	Drain bool `json:"drain,omitempty"`
+}
+
+// Label is the target's name for people: Name, or else its address.
+func (t Target) Label() string {
+	if t.Name != "" {
+		return t.Name
+	}
+	return t.Address.String()
+}

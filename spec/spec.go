@@ -1,0 +1,221 @@
+package spec
+
+import "net/netip"
+
+// Version is the only value of the document's first key, "portico".
+const Version = "v1"
+
+// Names are typed so that the compiler refuses a swapped argument.
+type (
+	// SiteName names a Site.
+	SiteName string
+	// NodeName names a Node, unique over all sites.
+	NodeName string
+	// VIPName names a VIP.
+	VIPName string
+	// ListenerName names a Listener.
+	ListenerName string
+	// RouteName names a Route.
+	RouteName string
+	// TargetGroupName names a TargetGroup. Names the tiers imply for themselves
+	// hold a colon, which no name a user writes may; see Imply.
+	TargetGroupName string
+)
+
+// Spec is the whole desired state. Every node of every site is handed the same
+// one. Its fields are read-only once it was applied.
+//
+// The struct tags are the schema, read by package config: json is the key,
+// default the value of an absent key, range and enum what is allowed, kind the
+// table a Choice is decoded with, short the field a plain scalar stands for,
+// and required a key that must be there.
+type Spec struct {
+	// Portico is the version of the document, always "v1".
+	Portico      string        `json:"portico" required:"true" enum:"v1"`
+	Sites        []Site        `json:"sites,omitempty"`
+	VIPs         []VIP         `json:"vips,omitempty"`
+	Zones        []Zone        `json:"zones,omitempty"`
+	Certificates []Certificate `json:"certificates,omitempty"`
+	Listeners    []Listener    `json:"listeners,omitempty"`
+	Routes       []Route       `json:"routes,omitempty"`
+	TargetGroups []TargetGroup `json:"targetGroups,omitempty"`
+	Secrets      Secrets       `json:"secrets,omitzero"`
+	// Drain bounds how long a node that stops, or a listener that is removed,
+	// waits for what is in flight before it closes it.
+	Drain Duration `json:"drain,omitempty" default:"30s" range:"0s..24h"`
+	// AccessLog says how requests are logged.
+	AccessLog AccessLog `json:"accessLog,omitempty" default:"json" enum:"json|common|off"`
+}
+
+// AccessLog is the format of the access log.
+type AccessLog string
+
+// The formats of the access log.
+const (
+	AccessLogJSON   AccessLog = "json"   // one JSON object a line
+	AccessLogCommon AccessLog = "common" // the Common Log Format
+	AccessLogOff    AccessLog = "off"    // no access log
+)
+
+// Secrets are keys that several nodes must share.
+type Secrets struct {
+	// Sticky signs sticky cookies: the first key signs, all verify. Without one
+	// each process makes its own at start, and cookies do not outlive it.
+	Sticky []Secret `json:"sticky,omitempty"`
+}
+
+// Site is a place with its own nodes and VIPs: a region or a data center.
+type Site struct {
+	Name     SiteName `json:"name" required:"true" short:"true"`
+	Location Location `json:"location,omitzero"`
+	Nodes    []Node   `json:"nodes,omitempty"`
+}
+
+// Location is where a site is, for DNS policies that weigh distance.
+type Location struct {
+	Country   string  `json:"country,omitempty"` // ISO 3166-1 alpha-2
+	Latitude  float64 `json:"latitude,omitempty" range:"-90..90"`
+	Longitude float64 `json:"longitude,omitempty" range:"-180..180"`
+}
+
+// Role is a tier switched on in a node.
+type Role string
+
+// The roles a node can have.
+const (
+	RoleDNS Role = "dns"
+	RoleVIP Role = "vip"
+	RoleL4  Role = "l4"
+	RoleL7  Role = "l7"
+)
+
+// Node is a machine running Portico.
+type Node struct {
+	Name NodeName `json:"name" required:"true"`
+	// Address is where the other nodes reach this one, and the source of what
+	// it sends to targets.
+	Address netip.Addr `json:"address" required:"true"`
+	Roles   []Role     `json:"roles" required:"true" enum:"dns|vip|l4|l7"`
+	// DNS is where the dns role listens, UDP and TCP; none means Address:53.
+	DNS []netip.AddrPort `json:"dns,omitempty"`
+}
+
+// Announce is how the world learns that a node holds a VIP.
+type Announce string
+
+// The ways to announce a VIP.
+const (
+	AnnounceNone Announce = "none" // already routed here
+	AnnounceBGP  Announce = "bgp"
+	AnnounceARP  Announce = "arp"
+)
+
+// VIP is an address clients reach: in each site its own.
+type VIP struct {
+	Name VIPName `json:"name" required:"true"`
+	// Addresses lists, by site, at most one address per family.
+	Addresses map[SiteName][]netip.Addr `json:"addresses" required:"true"`
+	Announce  Announce                  `json:"announce,omitempty" default:"none" enum:"none|bgp|arp"`
+	// Health is how dns nodes probe the VIP at each site.
+	Health VIPHealth `json:"health,omitzero"`
+}
+
+// VIPHealth is how dns nodes probe a VIP: at each site, every listener must
+// answer. An http or https listener answers when a HEAD request for / gets any
+// status below 500; a tcp listener when it accepts a connection.
+type VIPHealth struct {
+	// Listeners restricts the probes to these; none means all of the VIP.
+	Listeners []ListenerName `json:"listeners,omitempty"`
+	Timing
+}
+
+// Timing is the rhythm of a health check.
+type Timing struct {
+	// Interval is the time between two probes of one target, give or take 10 %.
+	Interval Duration `json:"interval,omitempty" default:"5s" range:"100ms..1h"`
+	// Timeout is how long one probe may take.
+	Timeout Duration `json:"timeout,omitempty" default:"2s" range:"10ms..10m"`
+	// Rise is how many probes in a row must pass before an unhealthy target is healthy.
+	Rise int `json:"rise,omitempty" default:"2" range:"1..100"`
+	// Fall is how many probes in a row must fail before a healthy target is unhealthy.
+	Fall int `json:"fall,omitempty" default:"3" range:"1..100"`
+}
+
+// Certificate is a TLS certificate and the names it is served for.
+type Certificate struct {
+	// Hosts are matched against SNI: exact names, or *.example.com for one label.
+	Hosts []string  `json:"hosts" required:"true"`
+	Files CertFiles `json:"files" required:"true"`
+}
+
+// CertFiles are the PEM files of a certificate.
+type CertFiles struct {
+	Certificate File   `json:"certificate" required:"true"` // leaf first, then the chain
+	Key         Secret `json:"key" required:"true"`
+}
+
+// Protocol is what a listener speaks.
+type Protocol string
+
+// The protocols of a listener.
+const (
+	ProtocolHTTP  Protocol = "http"
+	ProtocolHTTPS Protocol = "https"
+	ProtocolTCP   Protocol = "tcp"
+)
+
+// IsHTTP reports whether the protocol ends at the L7 tier.
+func (p Protocol) IsHTTP() bool { return p == ProtocolHTTP || p == ProtocolHTTPS }
+
+// Listener is a VIP, a port and a protocol.
+type Listener struct {
+	Name     ListenerName `json:"name" required:"true"`
+	VIP      VIPName      `json:"vip" required:"true"`
+	Port     uint16       `json:"port" required:"true" range:"1..65535"`
+	Protocol Protocol     `json:"protocol" required:"true" enum:"http|https|tcp"`
+	// Redirect sends every request elsewhere, before any route (http only).
+	Redirect *ListenerRedirect `json:"redirect,omitempty"`
+	// Routes are tried in order; the most specific host wins (http and https).
+	Routes []RouteName `json:"routes,omitempty"`
+	// TargetGroups share the flows by weight (tcp).
+	TargetGroups []GroupRef `json:"targetGroups,omitempty"`
+	// TrustedProxies are clients whose X-Forwarded-* headers are believed.
+	TrustedProxies []netip.Prefix `json:"trustedProxies,omitempty"`
+	Timeouts       Timeouts       `json:"timeouts,omitzero"`
+	Limits         Limits         `json:"limits,omitzero"`
+}
+
+// ListenerRedirect sends a whole listener elsewhere; its short form is the scheme.
+type ListenerRedirect struct {
+	Scheme string `json:"scheme" required:"true" enum:"https" short:"true"`
+	// Port of the new URL; 0 means that of the https listener of the same VIP.
+	Port uint16 `json:"port,omitempty" range:"0..65535"`
+	Code int    `json:"code,omitempty" default:"308" enum:"301|302|303|307|308"`
+}
+
+// Timeouts bound each phase of a connection or request. Zero inherits: target
+// group over rule over route over listener over DefaultTimeouts. "off" (any
+// negative value) means no bound.
+type Timeouts struct {
+	Connect  Duration `json:"connect,omitempty"`  // to a target, each try
+	Head     Duration `json:"head,omitempty"`     // until a request head is whole
+	Body     Duration `json:"body,omitempty"`     // between two reads of a body, either way
+	Response Duration `json:"response,omitempty"` // from request sent to response head
+	Idle     Duration `json:"idle,omitempty"`     // between two requests; for tcp, with no byte either way
+	Tunnel   Duration `json:"tunnel,omitempty"`   // an upgraded connection with no byte either way
+	Total    Duration `json:"total,omitempty"`    // a whole request; none by default
+}
+
+// Limits bound what one listener takes. Zero means the default.
+type Limits struct {
+	Connections int  `json:"connections,omitempty" range:"0..10000000"` // at once; 0 means no limit but the process's files
+	Head        Size `json:"head,omitempty" default:"32KiB" range:"1KiB..64KiB"`
+	Headers     int  `json:"headers,omitempty" default:"100" range:"1..1000"`
+	Body        Size `json:"body,omitempty"` // 0 means no limit
+}
+
+// GroupRef names a target group and its share; its short form is the name.
+type GroupRef struct {
+	Name   TargetGroupName `json:"name" required:"true" short:"true"`
+	Weight int             `json:"weight" default:"1" range:"0..65535"`
+}

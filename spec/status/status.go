@@ -1,0 +1,145 @@
+// Package status holds what is seen, as spec holds what is wanted: the shapes
+// that nodes report over the API and that the command line renders.
+//
+// It imports only the standard library and spec, and decides nothing.
+package status
+
+import (
+	"net/netip"
+	"time"
+
+	"portico/spec"
+)
+
+// Verdict is what health says of a target.
+type Verdict uint8
+
+// The verdicts. Unknown is neither healthy nor dead: it is used only when
+// nothing is healthy.
+const (
+	Unknown Verdict = iota
+	Healthy
+	Unhealthy
+)
+
+var verdictNames = [...]string{"unknown", "healthy", "unhealthy"}
+
+// String is the word of the vocabulary.
+func (v Verdict) String() string { return verdictNames[v] }
+
+// MarshalText writes the word.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads the word; anything unheard of is Unknown.
+func (v *Verdict) UnmarshalText(text []byte) error {
+	*v = Unknown
+	for i, name := range verdictNames {
+		if name == string(text) {
+			*v = Verdict(i)
+		}
+	}
+	return nil
+}
+
+// Node is what one node says of itself.
+type Node struct {
+	Name       spec.NodeName `json:"name"`
+	Site       spec.SiteName `json:"site"`
+	Roles      []spec.Role   `json:"roles"`
+	State      string        `json:"state"` // serving, draining or stopped
+	Generation uint64        `json:"generation"`
+	Started    time.Time     `json:"started"`
+	Listeners  []Listener    `json:"listeners,omitempty"`
+	Groups     []Group       `json:"targetGroups,omitempty"`
+	Records    []Record      `json:"records,omitempty"`
+}
+
+// Listener is one bound listener of one tier.
+type Listener struct {
+	Name    string         `json:"name"`
+	Tier    spec.Role      `json:"tier"`
+	Address netip.AddrPort `json:"address"`
+	// Active counts flows (l4) or connections (l7) open now.
+	Active int64 `json:"active"`
+	// Total counts flows (l4), requests (l7) or queries (dns) since start.
+	Total uint64 `json:"total"`
+	// Failed counts those that ended by a fault of ours or of a target.
+	Failed uint64 `json:"failed"`
+}
+
+// Group is a target group as one node sees it.
+type Group struct {
+	Name    spec.TargetGroupName `json:"name"`
+	Balance string               `json:"balance"`
+	// Mode says which targets are used: healthy, unknown (none is healthy),
+	// fail-open (all are unhealthy, all are used) or none.
+	Mode    string   `json:"mode"`
+	Targets []Target `json:"targets"`
+}
+
+// Target is one target as one node sees it.
+type Target struct {
+	Label   string        `json:"label"`
+	Address spec.AddrPort `json:"address"`
+	Site    spec.SiteName `json:"site,omitempty"`
+	Weight  int           `json:"weight"`
+	Drain   bool          `json:"drain,omitempty"`
+	Verdict Verdict       `json:"verdict"`
+	// Used says whether new requests or flows may be sent to it now.
+	Used   bool      `json:"used"`
+	Reason string    `json:"reason,omitempty"` // why the verdict is what it is
+	Since  time.Time `json:"since"`            // of the verdict
+	Active int64     `json:"active"`           // requests or flows in flight from this node
+	Total  uint64    `json:"total"`            // requests or flows sent by this node since start
+}
+
+// Record is one DNS name with a policy, and what it answers now.
+type Record struct {
+	Name   string       `json:"name"`
+	Policy string       `json:"policy"`
+	Mode   string       `json:"mode"` // healthy, unknown, fail-open or none
+	Sites  []RecordSite `json:"sites"`
+}
+
+// RecordSite is one site a record may answer with.
+type RecordSite struct {
+	Site      spec.SiteName `json:"site"`
+	Addresses []netip.Addr  `json:"addresses"`
+	Weight    int           `json:"weight,omitempty"`
+	Verdict   Verdict       `json:"verdict"`
+	Used      bool          `json:"used"`
+	Reason    string        `json:"reason,omitempty"`
+}
+
+// Question is what explain is asked: a request as a client would make it.
+type Question struct {
+	URL    string              `json:"url"`
+	Method string              `json:"method,omitempty"` // GET when empty
+	From   netip.Addr          `json:"from,omitzero"`
+	Header map[string][]string `json:"header,omitempty"`
+	// VIP and Flow are filled in on the way: the address DNS answered with, and
+	// the client's port where one is needed for hashing.
+	VIP  netip.AddrPort `json:"vip,omitzero"`
+	Flow uint16         `json:"flow,omitempty"`
+}
+
+// Answer is what one tier of one node would do with a Question.
+type Answer struct {
+	Tier spec.Role     `json:"tier"`
+	Node spec.NodeName `json:"node"`
+	// Result is the one-line outcome.
+	Result string `json:"result"`
+	// Lines are the reasons, in the order they were weighed.
+	Lines []Line `json:"lines,omitempty"`
+	// Next are the addresses the request would go to, best first: a VIP (dns),
+	// an l7 node or tcp target (l4), a target (l7). Empty means it ends here.
+	Next []netip.AddrPort `json:"next,omitempty"`
+}
+
+// Line is one thing that was weighed.
+type Line struct {
+	// Mark is "+" for what was chosen, "-" for what was ruled out, "" for a fact.
+	Mark  string `json:"mark,omitempty"`
+	Depth int    `json:"depth,omitempty"`
+	Text  string `json:"text"`
+}
