@@ -1,0 +1,211 @@
+package exchange
+
+import (
+	"net/netip"
+	"time"
+
+	"portico/l7/message"
+	"portico/spec"
+	"portico/target"
+)
+
+// Handler makes the decisions of one listener: where a request goes and what is
+// changed on its way. It is pure apart from counters and logs, never blocks, and
+// serves many connections at once. A connection asks for the current Handler at
+// the start of each request and stays with it until that request's End.
+//
+// Requests, responses and everything they point to are valid only during the
+// call, except that what Begin puts in the request, and what Response puts in
+// the response, must stay valid until End; Decision.Scratch is meant for that.
+//
+// The calls of one request: Begin; any number of Next; then Response if a target
+// answered, or Fail if none did; and always one End. A request that could not
+// be read (bad, too large, too slow) has no Begin, only Fail and End, and
+// Decision.Begun is false.
+type Handler interface {
+	// Bounds are those of the listener, in force while a head is read.
+	Bounds() *Bounds
+	// Begin routes the request, filters it (it may edit and add fields, the
+	// target and the authority), and sets either d.Fixed, or d.Target with
+	// d.Address. With neither the client gets 503.
+	Begin(req *message.Request, d *Decision)
+	// Next sets another d.Target and d.Address after the last one did not take
+	// the request, and reports whether there is one. The machine asks at most
+	// d.Attempts times, never after anything of a request was sent that must
+	// not be sent twice.
+	Next(req *message.Request, d *Decision, why Why) bool
+	// Response filters the head of a target's final answer (or its 101) before
+	// it goes to the client. Fields of framing are not in it, and are not to be added.
+	Response(req *message.Request, resp *message.Response, d *Decision)
+	// Fail sets d.Fixed to what the client is told when the machine must answer
+	// itself, with this status; left nil, the client gets a plain fixed text.
+	Fail(req *message.Request, d *Decision, status int, why Why)
+	// End observes how the request ended: access log, metrics, target.End.
+	End(req *message.Request, d *Decision, r *Result)
+}
+
+// Bounds are what a listener allows while no route is known yet. They are read
+// only. A duration of zero or less means no bound.
+type Bounds struct {
+	Head        int // bytes of a request head, and of a response's
+	Fields      int // lines of one head or of trailers
+	HeadTimeout time.Duration
+	IdleTimeout time.Duration
+}
+
+// Client is what a connection knows of its client before any request.
+type Client struct {
+	Peer  netip.AddrPort // who connected, after a PROXY header
+	Local netip.AddrPort // what it connected to: the VIP
+	TLS   bool
+	// Of the TLS handshake: the name asked for and the numbers of version and
+	// cipher suite (crypto/tls).
+	ServerName string
+	Version    uint16
+	Cipher     uint16
+}
+
+// TargetsMax is how many targets one request is tried on at most: the first and
+// the most retries a spec may ask for.
+const TargetsMax = 11
+
+// Decision is what the handler decided about one request, and its working
+// memory. The machine clears it before each request, except Scratch's capacity and State.
+type Decision struct {
+	// Set by the machine before Begin.
+	Client *Client
+	Now    time.Time // when the head was whole
+	Draw   uint64    // uniformly random
+	Serial int       // of the request on its connection, from 0
+	Begun  bool      // Begin was called
+
+	// Set by the handler.
+	Route     spec.RouteName
+	Rule      int
+	Group     spec.TargetGroupName
+	Target    *target.Target
+	Address   netip.AddrPort // of Target; the only thing the machine looks at
+	Fixed     *Fixed
+	Timeouts  spec.Timeouts // resolved: zero and negative mean no bound
+	Attempts  int           // how often Next may be asked
+	BodyLimit int64         // of the request's body in bytes; 0 means none
+
+	// Tried is the handler's list of targets that did not take the request; it
+	// has room for TargetsMax without allocation.
+	Tried []*target.Target
+	tried [TargetsMax]*target.Target
+
+	// Scratch is memory for field values the handler makes up; append to it.
+	// What it held for one request is overwritten by the next.
+	Scratch []byte
+	// Answer is room for a Fixed made for this request.
+	Answer Fixed
+	// State is the handler's own; it is kept from request to request and from
+	// connection to connection, so that its memory can be used again.
+	State any
+}
+
+// reset makes d ready for the next request.
+func (d *Decision) reset() {
+	*d = Decision{Scratch: d.Scratch[:0], State: d.State, Answer: Fixed{Fields: d.Answer.Fields[:0]}}
+	d.Tried = d.tried[:0]
+}
+
+// Fixed is an answer that no target is asked for. Content-Length, Connection and
+// (where Body is nil for a status that has one) nothing else is added to Fields.
+type Fixed struct {
+	Status int
+	Fields []message.Field
+	Body   []byte
+	// Close ends the connection after the answer.
+	Close bool
+}
+
+// Result says how a request ended.
+type Result struct {
+	Status int    // sent to the client; 0 if none was
+	Why    Why    // OK, or what went wrong first
+	Detail string // for the log, never for the client; may be empty
+
+	Start     time.Time     // when the first byte of the head came
+	Wait      time.Duration // from Start until the head was whole
+	Connect   time.Duration // spent on connecting to targets; 0 when pooled
+	FirstByte time.Duration // from Start until the target's final head was whole; 0 if never
+	Total     time.Duration // from Start until the end
+
+	BytesIn  int64 // of the request's body or the tunnel, from the client
+	BytesOut int64 // of the response's body or the tunnel, to the client
+	Retries  int   // targets or connections tried after the first
+	Reused   bool  // the target's connection was pooled
+	Tunnel   bool  // it was upgraded
+}
+
+// Why is the reason a request ended as it did. Its string is stable: it appears
+// in the access log and as a label of metrics.
+type Why uint8
+
+// The reasons.
+const (
+	OK                  Why = iota // answered by a target, wholly
+	Handled                        // answered by the handler: redirect, fixed response
+	ClientClosed                   // the client went away before its answer was whole
+	ClientTimeout                  // the client sent or took its bytes too slowly
+	ClientBadRequest               // not HTTP, or not allowed: 400, 417, 501, 505
+	ClientTooLarge                 // head or body above a limit: 413, 431
+	TargetConnectFailed            // no connection to any target that was tried
+	TargetConnectTimeout           // the last connection tried took too long
+	TargetTimeout                  // the target took or sent its bytes too slowly
+	TargetClosed                   // the target went away before its answer was whole
+	TargetBadResponse              // the target's answer is not HTTP
+	NoTarget                       // the handler named no target
+	TotalTimeout                   // the whole request took too long
+	TunnelTimeout                  // no byte either way for too long
+	Drained                        // cut off when the drain's bound passed
+	whys
+)
+
+// Whys lists every reason, for the labels of metrics.
+func Whys() []Why {
+	all := make([]Why, whys)
+	for i := range all {
+		all[i] = Why(i)
+	}
+	return all
+}
+
+// String is the reason's stable name.
+func (w Why) String() string {
+	switch w {
+	case OK:
+		return "ok"
+	case Handled:
+		return "handled"
+	case ClientClosed:
+		return "client-closed"
+	case ClientTimeout:
+		return "client-timeout"
+	case ClientBadRequest:
+		return "client-bad-request"
+	case ClientTooLarge:
+		return "client-too-large"
+	case TargetConnectFailed:
+		return "target-connect-failed"
+	case TargetConnectTimeout:
+		return "target-connect-timeout"
+	case TargetTimeout:
+		return "target-timeout"
+	case TargetClosed:
+		return "target-closed"
+	case TargetBadResponse:
+		return "target-bad-response"
+	case NoTarget:
+		return "no-target"
+	case TotalTimeout:
+		return "total-timeout"
+	case TunnelTimeout:
+		return "tunnel-timeout"
+	case Drained:
+		return "drained"
+	}
+	return "unknown"
+}

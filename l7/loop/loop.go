@@ -1,0 +1,117 @@
+// Package loop is the boundary between the L7 tier and the drivers that move its
+// bytes.
+//
+// What comes in: listening sockets and a Service that says what is served on
+// them. What goes out: connections to targets, and the bytes that machines of
+// l7/exchange ask to be sent.
+//
+// A driver never decides anything about a request; it reads PROXY headers, does
+// TLS, accepts, dials, pools, reads and writes, and executes actions.
+//
+// Start reading at Driver; package portable is the one built on net.Conn.
+package loop
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"portico/l7/exchange"
+)
+
+// Service is what is served on one socket. Its answers may change between calls
+// (a new spec); each is asked anew for every connection.
+type Service interface {
+	// Listener is the one a connection to vip belongs to, or nil.
+	Listener(vip netip.Addr) Listener
+	// ProxyFrom are those that must, and alone may, connect, and send a PROXY v2
+	// header first. Empty means that clients connect directly, without one.
+	ProxyFrom() []netip.Addr
+	// Ready is the answer to the readiness probe of an l4 node.
+	Ready() bool
+	// Refused observes a connection that was closed before any request.
+	Refused(peer netip.AddrPort, why Refusal)
+}
+
+// Listener is one listener of a Service, for as long as the connections it took.
+type Listener interface {
+	// Handler is the one for a new request.
+	Handler() exchange.Handler
+	// TLS is how clients are greeted; nil means in plain text.
+	TLS() *tls.Config
+	// Opened counts a connection; false refuses it because there are too many.
+	Opened() bool
+	// Closed counts it as over; called once for each Opened that was true.
+	Closed()
+}
+
+// Refusal is why a connection was closed before any request.
+type Refusal uint8
+
+// The refusals.
+const (
+	TooMany      Refusal = iota // the listener's limit of connections
+	NotTrusted                  // not one of ProxyFrom
+	BadProxy                    // no PROXY header, or a bad or late one
+	NoListener                  // no listener has that VIP
+	BadHandshake                // the TLS handshake failed or took too long
+)
+
+// String is the refusal's stable name, for logs and labels.
+func (r Refusal) String() string {
+	switch r {
+	case TooMany:
+		return "too-many"
+	case NotTrusted:
+		return "not-trusted"
+	case BadProxy:
+		return "bad-proxy-header"
+	case NoListener:
+		return "no-listener"
+	case BadHandshake:
+		return "bad-handshake"
+	}
+	return "unknown"
+}
+
+// Options are what every driver needs.
+type Options struct {
+	// Dial opens a connection to a target; it must honor ctx.
+	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Log takes what an operator should know; nil discards it.
+	Log *slog.Logger
+	// PoolIdle is how long a connection to a target is kept for its next
+	// request; 0 means 30 s, a negative value that none is kept.
+	PoolIdle time.Duration
+	// PoolPerTarget bounds the idle connections to one target; 0 means 256.
+	PoolPerTarget int
+	// PoolTotal bounds the idle connections to all targets; 0 means 4096.
+	PoolTotal int
+}
+
+// Driver moves the bytes of connections. Its methods are safe for use by several
+// goroutines.
+type Driver interface {
+	// Serve accepts connections on ln until ln is closed, then returns nil; the
+	// connections live on. Another error of ln is returned.
+	Serve(ln net.Listener, svc Service) error
+	// Retain closes the idle connections to addresses that are not wanted any more.
+	Retain(wanted func(netip.AddrPort) bool)
+	// Drain closes idle connections, lets requests finish, and returns when none
+	// is left, or with ctx's error. Listeners must be closed before.
+	Drain(ctx context.Context) error
+	// Close resets every connection at once, and ends what Serve and Drain started.
+	Close() error
+	// Stats counts what is open now.
+	Stats() Stats
+}
+
+// Stats counts what a driver holds.
+type Stats struct {
+	Clients int // connections of clients
+	Targets int // connections to targets in use
+	Idle    int // pooled connections to targets
+}
