@@ -54,6 +54,10 @@ type Request struct {
 	KeepAlive bool   // the client would send another request
 	Expect100 bool   // Expect: 100-continue
 	Upgrade   []byte // the protocol of a valid Upgrade request, else nil
+
+	// Scratch is memory for what could not be a slice of the head: a Host in
+	// lower case, a Path without dot segments. Only a codec writes it.
+	Scratch []byte
 }
 
 // Response is one response, whatever it came by.
