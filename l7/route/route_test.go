@@ -1,0 +1,277 @@
+package route_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"portico/l7/message"
+	"portico/l7/route"
+	"portico/spec"
+)
+
+// req builds a request from "METHOD host path" and "name: value" headers.
+func req(line string, headers ...string) *message.Request {
+	parts := strings.SplitN(line, " ", 3)
+	r := &message.Request{Method: []byte(parts[0]), Host: []byte(parts[1]), Path: []byte(parts[2])}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Fields = append(r.Fields, message.Field{Name: []byte(name), Value: []byte(value)})
+	}
+	return r
+}
+
+func prefix(p string) spec.Match { return spec.Match{Path: &spec.PathMatch{Prefix: p}} }
+func exact(p string) spec.Match  { return spec.Match{Path: &spec.PathMatch{Exact: p}} }
+
+func rule(m ...spec.Match) spec.Rule { return spec.Rule{Match: m} }
+
+// shop is a table with every kind of host and predicate.
+func shop() *route.Table {
+	return route.Compile([]*spec.Route{
+		{Name: "shop", Hosts: []string{"shop.example.com", "SHOP.example.org."}, Rules: []spec.Rule{
+			rule(exact("/health")),
+			rule(prefix("/api/v1/"), exact("/legacy")),
+			rule(spec.Match{Path: &spec.PathMatch{Prefix: "/api"}, Methods: []string{"POST", "PUT"}}),
+			rule(spec.Match{Headers: map[string]string{"X-Beta": "1", "x-a": "b"}}),
+			rule(prefix("/api")),
+		}},
+		{Name: "shop-rest", Hosts: []string{"shop.example.com"}, Rules: []spec.Rule{rule(prefix("/"))}},
+		{Name: "wild", Hosts: []string{"*.example.com"}, Rules: []spec.Rule{{}}},
+		{Name: "deep", Hosts: []string{"*.b.example.com"}, Rules: []spec.Rule{{}}},
+		{Name: "any", Rules: []spec.Rule{rule(exact("/"))}},
+	})
+}
+
+// The most specific host wins, then the first rule of its routes.
+func TestMatch(t *testing.T) {
+	tests := []struct {
+		name    string
+		line    string
+		headers []string
+		want    string // route/rule@path, or "none"
+	}{
+		{"exact path", "GET shop.example.com /health", nil, "shop/0@/health"},
+		{"exact path is not a prefix", "GET shop.example.com /health/x", nil, "shop-rest/0@"},
+		{"first rule wins", "POST shop.example.com /api/v1/x", nil, "shop/1@/api/v1"},
+		{"alternatives are or", "GET shop.example.com /legacy", nil, "shop/1@/legacy"},
+		{"trailing slash of a prefix is nothing", "GET shop.example.com /api/v1", nil, "shop/1@/api/v1"},
+		{"method", "PUT shop.example.com /api/v2", nil, "shop/2@/api"},
+		{"method is case sensitive", "put shop.example.com /api/v2", nil, "shop/4@/api"},
+		{"whole segments", "GET shop.example.com /apix", nil, "shop-rest/0@"},
+		{"headers are and", "GET shop.example.com /", []string{"X-BETA: 1"}, "shop-rest/0@"},
+		{"header names ignore case", "GET shop.example.com /", []string{"X-BETA: 1", "X-A: b"}, "shop/3@"},
+		{"any line of a header", "GET shop.example.com /", []string{"x-beta: 0", "x-beta: 1", "x-a: b"}, "shop/3@"},
+		{"header values keep case", "GET shop.example.com /", []string{"x-beta: 1", "x-a: B"}, "shop-rest/0@"},
+		{"second route of the host", "GET shop.example.com /x", nil, "shop-rest/0@"},
+		{"a host spelled with capitals and a dot", "GET shop.example.org /health", nil, "shop/0@/health"},
+		{"a request with a trailing dot", "GET shop.example.org. /health", nil, "shop/0@/health"},
+		{"no fall through to a less specific host", "GET shop.example.org /", nil, "none"},
+		{"wildcard", "GET a.example.com /", nil, "wild/0@"},
+		{"wildcard of several labels", "GET x.y.example.com /", nil, "wild/0@"},
+		{"longest wildcard", "GET a.b.example.com /", nil, "deep/0@"},
+		{"a wildcard needs a label", "GET example.com /", nil, "any/0@/"},
+		{"a wildcard needs a label, not a dot", "GET .example.com /", nil, "any/0@/"},
+		{"routes without hosts", "GET other.test /", nil, "any/0@/"},
+		{"no host at all", "GET  /", nil, "any/0@/"},
+		{"no rule", "GET other.test /x", nil, "none"},
+	}
+	table := shop()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := req(tt.line, tt.headers...)
+			if got := show(table.Match(r)); got != tt.want {
+				t.Errorf("Match(%s) = %s, want %s", tt.line, got, tt.want)
+			}
+			f, ok, lines := table.Explain(r)
+			if got := show(f, ok); got != tt.want {
+				t.Errorf("Explain(%s) = %s, want %s", tt.line, got, tt.want)
+			}
+			if last := lines[len(lines)-1]; ok != (last.Mark == "+") {
+				t.Errorf("Explain(%s) ends with %+v, found %v", tt.line, last, ok)
+			}
+		})
+	}
+}
+
+func show(f route.Found, ok bool) string {
+	if !ok {
+		return "none"
+	}
+	return fmt.Sprintf("%s/%d@%s", f.Rule.Route.Name, f.Rule.Index, f.Path)
+}
+
+// IDs number the rules of the table without gaps, in order.
+func TestRules(t *testing.T) {
+	for i, r := range shop().Rules() {
+		if r.ID != i {
+			t.Errorf("Rules()[%d].ID = %d", i, r.ID)
+		}
+	}
+	if n := len(shop().Rules()); n != 9 {
+		t.Errorf("len(Rules()) = %d, want 9", n)
+	}
+}
+
+// An empty table answers nothing and says why.
+func TestEmpty(t *testing.T) {
+	table := route.Compile(nil)
+	_, ok, lines := table.Explain(req("GET a.test /"))
+	if ok || len(lines) != 1 || !strings.Contains(lines[0].Text, `"a.test" is named by no route`) {
+		t.Errorf("Explain = %v, %v", ok, lines)
+	}
+}
+
+// Explain names the predicate that failed.
+func TestExplain(t *testing.T) {
+	_, _, lines := shop().Explain(req("GET shop.example.com /apix", "X-A: c"))
+	var b strings.Builder
+	for _, l := range lines {
+		fmt.Fprintf(&b, "%1s %s\n", l.Mark, l.Text)
+	}
+	want := `  host "shop.example.com" is named by route "shop", route "shop-rest"
+- route "shop" rules[0]: path "/apix" is not "/health"
+- route "shop" rules[1]: path "/apix" is not under "/api/v1"
+- route "shop" rules[1]: path "/apix" is not "/legacy"
+- route "shop" rules[2]: path "/apix" is not under "/api"
+- route "shop" rules[3]: header x-a is "c", not "b"
+- route "shop" rules[4]: path "/apix" is not under "/api"
++ route "shop-rest" rules[0]: takes every request
+`
+	if b.String() != want {
+		t.Errorf("Explain:\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+// What Explain says of a huge table is bounded, and still ends with the answer.
+func TestExplainBounded(t *testing.T) {
+	var rules []spec.Rule
+	for i := range 5000 {
+		rules = append(rules, rule(exact(fmt.Sprintf("/%d", i))))
+	}
+	table := route.Compile([]*spec.Route{{Name: "big", Rules: rules}})
+	_, ok, lines := table.Explain(req("GET a.test /4999"))
+	if !ok || len(lines) > 210 {
+		t.Fatalf("Explain found %v with %d lines", ok, len(lines))
+	}
+	if last := lines[len(lines)-1].Text; last != `route "big" rules[4999]: path is "/4999"` {
+		t.Errorf("last line %q", last)
+	}
+	if more := lines[len(lines)-2].Text; more != "and 4800 more that did not match" {
+		t.Errorf("line before %q", more)
+	}
+}
+
+// Whatever the table, Match (which uses the index) and Explain (which tries
+// every rule in turn) find the same rule.
+func TestIndexAgreesWithScan(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		segments := rapid.SliceOfN(rapid.SampledFrom([]string{"", "a", "b", "ab"}), 0, 14)
+		path := rapid.Custom(func(t *rapid.T) string { return "/" + strings.Join(segments.Draw(t, "segments"), "/") })
+		match := rapid.Custom(func(t *rapid.T) spec.Match {
+			var m spec.Match
+			switch rapid.IntRange(0, 3).Draw(t, "kind") {
+			case 0:
+				m = exact(path.Draw(t, "exact"))
+			case 1, 2:
+				m = prefix(path.Draw(t, "prefix"))
+			}
+			if rapid.IntRange(0, 3).Draw(t, "withMethod") == 0 {
+				m.Methods = []string{rapid.SampledFrom([]string{"GET", "PUT"}).Draw(t, "method")}
+			}
+			return m
+		})
+		r := &spec.Route{Name: "r"}
+		for range rapid.IntRange(1, 30).Draw(t, "rules") {
+			r.Rules = append(r.Rules, rule(rapid.SliceOfN(match, 1, 3).Draw(t, "match")...))
+		}
+		table := route.Compile([]*spec.Route{r})
+		for range 5 {
+			q := req("GET h " + path.Draw(t, "path"))
+			f, ok, _ := table.Explain(q)
+			if got, want := show(table.Match(q)), show(f, ok); got != want {
+				t.Fatalf("Match(%s) = %s, Explain found %s", q.Path, got, want)
+			}
+		}
+	})
+}
+
+// Shares follow the weights, weight 0 gets nothing, and no weight at all is nil.
+func TestChoose(t *testing.T) {
+	groups := []spec.GroupRef{{Name: "none", Weight: 0}, {Name: "nine", Weight: 9}, {Name: "zero", Weight: 0}, {Name: "one", Weight: 1}}
+	table := route.Compile([]*spec.Route{{Name: "r", Rules: []spec.Rule{
+		{TargetGroups: groups},
+		{TargetGroups: []spec.GroupRef{{Name: "off", Weight: 0}}},
+		{},
+	}}})
+	rules := table.Rules()
+	rng := rand.New(rand.NewPCG(1, 2))
+	const n = 100_000
+	count := map[spec.TargetGroupName]int{}
+	for range n {
+		count[rules[0].Choose(rng.Uint64()).Name]++
+	}
+	if got := count["nine"]; got < n*89/100 || got > n*91/100 || count["one"]+got != n {
+		t.Errorf("shares of 9 to 1 are %v of %d", count, n)
+	}
+	if g := rules[0].Choose(0); g.Name != "nine" {
+		t.Errorf("Choose(0) = %v", g)
+	}
+	if g := rules[0].Choose(^uint64(0)); g.Name != "one" {
+		t.Errorf("Choose(max) = %v", g)
+	}
+	if rules[1].Choose(7) != nil || rules[2].Choose(7) != nil {
+		t.Error("Choose without any weight is not nil")
+	}
+	if rules[0].Named("one") != &groups[3] || rules[0].Named("two") != nil {
+		t.Error("Named does not find by name")
+	}
+}
+
+// big is a table of n routes with a host and twenty path rules each, and one
+// route with n rules.
+func big(n int) *route.Table {
+	var routes []*spec.Route
+	one := &spec.Route{Name: "one", Hosts: []string{"one.test"}}
+	for i := range n {
+		r := &spec.Route{Name: spec.RouteName(fmt.Sprintf("r%d", i)), Hosts: []string{fmt.Sprintf("h%d.example.com", i)}}
+		for j := range 20 {
+			r.Rules = append(r.Rules, rule(prefix(fmt.Sprintf("/p%d", j))))
+		}
+		routes = append(routes, r)
+		one.Rules = append(one.Rules, rule(prefix(fmt.Sprintf("/svc%d", i))))
+	}
+	return route.Compile(append(routes, one))
+}
+
+// Matching allocates nothing, in tables of any size.
+func TestMatchAllocates(t *testing.T) {
+	table := big(100)
+	for _, line := range []string{"GET h7.example.com /p19/x", "GET one.test /svc99/a/b/c", "GET none.test /"} {
+		r := req(line)
+		if n := testing.AllocsPerRun(100, func() { table.Match(r) }); n != 0 {
+			t.Errorf("Match(%s) allocates %v times", line, n)
+		}
+	}
+}
+
+func BenchmarkMatch(b *testing.B) {
+	for _, n := range []int{10, 10_000} {
+		table := big(n)
+		for _, line := range []string{"GET h7.example.com /p19/x/y", "GET one.test /svc9/x/y"} {
+			r := req(line)
+			b.Run(fmt.Sprintf("%d/%s", n, bytes.TrimPrefix(r.Path, []byte("/"))), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, ok := table.Match(r); !ok {
+						b.Fatal("no match")
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package route
+
+import (
+	"math/bits"
+
+	"portico/spec"
+)
+
+// Choose returns the target group that a uniformly random draw falls to, by
+// weight. It returns nil when the rule names none, or none with a weight.
+func (r *Rule) Choose(draw uint64) *spec.GroupRef {
+	n := len(r.weights)
+	if n == 0 || r.weights[n-1] == 0 {
+		return nil
+	}
+	at, _ := bits.Mul64(draw, r.weights[n-1]) // draw scaled to the sum of weights
+	i := 0
+	for r.weights[i] <= at {
+		i++
+	}
+	return &r.Spec.TargetGroups[i]
+}
+
+// Named returns the rule's reference to a group of that name, or nil.
+func (r *Rule) Named(name spec.TargetGroupName) *spec.GroupRef {
+	for i := range r.Spec.TargetGroups {
+		if r.Spec.TargetGroups[i].Name == name {
+			return &r.Spec.TargetGroups[i]
+		}
+	}
+	return nil
+}
+
+// newWeights returns the running sums of the weights.
+func newWeights(groups []spec.GroupRef) []uint64 {
+	sums := make([]uint64, len(groups))
+	var sum uint64
+	for i, g := range groups {
+		sum += uint64(max(g.Weight, 0))
+		sums[i] = sum
+	}
+	return sums
+}
