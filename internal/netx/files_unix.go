@@ -11,7 +11,7 @@ func FilesMax() int {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil || limit.Cur > filesUnbounded {
 		return 0
 	}
-	return int(limit.Cur) //nolint:unconvert // the type differs between systems
+	return int(limit.Cur)
 }
 
 // filesUnbounded is where a limit stops being one.

@@ -17,11 +17,11 @@ import (
 
 const signature = "0d0a0d0a000d0a515549540a"
 
-func raw(t testing.TB, parts ...string) []byte {
-	t.Helper()
+func raw(tb testing.TB, parts ...string) []byte {
+	tb.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(strings.Join(parts, ""), " ", ""))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
