@@ -121,6 +121,9 @@ type Question struct {
 	// the client's port where one is needed for hashing.
 	VIP  netip.AddrPort `json:"vip,omitzero"`
 	Flow uint16         `json:"flow,omitempty"`
+	// Seat is the address of the l7 node that the l4 tier chose; without an l4
+	// tier it is the VIP.
+	Seat netip.AddrPort `json:"seat,omitzero"`
 }
 
 // Answer is what one tier of one node would do with a Question.
