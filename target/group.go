@@ -1,49 +1,239 @@
 package target
 
 import (
-	"net/netip"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
 
+	"portico/internal/clock"
 	"portico/spec"
 	"portico/spec/status"
 	"portico/target/balance"
+	"portico/target/health"
 )
 
 // Group is the live view of one target group.
-type Group struct{}
+type Group struct {
+	name    spec.TargetGroupName
+	targets *Targets
 
-// Target is the live view of one target.
-type Target struct{}
+	passed, failed atomic.Uint64 // probes
+
+	table atomic.Pointer[table]
+	stale atomic.Bool // a verdict changed after table was built
+
+	mu    sync.Mutex // guards the writing of table, and the states of the members
+	probe health.Probe
+}
+
+func newGroup(t *Targets, name spec.TargetGroupName) *Group {
+	return &Group{name: name, targets: t}
+}
 
 // Name of the group.
-func (g *Group) Name() spec.TargetGroupName { panic("stub") }
+func (g *Group) Name() spec.TargetGroupName { return g.name }
 
 // Spec is what the group was last applied with.
-func (g *Group) Spec() *spec.TargetGroup { panic("stub") }
+func (g *Group) Spec() *spec.TargetGroup { return g.table.Load().spec }
 
-// Pick chooses a target for something new, or nil. Those tried already are passed over while others are left.
-func (g *Group) Pick(q balance.Query, tried []*Target) *Target { panic("stub") }
+// Mode says which targets are used: one of ModeHealthy and the others.
+func (g *Group) Mode() string { return g.table.Load().mode }
+
+// Pick chooses a target for something new, or nil when there is none. Those
+// tried already are passed over; when all were tried, it returns nil.
+func (g *Group) Pick(q balance.Query, tried []*Target) *Target {
+	return g.table.Load().pick(q, tried)
+}
 
 // Resume returns the target with this ID if what began there may go on there:
 // it is still listed and not unhealthy (draining and weight 0 are fine).
-func (g *Group) Resume(id uint64) *Target { panic("stub") }
+func (g *Group) Resume(id uint64) *Target {
+	m := g.table.Load().byID[id]
+	if m == nil || m.health.Load().verdict == status.Unhealthy {
+		return nil
+	}
+	return m
+}
+
+// Targets lists the group's targets as the spec does. The caller does not
+// change the list.
+func (g *Group) Targets() []*Target { return g.table.Load().members }
 
 // Status reports the group and its targets.
-func (g *Group) Status() status.Group { panic("stub") }
+func (g *Group) Status() status.Group {
+	t := g.table.Load()
+	s := status.Group{Name: g.name, Balance: t.balance().Name, Mode: t.mode, Targets: make([]status.Target, len(t.members))}
+	for i, m := range t.members {
+		s.Targets[i] = m.status()
+	}
+	return s
+}
 
-// ID identifies the target in its group, alike on every node (hash of its address).
-func (t *Target) ID() uint64 { panic("stub") }
+// apply takes a new spec of the group and reports whether there is anything
+// new in it. The caller holds targets.mu.
+func (g *Group) apply(want *spec.TargetGroup) (changed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before := g.table.Load()
+	if before != nil && reflect.DeepEqual(before.spec, want) {
+		return false
+	}
+	var had *spec.Health
+	known := map[uint64]*Target{}
+	if before != nil {
+		had, known = before.spec.Health, before.byID
+	}
+	g.setProbe(want.Health)
+	members := make([]*Target, len(want.Targets))
+	kept := make(map[*Target]bool, len(members))
+	for i := range want.Targets {
+		m := known[balance.Key(want.Targets[i].Address.AddrPort)]
+		if m == nil {
+			m = g.newTarget(&want.Targets[i])
+			m.retime(want.Health, nil)
+		} else {
+			m.retime(want.Health, had)
+		}
+		m.spec.Store(&want.Targets[i])
+		members[i], kept[m] = m, true
+	}
+	for _, m := range known {
+		if !kept[m] {
+			m.halt()
+		}
+	}
+	g.replace(build(want, members))
+	g.startLocked()
+	return true
+}
 
-// Label is the target's name for people.
-func (t *Target) Label() string { panic("stub") }
+func (g *Group) newTarget(s *spec.Target) *Target {
+	addr := plain(s.Address.AddrPort)
+	return &Target{group: g, id: balance.Key(addr), addr: addr}
+}
 
-// Address is where the target is reached.
-func (t *Target) Address() netip.AddrPort { panic("stub") }
+func (g *Group) setProbe(h *spec.Health) {
+	if h == nil {
+		g.probe = nil
+		return
+	}
+	check, ok := health.Lookup(h.Check.Name)
+	if !ok {
+		panic("target: health check " + h.Check.Name + "; Targets.Check refuses it")
+	}
+	g.probe = check.New(h.Check.Params)
+}
 
-// Verdict is what health says now.
-func (t *Target) Verdict() (status.Verdict, string) { panic("stub") }
+// retime takes a changed health check: the verdict stays, except where there was
+// or is no check at all. A prober that asks another question is halted, for
+// start to begin again.
+func (t *Target) retime(want, had *spec.Health) {
+	now := clock.Now
+	switch {
+	case want == nil:
+		t.halt()
+		if t.health.Load() == nil || had != nil {
+			t.state = health.NewState(1, 1, "no health check", now())
+		}
+	case had == nil:
+		t.state = health.NewState(want.Rise, want.Fall, "not probed yet", now())
+	default:
+		t.state.Retime(want.Rise, want.Fall)
+		if !sameQuestion(want, had) {
+			t.halt()
+		}
+	}
+	t.publish()
+}
 
-// Begin counts a request or flow sent to the target; every Begin needs one End.
-func (t *Target) Begin() { panic("stub") }
+// sameQuestion says whether a running prober may go on as it is.
+func sameQuestion(a, b *spec.Health) bool {
+	return a.Interval == b.Interval && a.Timeout == b.Timeout && reflect.DeepEqual(a.Check, b.Check)
+}
 
-// End counts it as over.
-func (t *Target) End() { panic("stub") }
+// replace puts a table in place. The group is locked.
+func (g *Group) replace(t *table) {
+	before := g.table.Load()
+	t.install(before)
+	g.table.Store(t)
+}
+
+// refresh rebuilds the table after a verdict changed. Of many that change
+// together, the first to get the lock does it for all.
+func (g *Group) refresh() {
+	g.stale.Store(true)
+	g.mu.Lock()
+	if g.stale.Swap(false) {
+		t := g.table.Load()
+		g.replace(build(t.spec, t.members))
+	}
+	g.mu.Unlock()
+	g.targets.o.OnChange(g)
+}
+
+// start starts a prober for each member that needs one.
+func (g *Group) start() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.startLocked()
+}
+
+func (g *Group) startLocked() {
+	ctx := g.targets.running
+	if ctx == nil || ctx.Err() != nil || g.probe == nil {
+		return
+	}
+	t := g.table.Load()
+	for _, m := range t.members {
+		if m.prober == nil {
+			m.startProber(ctx, t.spec.Health, g.probe)
+		}
+	}
+}
+
+// stop ends all probing of a group that was removed.
+func (g *Group) stop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range g.table.Load().members {
+		m.halt()
+	}
+}
+
+// step takes the result of one probe, unless the prober was halted meanwhile.
+func (g *Group) step(m *Target, p *prober, err error, timeout time.Duration) {
+	reason := "check passed"
+	if err == nil {
+		g.passed.Add(1)
+	} else {
+		g.failed.Add(1)
+		reason = health.Reason(err, timeout)
+	}
+	now := clock.Now()
+	g.mu.Lock()
+	if m.prober != p {
+		g.mu.Unlock()
+		return
+	}
+	since := m.state.Since()
+	changed := m.state.Step(err == nil, reason, now)
+	m.publish()
+	verdict := m.state.Verdict()
+	g.mu.Unlock()
+	if changed {
+		g.announce(m, verdict, reason, now.Sub(since))
+		g.refresh()
+	}
+}
+
+// announce logs a change of verdict: what it is now, why, and how long it was
+// something else.
+func (g *Group) announce(m *Target, v status.Verdict, reason string, after time.Duration) {
+	log := g.targets.o.Log
+	if v == status.Healthy {
+		log.Info("target is healthy", "group", g.name, "target", m.Label(), "address", m.addr, "after", after)
+		return
+	}
+	log.Warn("target is unhealthy", "group", g.name, "target", m.Label(), "address", m.addr, "reason", reason, "after", after)
+}

@@ -1,14 +1,27 @@
 // Package balance chooses one of several candidates. It is pure: no clock,
 // socket or goroutine; the caller draws the randomness and keeps the loads.
+//
+// One algorithm is one file and one line in All; package balancetest holds what
+// each of them must keep.
 package balance
 
 import "sync/atomic"
+
+// CandidatesMax is how many candidates a picker may be built from. The limits
+// below it relate to it: see maglev.go.
+const CandidatesMax = 4096
+
+// WeightMax is the largest weight of a candidate. Sums of CandidatesMax such
+// weights, and a product of two of those sums, fit 64 bits.
+const WeightMax = 65535
+
+const _ = uint64(CandidatesMax*WeightMax) * uint64(CandidatesMax*WeightMax)
 
 // Candidate is a target that may be chosen.
 type Candidate struct {
 	// Key identifies the target alike on every node (a hash of its address).
 	Key uint64
-	// Weight is its share, above zero.
+	// Weight is its share, above zero and at most WeightMax.
 	Weight int
 	// Load counts the requests or flows it has in flight; the caller keeps it.
 	Load *atomic.Int64
@@ -20,11 +33,19 @@ type Query struct {
 	Draw uint64 // uniformly random, for the algorithms that draw
 }
 
+// Again returns the query for another attempt after the choice for q was no
+// use: a different key and draw, the same for the same attempt on every node.
+func (q Query) Again(attempt int) Query {
+	return Query{Key: Mix(q.Key, attempt), Draw: Mix(q.Draw, attempt)}
+}
+
 // Picker chooses among the candidates it was built from. It is safe for use by
 // several goroutines and does not allocate.
 type Picker interface {
 	// Pick returns the index of the chosen candidate, or -1 when there are none.
-	Pick(Query) int
+	Pick(q Query) int
+	// Peek returns what Pick would, and leaves nothing behind.
+	Peek(q Query) int
 	// Loaded says that the Load of candidate i changed.
 	Loaded(i int)
 }
@@ -33,7 +54,11 @@ type Picker interface {
 type Algorithm struct {
 	Name    string
 	Summary string
-	Params  func() any // see spec.Kind; nil means no parameters
-	// New builds a picker; it keeps neither params nor the slice.
+	// Hashes says that the choice depends on Query.Key and the set of
+	// candidates alone, so that two nodes agree on it.
+	Hashes bool
+	Params func() any // see spec.Kind; nil means no parameters
+	// New builds a picker; it keeps neither params nor the slice. More
+	// candidates than CandidatesMax are a fault of the caller.
 	New func(params any, candidates []Candidate) Picker
 }

@@ -1,0 +1,120 @@
+package balance
+
+import (
+	"cmp"
+	"slices"
+)
+
+// maglev gives the same key the same candidate, on every node, and moves few
+// keys when a candidate comes or goes.
+//
+// For: flows, where several nodes behind ECMP must send a flow to the same
+// target without telling each other; and caches, where a key should stay put.
+//
+// Not for: few keys, or keys of very different weight (one client behind a large
+// NAT): a hash does not look at loads.
+//
+// Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer",
+// NSDI 2016, section 3.4. Each candidate prefers the slots of the table in an
+// order of its own, made from its key; candidates take turns to claim the next
+// free slot they prefer, heavier ones more turns, until the table is full. The
+// order of turns is that of the keys, so the order of candidates is no matter.
+type maglev struct {
+	slots []uint16 // slot → candidate; nil when there are none
+}
+
+const (
+	// slotsPerTable is prime, so that every stride visits every slot. It bounds
+	// how even the shares are: with CandidatesMax candidates each holds about
+	// 16 slots, and a candidate's share is right to one slot or so.
+	slotsPerTable = 65537
+	slotsEach     = slotsPerTable / CandidatesMax
+)
+
+// The table must be far larger than the number of candidates, and a candidate's
+// index must fit a slot.
+const (
+	_ = uint(slotsEach - 10)
+	_ = uint16(CandidatesMax)
+)
+
+// preference is where a candidate stands in its walk over the slots.
+type preference struct {
+	key    uint64
+	weight uint64
+	index  uint16
+	next   uint32 // the slot it prefers next
+	stride uint32 // never 0
+	due    uint64 // what it has saved towards its next turn, in weights
+}
+
+func newMaglev(_ any, candidates []Candidate) Picker {
+	if len(candidates) == 0 {
+		return &maglev{}
+	}
+	return &maglev{slots: fill(preferences(candidates))}
+}
+
+// preferences lists the candidates by key, each at the start of its walk.
+func preferences(candidates []Candidate) []preference {
+	prefs := make([]preference, len(candidates))
+	for i, c := range candidates {
+		prefs[i] = preference{
+			key:    c.Key,
+			weight: uint64(c.Weight),
+			index:  uint16(i),
+			next:   uint32(Mix(c.Key, 0) % slotsPerTable),
+			stride: uint32(Mix(c.Key, 1)%(slotsPerTable-1)) + 1,
+		}
+	}
+	slices.SortFunc(prefs, func(a, b preference) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.weight, b.weight))
+	})
+	return prefs
+}
+
+// fill lets the candidates claim slots in turn. The heaviest has a turn in every
+// round, the others whenever they have saved as much as it weighs.
+func fill(prefs []preference) []uint16 {
+	const free = ^uint16(0)
+	slots := make([]uint16, slotsPerTable)
+	for i := range slots {
+		slots[i] = free
+	}
+	heaviest := slices.MaxFunc(prefs, func(a, b preference) int { return cmp.Compare(a.weight, b.weight) }).weight
+	for left := len(slots); left > 0; {
+		for i := range prefs {
+			p := &prefs[i]
+			p.due += p.weight
+			if p.due < heaviest {
+				continue
+			}
+			p.due -= heaviest
+			for slots[p.next] != free {
+				p.step()
+			}
+			slots[p.next] = p.index
+			if left--; left == 0 {
+				break
+			}
+		}
+	}
+	return slots
+}
+
+func (p *preference) step() {
+	if p.next += p.stride; p.next >= slotsPerTable {
+		p.next -= slotsPerTable
+	}
+}
+
+func (m *maglev) Pick(q Query) int {
+	if m.slots == nil {
+		return -1
+	}
+	return int(m.slots[q.Key%slotsPerTable])
+}
+
+func (m *maglev) Peek(q Query) int { return m.Pick(q) }
+
+func (m *maglev) Loaded(int) {}

@@ -1,0 +1,118 @@
+package target
+
+import (
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"portico/spec"
+	"portico/spec/status"
+	"portico/target/balance"
+	"portico/target/health"
+)
+
+// Target is the live view of one target. It lives as long as its group lists its
+// address, and for whoever still holds it.
+type Target struct {
+	group *Group
+	id    uint64
+	addr  netip.AddrPort
+
+	spec   atomic.Pointer[spec.Target]
+	load   atomic.Int64  // in flight
+	total  atomic.Uint64 // begun
+	place  atomic.Pointer[place]
+	health atomic.Pointer[finding]
+
+	// Guarded by group.mu.
+	state  health.State
+	prober *prober // nil while it is not probed
+}
+
+// place is where the target is in the picker that now chooses; a nil place means
+// that it is not among the choices.
+type place struct {
+	picker balance.Picker
+	index  int
+}
+
+// finding is what is known of the target's health at one moment.
+type finding struct {
+	verdict status.Verdict
+	reason  string
+	since   time.Time
+}
+
+// ID identifies the target in its group, alike on every node (hash of its address).
+func (t *Target) ID() uint64 { return t.id }
+
+// Label is the target's name for people.
+func (t *Target) Label() string { return t.spec.Load().Label() }
+
+// Address is where the target is reached.
+func (t *Target) Address() netip.AddrPort { return t.addr }
+
+// Verdict is what health says now, and why.
+func (t *Target) Verdict() (status.Verdict, string) {
+	f := t.health.Load()
+	return f.verdict, f.reason
+}
+
+// History lists the last changes of its verdict, oldest first.
+func (t *Target) History() []health.Transition {
+	t.group.mu.Lock()
+	defer t.group.mu.Unlock()
+	return t.state.History()
+}
+
+// Active counts the requests or flows that began and did not end.
+func (t *Target) Active() int64 { return t.load.Load() }
+
+// Begin counts a request or flow sent to the target; every Begin needs one End.
+func (t *Target) Begin() {
+	t.total.Add(1)
+	t.changeLoad(1)
+}
+
+// End counts it as over.
+func (t *Target) End() { t.changeLoad(-1) }
+
+// changeLoad first counts, then looks up whom to tell: a picker put in place
+// between the two sees the count; see table.install.
+func (t *Target) changeLoad(by int64) {
+	t.load.Add(by)
+	if p := t.place.Load(); p != nil {
+		p.picker.Loaded(p.index)
+	}
+}
+
+// takesNew says whether the spec lets anything new be sent to the target.
+func (t *Target) takesNew() bool {
+	s := t.spec.Load()
+	return s.Weight > 0 && !s.Drain
+}
+
+// publish makes what the state says visible. The group is locked.
+func (t *Target) publish() {
+	f := &finding{verdict: t.state.Verdict(), reason: t.state.Reason(), since: t.state.Since()}
+	if against, needed, why := t.state.Doubt(); against > 0 {
+		switch f.verdict {
+		case status.Healthy:
+			f.reason = fmt.Sprintf("%d of %d probes failed: %s", against, needed, why)
+		case status.Unhealthy:
+			f.reason = fmt.Sprintf("%d of %d probes passed, before: %s", against, needed, f.reason)
+		case status.Unknown:
+		}
+	}
+	t.health.Store(f)
+}
+
+func (t *Target) status() status.Target {
+	s, f := t.spec.Load(), t.health.Load()
+	return status.Target{
+		Label: s.Label(), Address: s.Address, Site: s.Site, Weight: s.Weight, Drain: s.Drain,
+		Verdict: f.verdict, Reason: f.reason, Since: f.since, Used: t.place.Load() != nil,
+		Active: t.load.Load(), Total: t.total.Load(),
+	}
+}
