@@ -1,0 +1,56 @@
+# make help lists the targets. Nothing here needs root; what does is skipped by
+# the tests themselves, with the reason.
+
+GO       ?= go
+FUZZTIME ?= 10s
+LINT     := bin/tools/golangci-lint
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+# The race detector needs a C compiler that works.
+RACE     := $(shell echo 'int main(void){return 0;}' | $$($(GO) env CC) -x c -o /dev/null - 2>/dev/null && echo -race)
+# How a target finds out whether a folder holds tests yet.
+tests_in  = $(wildcard $(1)/*_test.go $(1)/*/*_test.go)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build check test conformance lab bench-l7 fuzz
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: ## build bin/portico
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/portico ./cmd/portico
+
+run: build ## build, then start the demo: two sites on this machine, no root needed
+	bin/portico demo
+
+check: $(LINT) ## format, lint and short tests, for before a commit
+	$(LINT) fmt --diff
+	$(LINT) run
+	$(GO) test -short -timeout 2m ./...
+
+test: ## go vet and every test, with the race detector when there is a C compiler
+	$(GO) vet ./...
+	@$(if $(RACE),,echo "make test: no working C compiler, so without the race detector (Debian: apt-get install gcc libc6-dev)")
+	$(GO) test $(RACE) -timeout 9m ./...
+
+conformance: ## public conformance suites (test/conformance)
+	@$(if $(call tests_in,test/conformance),$(GO) test -count=1 -timeout 15m ./test/conformance/...,echo "make conformance: no suites in test/conformance yet")
+
+lab: ## network namespaces with real routers, as root (test/lab)
+	@$(if $(call tests_in,test/lab),$(GO) test -count=1 -timeout 15m ./test/lab/...,echo "make lab: no drills in test/lab yet")
+
+bench-l7: build ## the L7 proxy beside nginx and HAProxy: CPU per request
+	$(GO) run ./bench/l7
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@grep -rE --include='*_test.go' '^func Fuzz' . | sed -E 's/^\.\/(.*)\/[^/]*\.go:func (Fuzz[A-Za-z0-9_]*).*/\1 \2/' | sort | \
+	while read -r folder target; do \
+		echo "== $$folder $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$folder" || exit 1; \
+	done
+
+# Linters have their own go.mod, away from what the product requires. Building
+# them takes minutes, once.
+$(LINT): tools/go.mod tools/go.sum
+	@echo "building the linter, once; this takes a few minutes"
+	cd tools && GOFLAGS=-mod=readonly $(GO) build -o ../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
