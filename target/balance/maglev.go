@@ -52,11 +52,21 @@ func newMaglev(_ any, candidates []Candidate) Picker {
 	if len(candidates) == 0 {
 		return &maglev{}
 	}
-	return &maglev{slots: fill(preferences(candidates))}
+	var heaviest, sum uint64
+	for _, c := range candidates {
+		heaviest = max(heaviest, uint64(c.Weight))
+		sum += uint64(c.Weight)
+	}
+	// Light candidates have nothing to do in most rounds beside a heavy one. With
+	// everyone's savings multiplied, a good part of them has in each.
+	times := max(1, heaviest*uint64(len(candidates))/(4*sum))
+	return &maglev{slots: fill(preferences(candidates, heaviest), heaviest, times)}
 }
 
-// preferences lists the candidates by key, each at the start of its walk.
-func preferences(candidates []Candidate) []preference {
+// preferences lists the candidates by key, each at the start of its walk. What
+// they begin with differs, or else many light ones would all have their first
+// turn at the same time: when the table is full.
+func preferences(candidates []Candidate, heaviest uint64) []preference {
 	prefs := make([]preference, len(candidates))
 	for i, c := range candidates {
 		prefs[i] = preference{
@@ -65,6 +75,7 @@ func preferences(candidates []Candidate) []preference {
 			index:  uint16(i),
 			next:   uint32(Mix(c.Key, 0) % slotsPerTable),
 			stride: uint32(Mix(c.Key, 1)%(slotsPerTable-1)) + 1,
+			due:    Mix(c.Key, 2) % heaviest,
 		}
 	}
 	slices.SortFunc(prefs, func(a, b preference) int {
@@ -73,29 +84,24 @@ func preferences(candidates []Candidate) []preference {
 	return prefs
 }
 
-// fill lets the candidates claim slots in turn. The heaviest has a turn in every
-// round, the others whenever they have saved as much as it weighs.
-func fill(prefs []preference) []uint16 {
+// fill lets the candidates claim slots in turn. In every round each saves its
+// weight, times over, and claims a slot for as often as that makes the heaviest
+// weight: all the same once a round when their weights are.
+func fill(prefs []preference, heaviest, times uint64) []uint16 {
 	const free = ^uint16(0)
 	slots := make([]uint16, slotsPerTable)
 	for i := range slots {
 		slots[i] = free
 	}
-	heaviest := slices.MaxFunc(prefs, func(a, b preference) int { return cmp.Compare(a.weight, b.weight) }).weight
 	for left := len(slots); left > 0; {
 		for i := range prefs {
 			p := &prefs[i]
-			p.due += p.weight
-			if p.due < heaviest {
-				continue
-			}
-			p.due -= heaviest
-			for slots[p.next] != free {
-				p.step()
-			}
-			slots[p.next] = p.index
-			if left--; left == 0 {
-				break
+			for p.due += p.weight * times; p.due >= heaviest && left > 0; p.due -= heaviest {
+				for slots[p.next] != free {
+					p.step()
+				}
+				slots[p.next] = p.index
+				left--
 			}
 		}
 	}
