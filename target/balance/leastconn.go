@@ -20,8 +20,7 @@ import (
 //
 // An indexed heap under one lock: the best candidate is on top, and a changed
 // load is sifted to its place in O(log n). Measured on two cores at once, a pick
-// with its begin and end takes 0.12 µs among 3 candidates and 0.17 µs among
-// 4,000, less than a lock-free scan of a hundred loads.
+// with its begin and end takes 0.12 µs among 3 candidates and 0.17 µs among 4,000.
 type leastConn struct {
 	mu    sync.Mutex
 	now   uint64    // virtual time: the start of the last pick
@@ -47,7 +46,12 @@ const _ = uint(turnScale/WeightMax - 4096)
 func newLeastConn(_ any, candidates []Candidate) Picker {
 	l := &leastConn{heap: make([]contest, len(candidates)), place: make([]int32, len(candidates))}
 	for i, c := range candidates {
-		l.heap[i] = contest{load: c.Load.Load(), weight: int64(c.Weight), candidate: int32(i), live: c.Load}
+		l.heap[i] = contest{
+			load: c.Load.Load(), weight: int64(c.Weight), candidate: int32(i), live: c.Load,
+			// First turns are spread out: thousands of light candidates must not
+			// all have theirs before a heavy one has its second.
+			finish: Mix(c.Key, 0) % (turnScale / uint64(c.Weight)),
+		}
 		l.place[i] = int32(i)
 	}
 	for i := len(l.heap)/2 - 1; i >= 0; i-- {
