@@ -1,0 +1,12 @@
+package filter
+
+// All lists every filter.
+var All = []Entry{
+	{"requestHeaders", "set, add and remove headers of requests", newParams[Headers], newRequestHeaders},
+	{"responseHeaders", "set, add and remove headers of responses", newParams[Headers], newResponseHeaders},
+	{"redirect", "send the client to another URL", newParams[Redirect], newRedirect},
+	{"rewrite", "change host or path on the way to the target", newParams[Rewrite], newRewrite},
+	{"respond", "answer with a fixed response", newParams[Respond], newRespond},
+}
+
+func newParams[T any]() any { return new(T) }

@@ -1,0 +1,137 @@
+// Package filter changes requests and responses on their way, or answers
+// requests itself.
+//
+// What comes in: a request that a rule took, later the response to it, and the
+// memory of its exchange. What goes out: the same request and response edited in
+// place, or a fixed answer. It does no I/O, and allocates nothing once the memory
+// of an exchange has grown to what it needs.
+//
+// The filters are the entries of All; a new one is one file and one line there.
+// Start reading at Filter, then Chain.
+package filter
+
+import (
+	"fmt"
+	"slices"
+
+	"portico/l7/exchange"
+	"portico/l7/message"
+	"portico/spec"
+)
+
+// Match is what filters need to know of how a request was matched.
+type Match struct {
+	// Prefix is the path that the rule matched by, without a trailing slash; ""
+	// when it took the whole path space.
+	Prefix string
+	// HTTPS says that the client asked for https, here or of a trusted proxy.
+	HTTPS bool
+}
+
+// Filter is one compiled step of a rule. It is immutable and serves many
+// requests at once.
+type Filter interface {
+	// Request edits a request before a target is chosen, or answers it by
+	// setting d.Fixed, after which no further filter sees the request. Values it
+	// makes up live in d.Scratch, so that they last until the request ends.
+	Request(req *message.Request, m Match, d *exchange.Decision)
+	// Response returns the fields of an answer, edited.
+	Response(fields []message.Field) []message.Field
+	// Explain says in one line what Request or Response would change.
+	Explain(req *message.Request, m Match) string
+}
+
+// Entry is one kind of filter: a line of All.
+type Entry struct {
+	Name    string
+	Summary string
+	// Params returns a pointer to new parameters, which implement spec.Checker.
+	Params func() any
+	// New compiles checked parameters; they are kept and must not change.
+	New func(params any) Filter
+}
+
+// Kinds lists the table for package config.
+func Kinds() []spec.Kind {
+	kinds := make([]spec.Kind, len(All))
+	for i, e := range All {
+		kinds[i] = spec.Kind{Name: e.Name, Summary: e.Summary, Params: e.Params}
+	}
+	return kinds
+}
+
+// Chain is the filters of one rule, in their order. Its zero value does nothing.
+type Chain struct {
+	names   []string
+	filters []Filter
+	// changesResponses is false when no filter would look at a response.
+	changesResponses bool
+}
+
+// Compile makes the chain of a rule whose parameters were checked. It fails for
+// a filter that All does not list.
+func Compile(choices []spec.Choice) (Chain, error) {
+	var c Chain
+	for _, choice := range choices {
+		i := slices.IndexFunc(All, func(e Entry) bool { return e.Name == choice.Name })
+		if i < 0 {
+			return Chain{}, fmt.Errorf("filter %q: no such filter", choice.Name)
+		}
+		params := choice.Params
+		if params == nil {
+			params = All[i].Params()
+		}
+		f := All[i].New(params)
+		c.names = append(c.names, choice.Name)
+		c.filters = append(c.filters, f)
+		_, quiet := f.(interface{ onlyRequests() })
+		c.changesResponses = c.changesResponses || !quiet
+	}
+	return c, nil
+}
+
+// Request runs the filters over a request, up to the first that answers it. An
+// answer is then filtered as a target's would be.
+func (c *Chain) Request(req *message.Request, m Match, d *exchange.Decision) {
+	for _, f := range c.filters {
+		if f.Request(req, m, d); d.Fixed != nil {
+			d.Fixed.Fields = c.Response(d.Fixed.Fields)
+			return
+		}
+	}
+}
+
+// Response runs the filters over the fields of an answer.
+func (c *Chain) Response(fields []message.Field) []message.Field {
+	if !c.changesResponses {
+		return fields
+	}
+	for _, f := range c.filters {
+		fields = f.Response(fields)
+	}
+	return fields
+}
+
+// Explain runs the filters over a request as Request does, and says one line for
+// each: its name and what it changes.
+func (c *Chain) Explain(req *message.Request, m Match, d *exchange.Decision) []string {
+	var lines []string
+	for i, f := range c.filters {
+		lines = append(lines, c.names[i]+": "+f.Explain(req, m))
+		if f.Request(req, m, d); d.Fixed != nil {
+			break
+		}
+	}
+	return lines
+}
+
+// requestOnly is embedded by filters that leave responses alone.
+type requestOnly struct{}
+
+func (requestOnly) Response(fields []message.Field) []message.Field { return fields }
+func (requestOnly) onlyRequests()                                   {}
+
+// keep appends to the memory of an exchange and returns what was appended.
+func keep(d *exchange.Decision, from int) []byte {
+	return d.Scratch[from:len(d.Scratch):len(d.Scratch)]
+}
