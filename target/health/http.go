@@ -173,9 +173,12 @@ func (a *ask) tlsConfig(to netip.AddrPort) *tls.Config {
 // judge reads the answer, no more of it than it must, and compares it with what
 // is wanted.
 func (a *ask) judge(conn net.Conn, req *http.Request) error {
-	r := bufio.NewReader(io.LimitReader(conn, headMax+bodyMax))
-	resp, err := readFinal(r, req)
-	if err != nil {
+	limited := &io.LimitedReader{R: conn, N: headMax + bodyMax}
+	resp, err := readFinal(bufio.NewReader(limited), req)
+	switch {
+	case err != nil && limited.N <= 0:
+		return fmt.Errorf("response headers are longer than %d bytes", headMax)
+	case err != nil:
 		return while("the response", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
