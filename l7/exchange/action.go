@@ -1,0 +1,123 @@
+package exchange
+
+import "net/netip"
+
+// Side is one of the two connections of an exchange.
+type Side uint8
+
+// The sides.
+const (
+	ClientSide Side = iota
+	TargetSide
+	sides
+)
+
+// String names the side.
+func (s Side) String() string {
+	if s == ClientSide {
+		return "client"
+	}
+	return "target"
+}
+
+// Kind says what a driver is to do.
+type Kind uint8
+
+// The actions.
+const (
+	// Dial connects to To, or takes a pooled connection unless Fresh is set.
+	// It is answered by one Connected or ConnectFailed, also when the target's
+	// side was closed meanwhile (then the dial should be given up at once).
+	Dial Kind = iota
+	// Send writes Segs, in order and wholly, to Side. It is answered by one Sent
+	// or SendFailed, also when the side was closed meanwhile. Until then the
+	// segments, and the input they are slices of, must not change.
+	Send
+	// Shut ends the sending direction of Side (FIN, close_notify).
+	Shut
+	// Pool keeps the target's connection for another request to its address.
+	// It is not the machine's any more.
+	Pool
+	// Close closes Side; Reset says that the peer must not take what it got for
+	// the whole (RST). On the target's side it also gives up a dial.
+	Close
+)
+
+// String names the action.
+func (k Kind) String() string {
+	switch k {
+	case Dial:
+		return "dial"
+	case Send:
+		return "send"
+	case Shut:
+		return "shut"
+	case Pool:
+		return "pool"
+	case Close:
+		return "close"
+	}
+	return "unknown"
+}
+
+// Action is one thing for the driver to do.
+type Action struct {
+	Kind  Kind
+	Side  Side           // of Send, Shut and Close
+	To    netip.AddrPort // of Dial
+	Fresh bool           // of Dial
+	Reset bool           // of Close
+	Segs  [][]byte       // of Send
+}
+
+// wants are the actions that are due, apart from Send, which the outs know.
+type wants struct {
+	dial, fresh bool
+	pool        bool
+	shut        [sides]bool
+	close       [sides]bool
+	reset       bool // of close[ClientSide]
+}
+
+// Next yields the next action in a, or false when there is nothing to do until
+// the next event. The driver calls it after every event until it is false.
+func (m *Machine) Next(a *Action) bool {
+	switch w := &m.want; {
+	case w.close[TargetSide]:
+		w.close[TargetSide] = false
+		*a = Action{Kind: Close, Side: TargetSide}
+	case m.sendable(ClientSide):
+		*a = Action{Kind: Send, Side: ClientSide, Segs: m.mem.out[ClientSide].take()}
+	case m.sendable(TargetSide):
+		*a = Action{Kind: Send, Side: TargetSide, Segs: m.mem.out[TargetSide].take()}
+	case w.shut[TargetSide] && !m.pending(TargetSide):
+		w.shut[TargetSide] = false
+		*a = Action{Kind: Shut, Side: TargetSide}
+	case w.shut[ClientSide] && !m.pending(ClientSide):
+		w.shut[ClientSide] = false
+		*a = Action{Kind: Shut, Side: ClientSide}
+	case w.pool:
+		w.pool = false
+		*a = Action{Kind: Pool, Side: TargetSide}
+	case w.dial && !m.dialing && !m.pending(TargetSide):
+		w.dial, m.dialing = false, true
+		*a = Action{Kind: Dial, Side: TargetSide, To: m.mem.d.Address, Fresh: w.fresh}
+	case w.close[ClientSide]:
+		w.close[ClientSide] = false
+		*a = Action{Kind: Close, Side: ClientSide, Reset: w.reset}
+	default:
+		return false
+	}
+	return true
+}
+
+// sendable reports whether a Send is due on a side.
+func (m *Machine) sendable(s Side) bool {
+	if m.mem == nil || s == ClientSide && m.closed || s == TargetSide && m.link != linkOpen {
+		return false
+	}
+	return m.mem.out[s].ready()
+}
+
+// pending reports whether anything is still to be sent, or being sent, on a side.
+func (m *Machine) pending(s Side) bool { return m.mem != nil && m.mem.out[s].pending() }

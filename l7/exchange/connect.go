@@ -1,0 +1,93 @@
+package exchange
+
+import (
+	"time"
+
+	"portico/l7/http1"
+	"portico/l7/message"
+)
+
+// continueWait is how long a client that asked for 100 (Continue) waits at most
+// for the target's word; many targets never send one.
+const continueWait = time.Second
+
+// dial asks for a connection to the decision's target. What the client sent of a
+// body stays with the driver, so that it can go to any target.
+func (m *Machine) dial(fresh bool, now time.Time) {
+	m.link, m.down = linkDialing, downNone
+	m.want.dial, m.want.fresh = true, fresh
+	m.dialAt = now
+	m.upAt = after(now, m.mem.d.Timeouts.Connect.D())
+}
+
+// Connected is the event that a Dial was done; reused says that the connection
+// served requests before.
+func (m *Machine) Connected(reused bool, now time.Time) {
+	m.dialing = false
+	if m.link != linkDialing || m.want.dial {
+		m.want.close[TargetSide] = true // nobody waits for it any more
+		m.settle(now)
+		return
+	}
+	m.link, m.reused, m.targetEOF, m.sentTarget = linkOpen, reused, false, false
+	m.mem.res.Reused = reused
+	if !reused {
+		m.mem.res.Connect += now.Sub(m.dialAt)
+	}
+	m.sendRequest(now)
+}
+
+// sendRequest sends the head to the target and lets the body follow.
+func (m *Machine) sendRequest(now time.Time) {
+	mem := m.mem
+	t := &mem.d.Timeouts
+	o := &mem.out[TargetSide]
+	wait := mem.req.Expect100 && m.up == upHeld
+	o.grown(http1.AppendRequestHead(o.buffer(), &mem.req, http1.RequestOptions{Expect100: wait}))
+	m.chunkUp = mem.req.Framing == message.Chunked
+	m.down, m.downAt = downHead, time.Time{}
+	mem.rhead, mem.rscan = mem.rhead[:0], http1.Scanner{}
+	switch {
+	case m.up == upDone:
+		m.upAt, m.downAt = time.Time{}, after(now, t.Response.D())
+	case wait:
+		m.up, m.upAt = upWait, now.Add(continueWait)
+	default:
+		m.up, m.upAt = upBody, after(now, t.Body.D())
+	}
+}
+
+// ConnectFailed is the event that a Dial could not be done.
+func (m *Machine) ConnectFailed(err error, now time.Time) {
+	m.dialing = false
+	if m.link != linkDialing || m.want.dial {
+		m.settle(now)
+		return
+	}
+	m.notConnected(502, TargetConnectFailed, err, now)
+}
+
+// notConnected tries the next target, or gives up.
+func (m *Machine) notConnected(status int, why Why, err error, now time.Time) {
+	d := &m.mem.d
+	m.mem.res.Connect += now.Sub(m.dialAt)
+	m.unlink()
+	if d.Attempts <= 0 || !m.h.Next(&m.mem.req, d, why) {
+		m.fail(status, why, err, now)
+		return
+	}
+	d.Attempts--
+	m.mem.res.Retries++
+	m.dial(false, now)
+}
+
+// unlink lets go of the target: closes its connection or gives up its dial.
+func (m *Machine) unlink() {
+	if m.link == linkOpen || m.dialing {
+		m.want.close[TargetSide] = true
+	}
+	if m.mem != nil {
+		m.mem.out[TargetSide].drop()
+	}
+	m.link, m.want.dial, m.want.pool, m.want.shut[TargetSide] = linkNone, false, false, false
+}

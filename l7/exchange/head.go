@@ -1,0 +1,101 @@
+package exchange
+
+import (
+	"errors"
+	"time"
+
+	"portico/l7/http1"
+	"portico/l7/message"
+)
+
+// headStep is how much is copied at once while a head is looked for, so that a
+// body behind it is not copied too.
+const headStep = 4 << 10
+
+// requestHead takes bytes of a request's head.
+func (m *Machine) requestHead(p []byte, now time.Time) int {
+	if m.mem == nil {
+		m.open(now)
+	}
+	mem, taken := m.mem, 0
+	for taken < len(p) {
+		held := len(mem.head)
+		step := min(len(p)-taken, headStep)
+		mem.head = append(mem.head, p[taken:taken+step]...)
+		n, err := http1.ParseRequest(mem.head, &mem.scan, m.limits(), &mem.req)
+		switch {
+		case err != nil:
+			m.refuse(err, now)
+			return len(p)
+		case n > 0:
+			mem.head = mem.head[:n]
+			m.request(now)
+			return taken + n - held
+		}
+		taken += step
+	}
+	return taken
+}
+
+// limits are the listener's, in the codec's terms.
+func (m *Machine) limits() http1.Limits {
+	return http1.Limits{Head: m.bounds.Head, Fields: m.bounds.Fields}
+}
+
+// open begins a request with its first byte.
+func (m *Machine) open(now time.Time) {
+	m.h = m.o.Handler()
+	m.bounds = *m.h.Bounds()
+	m.mem = m.o.Memories.Get()
+	m.mem.res.Start = now
+	c := m.o.Client
+	req := &m.mem.req
+	req.TLS, req.Peer, req.Client, req.Local = c.TLS, c.Peer, c.Peer, c.Local
+	m.mem.d.Client, m.mem.d.Serial = c, m.serial
+	m.up, m.down = upHead, downNone
+	m.reused, m.fresh, m.consumed, m.sentTarget = false, false, false, false
+	m.answered, m.said100, m.interims, m.ended = false, false, 0, false
+	m.keep, m.clientKeeps = false, false
+	m.upAt = after(now, m.bounds.HeadTimeout)
+}
+
+// refuse answers a head that is not acceptable.
+func (m *Machine) refuse(err error, now time.Time) {
+	status, why := 400, ClientBadRequest
+	if e, ok := errors.AsType[*http1.Error](err); ok {
+		status = e.Status
+	}
+	if status == 431 || status == 414 {
+		why = ClientTooLarge
+	}
+	m.fail(status, why, err, now)
+}
+
+// request takes a request whose head is whole.
+func (m *Machine) request(now time.Time) {
+	mem := m.mem
+	d, req := &mem.d, &mem.req
+	d.Now, d.Draw, d.Begun = now, m.draw(), true
+	mem.res.Wait = now.Sub(mem.res.Start)
+	m.serial++
+	m.upAt = time.Time{}
+	m.clientKeeps = req.KeepAlive
+	m.keep = req.KeepAlive
+	mem.body.Reset(req.Framing, req.Length, m.limits())
+	m.up = upHeld
+	if mem.body.Done() {
+		m.up = upDone
+	}
+	m.h.Begin(req, d)
+	m.totalAt = after(now, d.Timeouts.Total.D())
+	switch {
+	case d.Fixed != nil:
+		m.answerFixed(d.Fixed, Handled, now)
+	case !d.Address.IsValid():
+		m.fail(503, NoTarget, nil, now)
+	case d.BodyLimit > 0 && req.Framing == message.Length && req.Length > d.BodyLimit:
+		m.fail(413, ClientTooLarge, nil, now)
+	default:
+		m.dial(false, now)
+	}
+}

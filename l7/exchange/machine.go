@@ -1,0 +1,241 @@
+package exchange
+
+import (
+	"time"
+)
+
+// up is what the machine awaits of the client.
+type up uint8
+
+const (
+	upIdle   up = iota // the first byte of a head
+	upHead             // the rest of a head
+	upHeld             // nothing yet: the request's body waits for a target
+	upWait             // nothing yet: the target is to say 100 (Continue) first
+	upBody             // the body, for the target
+	upSkip             // the rest of a body nobody wants, then another request
+	upDone             // nothing: the request is wholly taken
+	upDrop             // whatever comes is thrown away, no request follows
+	upTunnel           // bytes for the target
+	upLinger           // the end, after the last answer
+)
+
+// down is what the machine awaits of the target.
+type down uint8
+
+const (
+	downNone   down = iota // nothing: it has no request
+	downHead               // the head of an answer
+	downBody               // its body
+	downDone               // nothing: the answer is whole, or made here
+	downTunnel             // bytes for the client
+)
+
+// link is the state of the connection to a target.
+type link uint8
+
+const (
+	linkNone link = iota
+	linkDialing
+	linkOpen
+)
+
+// Options are what a Machine is started with.
+type Options struct {
+	Client *Client
+	// Handler returns the handler for a new request, and the bounds until then.
+	Handler  func() Handler
+	Memories Memories
+	// Seed makes the draws of this connection unlike those of others.
+	Seed uint64
+}
+
+// Machine serves one client connection: events in, actions out. It is not safe
+// for use by several goroutines at once. After each event the driver calls Next
+// until there is no action, then reads from the sides that Reads names, and
+// calls Tick when Deadline has passed. Done says when to let go of it.
+type Machine struct {
+	o   Options
+	h   Handler // of the request going on
+	mem *Memory // of the request going on; nil between two
+
+	up     up
+	down   down
+	link   link
+	want   wants
+	serial int
+	draws  uint64
+
+	dialing     bool // a Dial is unanswered
+	reused      bool // the target's connection was pooled
+	fresh       bool // a pooled connection failed already
+	consumed    bool // some of the request's body was taken
+	sentTarget  bool // something was sent on this connection to the target
+	answered    bool // the final head went to the client, or is about to
+	said100     bool // the client was told 100 (Continue)
+	interims    int
+	ended       bool // End was called for the request
+	keep        bool // another request may follow
+	clientKeeps bool // the client did not ask for the end
+	clientEOF   bool
+	targetEOF   bool
+	draining    bool
+	closed      bool // the client's connection is closed, or about to
+	chunkUp     bool // the body goes to the target in chunks
+	chunkDown   bool // the body goes to the client in chunks
+	poolable    bool // the target would take another request
+
+	bounds  Bounds
+	dialAt  time.Time // when the dial going on began
+	upAt    time.Time // deadlines; zero means none
+	downAt  time.Time
+	totalAt time.Time
+}
+
+// Start makes m serve a connection that was just accepted, whatever it served
+// before. The first head must begin within the bound for heads.
+func (m *Machine) Start(o Options, now time.Time) {
+	*m = Machine{o: o, draws: o.Seed}
+	m.bounds = *o.Handler().Bounds()
+	m.upAt = after(now, m.bounds.HeadTimeout)
+}
+
+// Done reports that the client's connection is closed and nothing is unanswered;
+// the machine may be started again.
+func (m *Machine) Done() bool {
+	return m.closed && m.up != upLinger && m.mem == nil && !m.dialing && m.want == wants{}
+}
+
+// Idle reports that no request is going on.
+func (m *Machine) Idle() bool { return m.mem == nil && !m.closed }
+
+// Tunnel reports that the connection carries another protocol now.
+func (m *Machine) Tunnel() bool { return m.up == upTunnel }
+
+// Reads reports whether the machine would take bytes from a side. As long as it
+// does it takes at least one of any it is offered. Where it does not, the driver
+// should not read (back-pressure); bytes it has already it offers again later.
+func (m *Machine) Reads(s Side) bool {
+	if m.closed && m.up != upLinger {
+		return false
+	}
+	if s == TargetSide {
+		return m.link == linkOpen && !m.targetEOF && !m.mem.out[ClientSide].full() &&
+			(m.down == downHead || m.down == downBody || m.down == downTunnel)
+	}
+	switch {
+	case m.clientEOF:
+		return false
+	case m.up == upBody || m.up == upTunnel:
+		return m.link == linkOpen && !m.mem.out[TargetSide].full()
+	case m.up == upIdle:
+		return !m.pending(ClientSide)
+	}
+	return m.up != upHeld && m.up != upDone
+}
+
+// Bytes is the event that p came from a side. The machine takes the first n bytes
+// of p, which it may overwrite, and which must stay until every Send that follows
+// is answered; the rest is to be offered again, with what comes after it.
+func (m *Machine) Bytes(s Side, p []byte, now time.Time) (n int) {
+	if len(p) == 0 || !m.Reads(s) {
+		return 0
+	}
+	if s == TargetSide {
+		switch m.down {
+		case downHead:
+			return m.responseHead(p, now)
+		case downBody:
+			return m.download(p, now)
+		default:
+			return m.tunnel(TargetSide, p, now)
+		}
+	}
+	switch m.up {
+	case upIdle, upHead:
+		return m.requestHead(p, now)
+	case upWait, upBody:
+		return m.upload(p, now)
+	case upSkip:
+		return m.skip(p, now)
+	case upTunnel:
+		return m.tunnel(ClientSide, p, now)
+	}
+	return len(p) // dropped
+}
+
+// Ended is the event that a side will send no more (FIN), after all it sent was
+// taken.
+func (m *Machine) Ended(s Side, now time.Time) {
+	if s == TargetSide {
+		m.targetEnded(now)
+	} else if !m.clientEOF {
+		m.clientEnded(now)
+	}
+}
+
+// Broke is the event that a side is gone: reset, or an error while reading.
+func (m *Machine) Broke(s Side, err error, now time.Time) {
+	switch {
+	case s == TargetSide:
+		m.targetBroke(err, now)
+	case m.closed && m.up != upLinger:
+	case m.mem == nil || m.ended:
+		m.shutDown(false)
+	default:
+		m.abort(ClientClosed, err, now)
+	}
+}
+
+// Sent is the event that a Send was done.
+func (m *Machine) Sent(s Side, now time.Time) {
+	if m.mem == nil {
+		return
+	}
+	m.mem.out[s].sent()
+	switch {
+	case m.ended || m.closed:
+	case m.down == downTunnel:
+		m.touchTunnel(now)
+	case s == ClientSide && m.down >= downBody:
+		m.downAt = after(now, m.mem.d.Timeouts.Body.D())
+	case s == TargetSide && m.link == linkOpen:
+		m.sentTarget = true
+		m.touchUpload(now)
+	}
+	m.settle(now)
+}
+
+// SendFailed is the event that a Send could not be done; written is how many
+// bytes of it were.
+func (m *Machine) SendFailed(s Side, written int64, err error, now time.Time) {
+	if m.mem == nil {
+		return
+	}
+	m.mem.out[s].sent()
+	switch {
+	case m.ended || m.closed:
+	case s == ClientSide:
+		m.abort(ClientClosed, err, now)
+	case m.link == linkOpen:
+		m.targetDeaf(written, err, now)
+	}
+	m.settle(now)
+}
+
+// after is the time d from now; zero, that is never, when d is not positive.
+func after(now time.Time, d time.Duration) time.Time {
+	if d <= 0 {
+		return time.Time{}
+	}
+	return now.Add(d)
+}
+
+// draw steps a generator of well spread numbers (SplitMix64, Steele et al. 2014).
+func (m *Machine) draw() uint64 {
+	m.draws += 0x9e3779b97f4a7c15
+	z := m.draws
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}

@@ -1,0 +1,77 @@
+package exchange
+
+import (
+	"portico/l7/http1"
+	"portico/l7/message"
+)
+
+// Sizes of what a Memory keeps for its next request; what grew beyond is let go.
+const (
+	headStart = 1 << 10
+	keepMax   = 16 << 10
+)
+
+// piecesMax is how many parts of a body one event forwards; what is beyond stays
+// with the driver until they are sent.
+const piecesMax = 16
+
+// Memory is what a request needs while it is served. An idle connection has none.
+type Memory struct {
+	d    Decision
+	req  message.Request
+	resp message.Response
+	res  Result
+
+	head  []byte // of the request; req points into it until End
+	rhead []byte // of the response; resp points into it until End
+	scan  http1.Scanner
+	rscan http1.Scanner
+
+	body  http1.Decoder // of the request
+	rbody http1.Decoder // of the response
+
+	out    [sides]out
+	pieces [][]byte // the parts of a body in one event's bytes
+}
+
+// NewMemory returns one for a Pool to hand out.
+func NewMemory() *Memory {
+	m := &Memory{head: make([]byte, 0, headStart), rhead: make([]byte, 0, headStart)}
+	m.d.reset()
+	return m
+}
+
+// Memories lends out Memory. A driver has one for each loop, or one behind a lock.
+type Memories interface {
+	Get() *Memory
+	Put(*Memory)
+}
+
+// reset makes the memory ready for another request, also of another connection.
+func (m *Memory) reset() {
+	m.d.reset()
+	m.req = message.Request{Fields: m.req.Fields[:0], Scratch: kept(m.req.Scratch)}
+	m.resp = message.Response{Fields: m.resp.Fields[:0]}
+	m.res = Result{}
+	m.head, m.rhead = kept(m.head), kept(m.rhead)
+	m.d.Scratch = kept(m.d.Scratch)
+	m.scan, m.rscan = http1.Scanner{}, http1.Scanner{}
+	clear(m.pieces[:cap(m.pieces)])
+	m.pieces = m.pieces[:0]
+	for s := range m.out {
+		o := &m.out[s]
+		for i := range o.half {
+			o.half[i].clear()
+			o.half[i].own = kept(o.half[i].own)
+		}
+		o.busy = false
+	}
+}
+
+// kept empties b, and lets it go when it grew too large to keep.
+func kept(b []byte) []byte {
+	if cap(b) > keepMax {
+		return nil
+	}
+	return b[:0]
+}

@@ -1,0 +1,165 @@
+package exchange
+
+import (
+	"errors"
+	"time"
+
+	"portico/l7/http1"
+	"portico/l7/message"
+)
+
+// interimMax is how many interim responses a target may send before its answer.
+const interimMax = 32
+
+var (
+	errInterims     = errors.New("too many interim responses")
+	errEarlySwitch  = errors.New("101 before the request was whole")
+	errEarlyRequest = errors.New("bytes before the request was sent")
+)
+
+// responseHead takes bytes of a response's head.
+func (m *Machine) responseHead(p []byte, now time.Time) int {
+	mem, taken := m.mem, 0
+	for taken < len(p) {
+		held := len(mem.rhead)
+		step := min(len(p)-taken, headStep)
+		mem.rhead = append(mem.rhead, p[taken:taken+step]...)
+		n, err := http1.ParseResponse(mem.rhead, &mem.rscan, m.limits(), mem.req.Method, &mem.resp)
+		switch {
+		case err != nil:
+			m.fail(502, TargetBadResponse, err, now)
+			return len(p)
+		case n > 0:
+			mem.rhead = mem.rhead[:n]
+			m.response(now)
+			return taken + n - held
+		}
+		taken += step
+	}
+	return taken
+}
+
+// response takes a response whose head is whole.
+func (m *Machine) response(now time.Time) {
+	switch status := m.mem.resp.Status; {
+	case !m.sentTarget && !m.mem.out[TargetSide].busy:
+		m.fail(502, TargetBadResponse, errEarlyRequest, now)
+	case status == 101:
+		m.switchProtocols(now)
+	case status < 200:
+		m.interim(now)
+	default:
+		m.answer(now)
+	}
+}
+
+// interim sends a 1xx on to a client that knows of such (RFC 9110, section 15.2).
+func (m *Machine) interim(now time.Time) {
+	mem := m.mem
+	if m.interims++; m.interims > interimMax {
+		m.fail(502, TargetBadResponse, errInterims, now)
+		return
+	}
+	again := mem.resp.Status == 100 && m.said100
+	if mem.req.Minor > 0 && !again {
+		m.say(&mem.resp)
+	}
+	mem.rhead = mem.rhead[:0]
+	if mem.resp.Status == 100 {
+		m.said100 = true
+		if m.up == upWait {
+			m.goOn(now)
+		}
+	}
+}
+
+// say sends a head without a body to the client.
+func (m *Machine) say(resp *message.Response) {
+	o := &m.mem.out[ClientSide]
+	o.grown(http1.AppendResponseHead(o.buffer(), resp, http1.ResponseOptions{Minor: m.mem.req.Minor}))
+}
+
+// goOn lets the body follow a request's head.
+func (m *Machine) goOn(now time.Time) {
+	m.up = upBody
+	m.upAt = after(now, m.mem.d.Timeouts.Body.D())
+}
+
+// answer sends the head of the final response to the client and lets the body follow.
+func (m *Machine) answer(now time.Time) {
+	mem := m.mem
+	m.poolable = mem.resp.KeepAlive
+	if m.up == upWait {
+		// Whether the client sends its body now, nobody knows (RFC 9110, section 10.1.1).
+		m.up, m.upAt, m.keep, m.poolable = upDrop, time.Time{}, false, false
+	}
+	if m.up == upBody && !m.poolable {
+		m.keep = false // the target will not take the rest of the body
+	}
+	mem.rbody.Reset(mem.resp.Framing, mem.resp.Length, m.limits())
+	mem.res.FirstByte = now.Sub(mem.res.Start)
+	m.h.Response(&mem.req, &mem.resp, &mem.d)
+	m.head(&mem.resp)
+	m.down, m.downAt = downBody, after(now, mem.d.Timeouts.Body.D())
+	if mem.rbody.Done() {
+		m.downloaded(now)
+	}
+}
+
+// head sends the head of a final response to the client.
+func (m *Machine) head(resp *message.Response) {
+	mem := m.mem
+	o := &mem.out[ClientSide]
+	opt := http1.ResponseOptions{
+		Minor:     mem.req.Minor,
+		KeepAlive: m.keep && !m.draining && !m.clientEOF,
+		Head:      string(mem.req.Method) == "HEAD",
+	}
+	framing, keep := opt.Framing(resp)
+	o.grown(http1.AppendResponseHead(o.buffer(), resp, opt))
+	m.keep = keep
+	m.chunkDown = framing == message.Chunked && resp.Framing != message.NoBody
+	m.answered = true
+	mem.res.Status = resp.Status
+}
+
+// download takes bytes of a response's body and sends them on.
+func (m *Machine) download(p []byte, now time.Time) int {
+	mem := m.mem
+	n, size, err := m.cut(&mem.rbody, p)
+	if err != nil {
+		m.abort(TargetBadResponse, err, now)
+		return len(p)
+	}
+	mem.res.BytesOut += size
+	m.forward(ClientSide, size, m.chunkDown)
+	m.downAt = after(now, mem.d.Timeouts.Body.D())
+	if mem.rbody.Done() {
+		m.poolable = m.poolable && n == len(p) // what comes after an answer is no answer
+		m.downloaded(now)
+	}
+	return n
+}
+
+// downloaded ends the response's body.
+func (m *Machine) downloaded(now time.Time) {
+	mem := m.mem
+	if m.chunkDown {
+		o := &mem.out[ClientSide]
+		o.grown(http1.AppendLastChunk(o.buffer(), mem.rbody.Trailers()))
+	}
+	m.down = downDone
+	m.downAt = after(now, mem.d.Timeouts.Body.D()) // for the client to take it
+	if m.up == upBody && !m.poolable {
+		m.dropUpload()
+	}
+	m.settle(now)
+}
+
+// dropUpload stops sending a body to the target; what still comes of it is
+// thrown away, and no request follows.
+func (m *Machine) dropUpload() {
+	m.up, m.upAt = upDrop, time.Time{}
+	m.keep, m.poolable = false, false
+	m.mem.out[TargetSide].drop()
+}

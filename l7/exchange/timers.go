@@ -1,0 +1,109 @@
+package exchange
+
+import (
+	"errors"
+	"time"
+)
+
+var (
+	errConnectSlow = errors.New("connecting took too long")
+	errAnswerSlow  = errors.New("no answer in time")
+	errTakesSlow   = errors.New("took no bytes in time")
+	errSendsSlow   = errors.New("sent no bytes in time")
+)
+
+// Deadline is when Tick is due; zero means never. It may move with every event.
+func (m *Machine) Deadline() time.Time {
+	t := m.totalAt
+	if !m.upAt.IsZero() {
+		t = sooner(t, m.upAt)
+	}
+	if !m.downAt.IsZero() {
+		t = sooner(t, m.downAt)
+	}
+	return t
+}
+
+// Tick is the event that time passed; it may come early.
+func (m *Machine) Tick(now time.Time) {
+	switch {
+	case due(&m.totalAt, now):
+		m.totalPassed(now)
+	case due(&m.upAt, now):
+		m.upPassed(now)
+	case due(&m.downAt, now):
+		m.downPassed(now)
+	}
+}
+
+// due reports whether a deadline has passed, and clears it if so.
+func due(at *time.Time, now time.Time) bool {
+	if at.IsZero() || now.Before(*at) {
+		return false
+	}
+	*at = time.Time{}
+	return true
+}
+
+func (m *Machine) totalPassed(now time.Time) {
+	if m.mem != nil && !m.ended {
+		m.fail(504, TotalTimeout, nil, now)
+	}
+}
+
+// upPassed is that the request's side took too long.
+func (m *Machine) upPassed(now time.Time) {
+	if m.link == linkDialing {
+		m.notConnected(504, TargetConnectTimeout, errConnectSlow, now)
+		return
+	}
+	switch m.up {
+	case upIdle, upLinger:
+		m.shutDown(false)
+	case upHead:
+		m.fail(408, ClientTimeout, nil, now)
+	case upWait:
+		if m.mem.req.Minor > 0 && !m.said100 {
+			m.sayContinue()
+		}
+		m.goOn(now)
+	case upBody:
+		if m.pending(TargetSide) {
+			m.fail(504, TargetTimeout, errTakesSlow, now)
+		} else {
+			m.fail(408, ClientTimeout, errSendsSlow, now)
+		}
+	case upSkip:
+		m.up, m.keep = upDrop, false
+		m.settle(now)
+	}
+}
+
+// sayContinue tells the client to send its body, in place of a silent target.
+func (m *Machine) sayContinue() {
+	m.said100 = true
+	o := &m.mem.out[ClientSide]
+	o.grown(append(o.buffer(), "HTTP/1.1 100 Continue\r\n\r\n"...))
+}
+
+// downPassed is that the answer's side took too long.
+func (m *Machine) downPassed(now time.Time) {
+	switch m.down {
+	case downHead:
+		m.fail(504, TargetTimeout, errAnswerSlow, now)
+	case downBody:
+		if m.pending(ClientSide) {
+			m.abort(ClientTimeout, errTakesSlow, now)
+		} else {
+			m.abort(TargetTimeout, errSendsSlow, now)
+		}
+	case downDone:
+		if m.pending(ClientSide) {
+			m.abort(ClientTimeout, errTakesSlow, now)
+		}
+	case downTunnel:
+		m.unlink()
+		m.end(TunnelTimeout, nil, now)
+		m.shutDown(false)
+	}
+}

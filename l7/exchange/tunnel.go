@@ -1,0 +1,42 @@
+package exchange
+
+import "time"
+
+// switchProtocols turns the connection into a tunnel (RFC 9110, section 7.8).
+func (m *Machine) switchProtocols(now time.Time) {
+	mem := m.mem
+	if m.up != upDone || mem.req.Upgrade == nil {
+		m.fail(502, TargetBadResponse, errEarlySwitch, now)
+		return
+	}
+	mem.res.FirstByte, mem.res.Tunnel = now.Sub(mem.res.Start), true
+	m.h.Response(&mem.req, &mem.resp, &mem.d)
+	m.say(&mem.resp)
+	mem.res.Status = mem.resp.Status
+	m.answered, m.keep, m.poolable = true, false, false
+	m.up, m.down = upTunnel, downTunnel
+	m.upAt, m.totalAt = time.Time{}, time.Time{}
+	m.touchTunnel(now)
+	if m.clientEOF {
+		m.want.shut[TargetSide] = true
+	}
+}
+
+// tunnel sends bytes of one side on to the other.
+func (m *Machine) tunnel(from Side, p []byte, now time.Time) int {
+	n := int64(len(p))
+	if from == ClientSide {
+		m.mem.res.BytesIn += n
+		m.mem.out[TargetSide].pass(p)
+	} else {
+		m.mem.res.BytesOut += n
+		m.mem.out[ClientSide].pass(p)
+	}
+	m.touchTunnel(now)
+	return len(p)
+}
+
+// touchTunnel starts anew to wait for a byte either way.
+func (m *Machine) touchTunnel(now time.Time) {
+	m.downAt = after(now, m.mem.d.Timeouts.Tunnel.D())
+}

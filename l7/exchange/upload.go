@@ -1,0 +1,116 @@
+package exchange
+
+import (
+	"time"
+
+	"portico/l7/http1"
+)
+
+// upload takes bytes of a request's body and sends them on.
+func (m *Machine) upload(p []byte, now time.Time) int {
+	m.up = upBody // a client that does not wait for 100 (Continue) need not be kept waiting
+	mem := m.mem
+	n, size, err := m.cut(&mem.body, p)
+	if err != nil {
+		m.refuse(err, now)
+		return len(p)
+	}
+	m.consumed = true
+	mem.res.BytesIn += size
+	if limit := mem.d.BodyLimit; limit > 0 && mem.res.BytesIn > limit {
+		m.fail(413, ClientTooLarge, nil, now)
+		return len(p)
+	}
+	m.forward(TargetSide, size, m.chunkUp)
+	if mem.body.Done() {
+		m.uploaded(now)
+	} else {
+		m.touchUpload(now)
+	}
+	return n
+}
+
+// uploaded ends the request's body.
+func (m *Machine) uploaded(now time.Time) {
+	mem := m.mem
+	if m.chunkUp {
+		o := &mem.out[TargetSide]
+		o.grown(http1.AppendLastChunk(o.buffer(), mem.body.Trailers()))
+	}
+	m.up = upDone
+	m.touchUpload(now)
+}
+
+// touchUpload starts anew to wait for what the request's side waits for.
+func (m *Machine) touchUpload(now time.Time) {
+	t := &m.mem.d.Timeouts
+	switch m.up {
+	case upBody:
+		m.upAt = after(now, t.Body.D())
+	case upDone:
+		m.upAt = time.Time{}
+		if m.down == downHead {
+			m.downAt = after(now, t.Response.D())
+		}
+	}
+}
+
+// cut splits what p holds of a body into m.mem.pieces, and reports how much of p
+// that was and the size of the pieces. Small ones are moved together inside p,
+// so that a body in tiny chunks does not leave in tiny segments.
+func (m *Machine) cut(dec *http1.Decoder, p []byte) (n int, size int64, err error) {
+	pieces := m.mem.pieces[:0]
+	for n < len(p) && len(pieces) < piecesMax && !dec.Done() {
+		data, k, err := dec.Next(p[n:])
+		if err != nil {
+			return n, size, err
+		}
+		if k == 0 {
+			break
+		}
+		n += k
+		size += int64(len(data))
+		switch last := len(pieces) - 1; {
+		case len(data) == 0:
+		case last >= 0 && len(data) <= smallPiece:
+			pieces[last] = append(pieces[last], data...) // over framing that was taken
+		default:
+			pieces = append(pieces, data)
+		}
+	}
+	m.mem.pieces = pieces
+	return n, size, nil
+}
+
+// forward sends mem.pieces, of size bytes together, to a side.
+func (m *Machine) forward(s Side, size int64, chunk bool) {
+	if size == 0 {
+		return
+	}
+	o := &m.mem.out[s]
+	if chunk {
+		o.grown(http1.AppendChunkHead(o.buffer(), int(size)))
+	}
+	for _, piece := range m.mem.pieces {
+		o.pass(piece)
+	}
+	if chunk {
+		o.grown(append(o.buffer(), '\r', '\n'))
+	}
+}
+
+// skip takes the rest of a body that nobody wants.
+func (m *Machine) skip(p []byte, now time.Time) int {
+	n, size, err := m.cut(&m.mem.body, p)
+	m.mem.res.BytesIn += size
+	switch {
+	case err != nil:
+		m.up, m.upAt, n = upDrop, time.Time{}, len(p)
+	case m.mem.body.Done():
+		m.up, m.upAt = upDone, time.Time{}
+	default:
+		m.upAt = after(now, m.mem.d.Timeouts.Body.D())
+	}
+	m.settle(now)
+	return n
+}
