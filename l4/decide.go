@@ -1,0 +1,137 @@
+package l4
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/zeebo/xxh3"
+
+	"portico/spec"
+	"portico/target"
+	"portico/target/balance"
+)
+
+// Groups are the live target groups of the node.
+type Groups interface {
+	// Group returns the group of that name, or nil.
+	Group(name spec.TargetGroupName) *target.Group
+}
+
+// Flow is what a decision depends on, beside the table and the live groups.
+type Flow struct {
+	Client netip.AddrPort
+	VIP    netip.AddrPort // the address and port the client connected to
+	Draw   uint64         // uniformly random, for balances that draw
+	// Tried are the targets that could not be reached, in the order of the tries.
+	Tried []*target.Target
+}
+
+// Key is what a flow is known by, the same on every node.
+func (f Flow) Key() uint64 {
+	var b [2 * (16 + 2)]byte
+	put := func(at int, a netip.AddrPort) {
+		addr := a.Addr().As16()
+		copy(b[at:], addr[:])
+		binary.BigEndian.PutUint16(b[at+16:], a.Port())
+	}
+	put(0, f.Client)
+	put(18, f.VIP)
+	return xxh3.Hash(b[:])
+}
+
+// Why says how a decision came out.
+type Why uint8
+
+// The outcomes of a decision.
+const (
+	Chosen     Why = iota // there is a target
+	NoListener            // nothing listens on the VIP and port
+	NoGroup               // every group has weight 0, or the group is not there
+	NoTarget              // the group offers no target
+	AllTried              // every target the group offers was tried
+)
+
+var whyWords = [...]string{
+	Chosen:     "chosen",
+	NoListener: "nothing listens on this VIP and port",
+	NoGroup:    "no target group takes flows",
+	NoTarget:   "the target group has no target to offer",
+	AllTried:   "every target of the group was tried",
+}
+
+// String says the outcome in words.
+func (w Why) String() string { return whyWords[w] }
+
+// Decision is where a flow goes.
+type Decision struct {
+	Listener *Listener
+	Share    *Share // the group's part in the listener; nil when none was chosen
+	Group    *target.Group
+	Target   *target.Target // nil unless Why is Chosen
+	Why      Why
+}
+
+// Decide chooses a target for a flow, or says why there is none.
+//
+// The group is chosen by the flow's key and the weights, so that every node
+// chooses alike and a change of weights moves few; the target by the group's
+// balance. A group without a target keeps its share: weights are a person's
+// word, and its flows would fall on groups that were not sized for them.
+func Decide(f Flow, table *Table, groups Groups) Decision {
+	d := place(f, table, groups)
+	if d.Why != Chosen {
+		return d
+	}
+	d.Target = d.Group.Pick(f.query(), f.Tried)
+	switch {
+	case d.Target != nil:
+	case len(f.Tried) > 0:
+		d.Why = AllTried
+	default:
+		d.Why = NoTarget
+	}
+	return d
+}
+
+// place chooses the group of a flow.
+func place(f Flow, table *Table, groups Groups) Decision {
+	d := Decision{Listener: table.Listener(f.VIP)}
+	if d.Listener == nil {
+		d.Why = NoListener
+		return d
+	}
+	if d.Share = d.Listener.share(f.Key()); d.Share != nil {
+		d.Group = groups.Group(d.Share.Group)
+	}
+	if d.Group == nil {
+		d.Why = NoGroup
+	}
+	return d
+}
+
+func (f Flow) query() balance.Query { return balance.Query{Key: f.Key(), Draw: f.Draw} }
+
+// share chooses among the shares by weight, or returns nil when none has any.
+func (l *Listener) share(key uint64) *Share {
+	if l.weights == 0 {
+		return nil
+	}
+	at := mix(key) % l.weights
+	for i := range l.Shares {
+		s := &l.Shares[i]
+		if at < uint64(s.Weight) {
+			return s
+		}
+		at -= uint64(s.Weight)
+	}
+	return nil
+}
+
+// mix makes the choice of a group independent of the choice within it, which
+// uses the same key. It is the finalizer of SplitMix64.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}

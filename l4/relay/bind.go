@@ -1,0 +1,71 @@
+package relay
+
+import (
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"portico/internal/netx"
+	"portico/l4"
+)
+
+// bind is one listening socket.
+type bind struct {
+	relay   *Relay
+	address netip.AddrPort
+	socket  *net.TCPListener
+	tally   atomic.Pointer[tally] // of the listener it serves now
+
+	active atomic.Int64
+	total  atomic.Uint64
+	failed atomic.Uint64
+}
+
+// serve accepts on b until it is closed or Run's context ends. The caller holds
+// r.mu and has seen that the relay is not draining.
+func (r *Relay) serve(b *bind) {
+	log := r.o.Log.With("address", b.address)
+	r.accepting.Go(func() { netx.Accept(r.running, b.socket, log, b.take) })
+}
+
+// take starts a flow for a connection, or resets it where a limit is reached.
+func (b *bind) take(client *net.TCPConn) {
+	s := b.relay.state.Load()
+	t := b.tally.Load()
+	t.active.Add(1)
+	b.active.Add(1)
+	b.total.Add(1)
+	f := &flow{relay: b.relay, bind: b, tally: t, client: client, tuple: b.tuple(client)}
+	if b.full(s.table, t) || !b.relay.flows.add(f, b.relay.flowsMax) {
+		f.end(Limit)
+		netx.Reset(client)
+		f.leave()
+		return
+	}
+	b.relay.open.Go(f.run)
+}
+
+// full reports whether the listener has more flows than it may.
+func (b *bind) full(table *l4.Table, t *tally) bool {
+	l := table.Listener(b.address)
+	return l != nil && l.FlowsMax > 0 && t.active.Load() > int64(l.FlowsMax)
+}
+
+// tuple is the flow as l4.Decide knows it: the VIP is the one the client meant,
+// which on a wildcard address only the connection tells.
+func (b *bind) tuple(client *net.TCPConn) l4.Flow {
+	f := l4.Flow{Client: addrPort(client.RemoteAddr()), VIP: b.address}
+	if b.address.Addr().IsUnspecified() {
+		f.VIP = addrPort(client.LocalAddr())
+	}
+	return f
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}

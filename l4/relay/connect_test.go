@@ -1,0 +1,132 @@
+package relay_test
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"portico/internal/netx"
+	"portico/l4/relay"
+	"portico/spec"
+)
+
+// slowly dials after a while.
+func slowly(after time.Duration) func(*relay.Options) {
+	return func(o *relay.Options) {
+		o.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			select {
+			case <-time.After(after):
+				return netx.Dialer{}.Dial(ctx, to)
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+	}
+}
+
+// never dials until its context ends: a target that drops every packet.
+func never(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A flow whose first target refuses goes to the next one, and the client sees
+// nothing of it.
+func TestConnectRetries(t *testing.T) {
+	vip, good := free(t, "127.0.1.10"), server(t, "127.0.2.1", echo)
+	want := tcpSpec(vip, free(t, "127.0.2.2"), good, free(t, "127.0.2.3"))
+	dials := &counter{}
+	b := start(t, want, func(o *relay.Options) { o.Dial = dials.Dial })
+	const flows = 20
+	for range flows {
+		c := dial(t, vip)
+		say(t, c, "hello")
+		hear(t, c, "hello")
+		_ = c.Close()
+	}
+	if n := dials.dials.Load(); n <= flows || n > 3*flows {
+		t.Errorf("%d flows dialed %d times, want some retries, and 3 tries at most", flows, n)
+	}
+	eventually(t, "the flows end", func() bool { return b.metric("portico_l4_flows_total", "client-closed") == flows })
+	if failures := b.metric("portico_l4_connect_failures_total"); failures != float64(dials.dials.Load()-flows) {
+		t.Errorf("%v failed tries counted, want %d", failures, dials.dials.Load()-flows)
+	}
+	for _, s := range b.targets.Group("db").Status().Targets {
+		if s.Active != 0 {
+			t.Errorf("target %s has %d flows after all ended", s.Label, s.Active)
+		}
+	}
+}
+
+// A flow that no target can be found for is reset, and the reason counted.
+func TestNoTarget(t *testing.T) {
+	vip := free(t, "127.0.1.10")
+	tests := []struct {
+		name   string
+		want   *spec.Spec
+		change func(*spec.Spec)
+		reason relay.Reason
+		dials  int64
+	}{
+		{"all refuse", tcpSpec(vip, free(t, "127.0.2.1"), free(t, "127.0.2.2")), nil, relay.ConnectFailed, 2},
+		{"more refuse than are tried", tcpSpec(vip, free(t, "127.0.2.1"), free(t, "127.0.2.2"), free(t, "127.0.2.3"), free(t, "127.0.2.4"), free(t, "127.0.2.5")), nil, relay.ConnectFailed, 3},
+		{"all drain", tcpSpec(vip, free(t, "127.0.2.1")), func(s *spec.Spec) { s.TargetGroups[0].Targets[0].Drain = true }, relay.NoTarget, 0},
+		{"group of weight 0", tcpSpec(vip, free(t, "127.0.2.1")), func(s *spec.Spec) { s.Listeners[0].TargetGroups[0].Weight = 0 }, relay.NoTarget, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.change != nil {
+				tt.change(tt.want)
+			}
+			dials := &counter{}
+			b := start(t, tt.want, func(o *relay.Options) { o.Dial = dials.Dial })
+			refused(t, vip)
+			b.ends(tt.reason)
+			if n := dials.dials.Load(); n != tt.dials {
+				t.Errorf("dialed %d times, want %d", n, tt.dials)
+			}
+			if s := b.relay.Status()[0]; s.Failed != 1 || s.Active != 0 {
+				t.Errorf("Status = %+v, want one failed flow and none active", s)
+			}
+		})
+	}
+}
+
+// A target that answers nothing costs a flow the connect timeout, and then the
+// next one is tried.
+func TestConnectTimeout(t *testing.T) {
+	vip, good := free(t, "127.0.1.10"), server(t, "127.0.2.1", echo)
+	want := tcpSpec(vip, netip.MustParseAddrPort("127.0.2.2:1"), good)
+	want.TargetGroups[0].Timeouts.Connect = spec.Duration(50 * time.Millisecond)
+	start(t, want, func(o *relay.Options) {
+		o.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			if to != good {
+				return never(ctx, to)
+			}
+			return netx.Dialer{}.Dial(ctx, to)
+		}
+	})
+	for range 8 { // some of them begin with the dead one
+		c := dial(t, vip)
+		say(t, c, "hello")
+		hear(t, c, "hello")
+	}
+}
+
+// A client that leaves while its target is dialed ends the dialing.
+func TestClientLeavesWhileDialing(t *testing.T) {
+	vip := free(t, "127.0.1.10")
+	want := tcpSpec(vip, netip.MustParseAddrPort("127.0.2.2:1"), netip.MustParseAddrPort("127.0.2.3:1"))
+	want.TargetGroups[0].Timeouts.Connect = spec.Off
+	dials := &counter{dial: never}
+	b := start(t, want, func(o *relay.Options) { o.Dial = dials.Dial })
+	c := dial(t, vip)
+	eventually(t, "the target is dialed", func() bool { return dials.dials.Load() == 1 })
+	netx.Reset(c)
+	b.ends(relay.ClientReset)
+	if n := dials.dials.Load(); n != 1 {
+		t.Errorf("dialed %d times, want once", n)
+	}
+}

@@ -1,0 +1,53 @@
+package relay
+
+import "syscall"
+
+// Reason is why a flow ended.
+type Reason uint8
+
+// The reasons a flow ends for. The first cause counts.
+const (
+	open          Reason = iota
+	ClientClosed         // the client said it was done first
+	TargetClosed         // the target did
+	ClientReset          // the client reset the flow, or vanished
+	TargetReset          // the target did
+	Idle                 // no byte either way for as long as the idle timeout
+	NoTarget             // there was no target to send it to
+	ConnectFailed        // no target could be reached
+	Limit                // the listener's limit, or the process's files
+	Drained              // it outlived the drain bound
+	reasons              // how many there are
+)
+
+var reasonWords = [reasons]string{
+	open:          "open",
+	ClientClosed:  "client-closed",
+	TargetClosed:  "target-closed",
+	ClientReset:   "client-reset",
+	TargetReset:   "target-reset",
+	Idle:          "idle",
+	NoTarget:      "no-target",
+	ConnectFailed: "connect-failed",
+	Limit:         "limit",
+	Drained:       "drained",
+}
+
+// String is the reason as metrics and logs name it.
+func (r Reason) String() string { return reasonWords[r] }
+
+// MarshalText writes the reason as String does.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// isFailure reports whether the flow ended by a fault of ours or of a target.
+func (r Reason) isFailure() bool {
+	switch r {
+	case TargetReset, NoTarget, ConnectFailed, Limit, Drained:
+		return true
+	default:
+		return false
+	}
+}
+
+// errNoFiles are the errors of a full file table: of the process, of the machine.
+var errNoFiles = [...]error{syscall.EMFILE, syscall.ENFILE}

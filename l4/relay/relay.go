@@ -1,0 +1,240 @@
+// Package relay is the portable datapath of tier 2: it accepts each TCP flow,
+// connects to the target that l4.Decide chose, and carries bytes both ways
+// until both sides are done.
+//
+// What one side does, the other sees: an end ends one direction only, a reset
+// becomes a reset, and a flow that Portico itself cuts is reset, never ended as
+// if all had been said. On Linux bulk data passes through splice(2) and is never
+// copied to the process.
+//
+// It never looks into the bytes, never retries once a byte may have reached a
+// target, and never moves an open flow.
+//
+// Start reading at Relay, then flow.run.
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"portico/internal/netx"
+	"portico/l4"
+	"portico/spec"
+)
+
+// Options are what New needs.
+type Options struct {
+	// Self is the node this is; what it binds is read from the spec.
+	Self spec.NodeName
+	// Groups are the live target groups. Required.
+	Groups l4.Groups
+	// Dial connects to a target. Nil means from whatever address the kernel
+	// chooses; a node gives its own.
+	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Log takes changes of state, and failed flows at debug level. Nil discards.
+	Log *slog.Logger
+	// Metrics takes the metrics of this relay. Nil means none.
+	Metrics prometheus.Registerer
+}
+
+// Relay is the L4 tier of one node.
+type Relay struct {
+	o     Options
+	state atomic.Pointer[state]
+	flows flows
+	// flowsMax bounds the open flows of all listeners by the process's files.
+	flowsMax int64
+	pipes    *pipes
+
+	mu       sync.Mutex // guards what follows; held through Apply
+	binds    map[netip.AddrPort]*bind
+	tallies  map[spec.ListenerName]*tally
+	running  context.Context // of Run; nil before it
+	draining bool
+
+	accepting sync.WaitGroup // accept loops
+	open      sync.WaitGroup // flows
+}
+
+// state is what was last applied.
+type state struct {
+	table *l4.Table
+	drain time.Duration // spec.Drain
+}
+
+// New returns a relay that serves nothing yet.
+func New(o Options) *Relay {
+	if o.Dial == nil {
+		o.Dial = netx.Dialer{}.Dial
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	files := netx.FilesMax()
+	r := &Relay{
+		o:        o,
+		flowsMax: flowsMax(files),
+		pipes:    newPipes(files),
+		binds:    map[netip.AddrPort]*bind{},
+		tallies:  map[spec.ListenerName]*tally{},
+	}
+	r.flows.init()
+	r.state.Store(&state{table: l4.NewTable(&spec.Spec{}, o.Self)})
+	if o.Metrics != nil {
+		if err := o.Metrics.Register(collector{r}); err != nil {
+			o.Log.Error("metrics of the l4 tier not registered", "error", err)
+		}
+	}
+	return r
+}
+
+// Each flow takes two files. What is kept back is for listeners, pipes, the
+// other roles of the process and whoever wants to see what is going on.
+const (
+	filesPerFlow = 2
+	filesKeptMax = 1024
+	flowsHardMax = 1 << 20 // where the number of files is not known
+)
+
+func flowsMax(files int) int64 {
+	if files == 0 {
+		return flowsHardMax
+	}
+	return int64(min((files-min(files/4, filesKeptMax))/filesPerFlow, flowsHardMax))
+}
+
+// Check finds what this tier would refuse. Pure.
+func (r *Relay) Check(want *spec.Spec) []spec.Problem { return l4.Check(want) }
+
+// Apply makes the spec the one new flows are decided by. Sockets that stay keep
+// their flows and their queue; new ones are opened before anything else is
+// touched, so that on an error the old state still serves. Flows whose listener
+// or target left may stay for the spec's drain bound.
+func (r *Relay) Apply(want *spec.Spec) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.draining {
+		return errors.New("l4: the node is draining; nothing was applied")
+	}
+	table := l4.NewTable(want, r.o.Self)
+	fresh, err := r.openNew(table)
+	if err != nil {
+		return err
+	}
+	s := &state{table: table, drain: want.Drain.D()}
+	r.state.Store(s)
+	r.closeOld(table)
+	for a, l := range fresh {
+		b := &bind{relay: r, address: a, socket: l}
+		b.tally.Store(r.tally(table.Listener(a).Name))
+		r.binds[a] = b
+		r.o.Log.Info("listener open", "listener", table.Listener(a).Name, "address", a)
+		if r.running != nil {
+			r.serve(b)
+		}
+	}
+	r.forget(table)
+	r.flows.each(func(f *flow) { f.applied(s) })
+	return nil
+}
+
+// closeOld closes the sockets that left the table, and tells those that stay
+// which listener they serve.
+func (r *Relay) closeOld(table *l4.Table) {
+	stay := table.Addresses()
+	for a, b := range r.binds {
+		if slices.Contains(stay, a) {
+			b.tally.Store(r.tally(table.Listener(a).Name))
+			continue
+		}
+		_ = b.socket.Close()
+		delete(r.binds, a)
+		r.o.Log.Info("listener closed", "listener", b.tally.Load().name, "address", a)
+	}
+}
+
+// openNew opens the sockets of the table that are not open yet: all, or none.
+func (r *Relay) openNew(table *l4.Table) (map[netip.AddrPort]*net.TCPListener, error) {
+	fresh := map[netip.AddrPort]*net.TCPListener{}
+	for _, a := range table.Addresses() {
+		if r.binds[a] != nil {
+			continue
+		}
+		l, err := netx.Listen(context.Background(), a)
+		if err != nil {
+			for _, l := range fresh {
+				_ = l.Close()
+			}
+			return nil, fmt.Errorf("listener %q: %w", table.Listener(a).Name, err)
+		}
+		fresh[a] = l
+	}
+	return fresh, nil
+}
+
+// Run serves what was applied until ctx ends, then drains for as long as the
+// spec says. It is called once.
+func (r *Relay) Run(ctx context.Context) error {
+	r.mu.Lock()
+	r.running = ctx
+	if !r.draining {
+		for _, b := range r.binds {
+			r.serve(b)
+		}
+	}
+	r.mu.Unlock()
+
+	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var sweeper sync.WaitGroup
+	sweeper.Go(func() { r.sweep(sweeping) })
+	defer sweeper.Wait()
+	defer stop()
+
+	<-ctx.Done()
+	draining, done := context.WithTimeout(context.WithoutCancel(ctx), r.state.Load().drain)
+	defer done()
+	return r.Drain(draining)
+}
+
+// Drain closes every listener, waits for the flows to end, and resets those that
+// are left when ctx ends. After it the relay serves nothing more. Run calls it,
+// and it may be called before.
+func (r *Relay) Drain(ctx context.Context) error {
+	r.mu.Lock()
+	if !r.draining {
+		r.draining = true
+		r.o.Log.Info("draining", "flows", r.flows.count.Load())
+	}
+	for _, b := range r.binds {
+		_ = b.socket.Close()
+	}
+	r.mu.Unlock()
+
+	r.accepting.Wait()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.open.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		if left := r.flows.count.Load(); left > 0 {
+			r.o.Log.Info("drain bound passed, resetting flows", "flows", left)
+		}
+		r.flows.each(func(f *flow) { f.cut(Drained) })
+		<-ended
+	}
+	r.pipes.close()
+	return nil
+}

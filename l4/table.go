@@ -1,0 +1,183 @@
+package l4
+
+import (
+	"net/netip"
+	"time"
+
+	"portico/spec"
+)
+
+// Table is what a node's flows are decided by: the part of a spec that matters
+// to one l4 node, ready to be looked up. It is never changed once made.
+type Table struct {
+	listeners map[netip.AddrPort]*Listener
+	// listed are the targets of each group that is in use, those that drain left
+	// out.
+	listed map[spec.TargetGroupName]map[netip.AddrPort]bool
+}
+
+// Listener is one listener of the table, the same for all addresses of its VIP.
+type Listener struct {
+	Name spec.ListenerName
+	// FlowsMax is how many flows it takes at once; 0 means no bound of its own.
+	FlowsMax int
+	// Shares are the target groups that share the flows, by weight.
+	Shares []Share
+
+	weights uint64 // of all shares
+}
+
+// Share is a target group's part in a listener, and how flows to it are treated.
+type Share struct {
+	Group  spec.TargetGroupName
+	Weight int
+	// Proxy says that the target is told of the client in a PROXY v2 header.
+	Proxy bool
+	// Connect bounds each try to reach a target; 0 means no bound.
+	Connect time.Duration
+	// Idle is how long a flow lives without a byte either way; 0 means for ever.
+	Idle time.Duration
+}
+
+// NewTable makes the table of a node. A node that is not in the spec, or is no
+// l4 node, has an empty one.
+func NewTable(want *spec.Spec, self spec.NodeName) *Table {
+	t := &Table{
+		listeners: map[netip.AddrPort]*Listener{},
+		listed:    map[spec.TargetGroupName]map[netip.AddrPort]bool{},
+	}
+	_, site := want.Node(self)
+	made := map[*spec.Listener]*Listener{}
+	for _, b := range want.L4Binds(self) {
+		wanted := b.For(b.Address.Addr())
+		if made[wanted] == nil {
+			made[wanted] = newListener(want, wanted)
+			t.list(want, site, wanted)
+		}
+		t.listeners[b.Address] = made[wanted]
+	}
+	return t
+}
+
+func newListener(want *spec.Spec, l *spec.Listener) *Listener {
+	made := &Listener{Name: l.Name, FlowsMax: l.Limits.Connections}
+	if l.Protocol.IsHTTP() {
+		// How long a connection may rest is for the l7 node to say: only it knows
+		// what the silence means.
+		made.Shares = []Share{{
+			Group:   spec.L7Group(l.Port),
+			Weight:  1,
+			Proxy:   true,
+			Connect: bound(spec.Inherit(l.Timeouts).Connect),
+		}}
+	} else {
+		for _, ref := range l.TargetGroups {
+			made.Shares = append(made.Shares, newShare(want, l, ref))
+		}
+	}
+	for _, s := range made.Shares {
+		made.weights += uint64(s.Weight)
+	}
+	return made
+}
+
+func newShare(want *spec.Spec, l *spec.Listener, ref spec.GroupRef) Share {
+	s := Share{Group: ref.Name, Weight: max(ref.Weight, 0)}
+	timeouts := spec.Inherit(l.Timeouts)
+	if g := want.TargetGroup(ref.Name); g != nil {
+		timeouts = spec.Inherit(l.Timeouts, g.Timeouts)
+		s.Proxy = g.ProxyProtocol == spec.ProxyV2
+	}
+	s.Connect, s.Idle = bound(timeouts.Connect), bound(timeouts.Idle)
+	return s
+}
+
+// bound gives "off" the meaning it has in a Share.
+func bound(d spec.Duration) time.Duration { return max(d.D(), 0) }
+
+// list notes the targets that flows of a listener may be on.
+func (t *Table) list(want *spec.Spec, site *spec.Site, l *spec.Listener) {
+	if l.Protocol.IsHTTP() {
+		nodes := map[netip.AddrPort]bool{}
+		for _, n := range site.With(spec.RoleL7) {
+			nodes[netip.AddrPortFrom(n.Address, l.Port)] = true
+		}
+		t.listed[spec.L7Group(l.Port)] = nodes
+		return
+	}
+	for _, ref := range l.TargetGroups {
+		g := want.TargetGroup(ref.Name)
+		if g == nil || t.listed[ref.Name] != nil {
+			continue
+		}
+		targets := map[netip.AddrPort]bool{}
+		for _, target := range g.At(site.Name) {
+			if !target.Drain {
+				targets[target.Address.AddrPort] = true
+			}
+		}
+		t.listed[ref.Name] = targets
+	}
+}
+
+// Addresses lists what the node binds, in no order.
+func (t *Table) Addresses() []netip.AddrPort {
+	all := make([]netip.AddrPort, 0, len(t.listeners))
+	for a := range t.listeners {
+		all = append(all, a)
+	}
+	return all
+}
+
+// Listener returns the listener of a VIP and port, or nil. A listener on the
+// unspecified address takes what no other does.
+func (t *Table) Listener(vip netip.AddrPort) *Listener {
+	addr := vip.Addr().Unmap()
+	if l := t.listeners[netip.AddrPortFrom(addr, vip.Port())]; l != nil {
+		return l
+	}
+	wildcard := netip.IPv6Unspecified()
+	if addr.Is4() {
+		wildcard = netip.IPv4Unspecified()
+	}
+	return t.listeners[netip.AddrPortFrom(wildcard, vip.Port())]
+}
+
+// Keeps reports whether a flow of a listener may stay on a target without a
+// bound. It may not when the listener left, no longer uses the group, or when
+// the target left the group or drains. Weight 0 and bad health are no reason.
+func (t *Table) Keeps(vip netip.AddrPort, group spec.TargetGroupName, target netip.AddrPort) bool {
+	l := t.Listener(vip)
+	if l == nil {
+		return false
+	}
+	for i := range l.Shares {
+		if l.Shares[i].Group == group {
+			return t.listed[group][target]
+		}
+	}
+	return false
+}
+
+// Has reports whether a listener of that name is in the table.
+func (t *Table) Has(name spec.ListenerName) bool {
+	for _, l := range t.listeners {
+		if l.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// IdleMin is the shortest idle time of any share; 0 when none has one.
+func (t *Table) IdleMin() time.Duration {
+	var shortest time.Duration
+	for _, l := range t.listeners {
+		for _, s := range l.Shares {
+			if s.Idle > 0 && (shortest == 0 || s.Idle < shortest) {
+				shortest = s.Idle
+			}
+		}
+	}
+	return shortest
+}
