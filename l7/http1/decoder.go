@@ -63,7 +63,7 @@ func (d *Decoder) Reset(f message.Framing, length int64, lim Limits) {
 }
 
 // Done reports whether the body is complete.
-func (d *Decoder) Done() bool { return d.phase == inDone }
+func (d *Decoder) Done() bool { return d.phase == inDone && d.err == nil }
 
 // EOF tells the Decoder that the connection ended. It returns nil where that ends
 // the body or the body was complete, else an *Error.
@@ -74,7 +74,8 @@ func (d *Decoder) EOF() error {
 	case d.phase == inRest:
 		d.phase = inDone
 	case d.phase != inDone:
-		return errUnexpected
+		d.err = errUnexpected
+		return d.err
 	}
 	return nil
 }

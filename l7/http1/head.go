@@ -104,7 +104,7 @@ func (h *head) read(buf []byte, s *Scanner, lim Limits) (whole bool, err *Error)
 		}
 		line, ok, lineErr := s.next(buf, lim.Head)
 		switch {
-		case lineErr == errHeadSize && !s.started:
+		case lineErr == errHeadSize && !s.started && h.req != nil:
 			return false, errLineSize
 		case lineErr != nil:
 			return false, lineErr
@@ -318,10 +318,8 @@ func (h *head) protocol() []byte {
 
 // cutComma returns the first element of a list, trimmed, and what follows it.
 func cutComma(list []byte) (first, rest []byte, more bool) {
-	if i := bytes.IndexByte(list, ','); i >= 0 {
-		return trim(list[:i]), list[i+1:], true
-	}
-	return trim(list), nil, false
+	first, rest, more = bytes.Cut(list, []byte(","))
+	return trim(first), rest, more
 }
 
 // hasToken reports whether a list holds an element, which must be in lower case.

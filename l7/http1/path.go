@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bytes"
+	"slices"
 
 	"portico/l7/message"
 )
@@ -28,7 +29,7 @@ func normalize(req *message.Request, path []byte) *Error {
 		req.Scratch = decoded
 	}
 	p := removeDots(req.Scratch[start:])
-	req.Path = p[:len(p):len(p)]
+	req.Path = slices.Clip(p)
 	return nil
 }
 

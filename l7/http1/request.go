@@ -206,9 +206,7 @@ func splitAbsolute(req *message.Request, t []byte) *Error {
 
 // splitPath parts path and query and brings the path into its normal form.
 func splitPath(req *message.Request, t []byte) *Error {
-	path := t
-	if q := bytes.IndexByte(t, '?'); q >= 0 {
-		path, req.Query, req.HasQuery = t[:q], t[q+1:], true
-	}
+	var path []byte
+	path, req.Query, req.HasQuery = bytes.Cut(t, []byte("?"))
 	return normalize(req, path)
 }

@@ -60,11 +60,11 @@ func show(req *message.Request) string {
 	return b.String()
 }
 
-func reasonOf(t testing.TB, err error) string {
-	t.Helper()
+func reasonOf(tb testing.TB, err error) string {
+	tb.Helper()
 	var e *http1.Error
 	if !errors.As(err, &e) {
-		t.Fatalf("error is %v, not an *http1.Error", err)
+		tb.Fatalf("error is %v, not an *http1.Error", err)
 	}
 	return fmt.Sprintf("%d %s", e.Status, e.Reason)
 }
