@@ -122,20 +122,21 @@ func apply(t *testing.T, ts *target.Targets, groups ...spec.TargetGroup) {
 	}
 }
 
-// bubble runs a test in fake time, with the probes of ts running.
-func bubble(t *testing.T, o target.Options, test func(t *testing.T, ts *target.Targets)) {
+// running returns targets whose probes run until the test, in a bubble of fake
+// time, ends.
+func running(t *testing.T, o target.Options) *target.Targets {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		ts := target.New(o)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- ts.Run(ctx) }()
-		test(t, ts)
+	ts := target.New(o)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error)
+	go func() { done <- ts.Run(ctx) }()
+	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run = %v", err)
 		}
 	})
+	return ts
 }
 
 // pass lets fake time pass and everything that is due happen.

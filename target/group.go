@@ -1,6 +1,7 @@
 package target
 
 import (
+	"context"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -21,11 +22,21 @@ type Group struct {
 	passed, failed atomic.Uint64 // probes
 
 	table atomic.Pointer[table]
-	stale atomic.Bool // a verdict changed after table was built
+	stale atomic.Bool // a verdict changed after table was built, and someone rebuilds it
 
-	mu    sync.Mutex // guards the writing of table, and the states of the members
+	mu    sync.Mutex // guards the writing of table, the states of the members, and what follows
 	probe health.Probe
+	built time.Time     // when a verdict last led to a new table
+	rest  time.Duration // until the next such table
 }
+
+// A table rests before verdicts replace it again: for ten times as long as it
+// took to build, so that building takes at most a tenth of one core.
+const (
+	restFactor = 10
+	restMin    = time.Millisecond
+	restMax    = 250 * time.Millisecond
+)
 
 func newGroup(t *Targets, name spec.TargetGroupName) *Group {
 	return &Group{name: name, targets: t}
@@ -160,14 +171,31 @@ func (g *Group) replace(t *table) {
 }
 
 // refresh rebuilds the table after a verdict changed. Of many that change
-// together, the first to get the lock does it for all.
-func (g *Group) refresh() {
-	g.stale.Store(true)
-	g.mu.Lock()
-	if g.stale.Swap(false) {
-		t := g.table.Load()
-		g.replace(build(t.spec, t.members))
+// together the first does it for all, after the rest since the last time: the
+// targets of a large group that come up or die at once cost a bounded share of
+// one core, and in a small group nothing waits.
+func (g *Group) refresh(ctx context.Context) {
+	if g.stale.Swap(true) {
+		return // someone is at it
 	}
+	g.mu.Lock()
+	rest := g.rest - clock.Now().Sub(g.built)
+	g.mu.Unlock()
+	if rest > 0 {
+		timer := time.NewTimer(rest)
+		select {
+		case <-timer.C:
+		case <-ctx.Done(): // this target is gone, the others are not
+			timer.Stop()
+		}
+	}
+	g.mu.Lock()
+	g.stale.Store(false)
+	begun := clock.Now()
+	t := g.table.Load()
+	g.replace(build(t.spec, t.members))
+	g.built = clock.Now()
+	g.rest = min(max(restMin, restFactor*g.built.Sub(begun)), restMax)
 	g.mu.Unlock()
 	g.targets.o.OnChange(g)
 }
@@ -202,7 +230,7 @@ func (g *Group) stop() {
 }
 
 // step takes the result of one probe, unless the prober was halted meanwhile.
-func (g *Group) step(m *Target, p *prober, err error, timeout time.Duration) {
+func (g *Group) step(ctx context.Context, m *Target, p *prober, err error, timeout time.Duration) {
 	reason := "check passed"
 	if err == nil {
 		g.passed.Add(1)
@@ -223,7 +251,7 @@ func (g *Group) step(m *Target, p *prober, err error, timeout time.Duration) {
 	g.mu.Unlock()
 	if changed {
 		g.announce(m, verdict, reason, now.Sub(since))
-		g.refresh()
+		g.refresh(ctx)
 	}
 }
 

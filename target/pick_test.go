@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"portico/spec"
@@ -64,7 +65,8 @@ func TestModes(t *testing.T) {
 			for how, hosts := range tt.how {
 				n.set(how, hosts...)
 			}
-			bubble(t, target.Options{Dial: n.dial}, func(t *testing.T, ts *target.Targets) {
+			synctest.Test(t, func(t *testing.T) {
+				ts := running(t, target.Options{Dial: n.dial})
 				apply(t, ts, tt.group)
 				pass(time.Second)
 				g := ts.Group("web")
@@ -145,7 +147,8 @@ func TestTriedAgreement(t *testing.T) {
 func TestResume(t *testing.T) {
 	n := newNetwork()
 	n.set("refuse", 2)
-	bubble(t, target.Options{Dial: n.dial}, func(t *testing.T, ts *target.Targets) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := running(t, target.Options{Dial: n.dial})
 		apply(t, ts, web(5, drain(3), weight(4, 0)))
 		g := ts.Group("web")
 		id := func(host int) uint64 { return find(t, ts, host).ID() }

@@ -34,7 +34,8 @@ func TestCadence(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNetwork()
 			n.set(tt.how, 1, 2, 3, 4, 5)
-			bubble(t, target.Options{Dial: n.dial}, func(t *testing.T, ts *target.Targets) {
+			synctest.Test(t, func(t *testing.T) {
+				ts := running(t, target.Options{Dial: n.dial})
 				begun := time.Now()
 				apply(t, ts, web(5))
 				pass(60 * time.Second)
@@ -68,7 +69,8 @@ func TestCadence(t *testing.T) {
 func TestSlowProbe(t *testing.T) {
 	n := newNetwork()
 	n.set("hang", 1)
-	bubble(t, target.Options{Dial: n.dial}, func(t *testing.T, ts *target.Targets) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := running(t, target.Options{Dial: n.dial})
 		apply(t, ts, web(1, func(g *spec.TargetGroup) { g.Health.Timeout = spec.Duration(3 * time.Second) }))
 		pass(31 * time.Second)
 		at := n.probed(1)
@@ -93,7 +95,8 @@ func TestVerdict(t *testing.T) {
 			}
 		},
 	}
-	bubble(t, o, func(t *testing.T, ts *target.Targets) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := running(t, o)
 		apply(t, ts, web(1))
 		m := find(t, ts, 1)
 		wantVerdict(t, m, status.Unknown, "not probed yet")
@@ -171,7 +174,8 @@ func TestApplyKeeps(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNetwork()
 			n.set("refuse", 1)
-			bubble(t, target.Options{Dial: n.dial}, func(t *testing.T, ts *target.Targets) {
+			synctest.Test(t, func(t *testing.T) {
+				ts := running(t, target.Options{Dial: n.dial})
 				apply(t, ts, web(2))
 				await(t, func() bool { return len(n.probed(1)) == 1 })
 				m := find(t, ts, 1)
@@ -202,7 +206,8 @@ func TestApplyKeeps(t *testing.T) {
 func TestApplyStops(t *testing.T) {
 	n := newNetwork()
 	n.set("hang", 1)
-	bubble(t, target.Options{Dial: n.dial}, func(t *testing.T, ts *target.Targets) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := running(t, target.Options{Dial: n.dial})
 		other := web(1)
 		other.Name = "other"
 		apply(t, ts, web(2), other)
@@ -268,11 +273,12 @@ func TestRun(t *testing.T) {
 // together are no burden.
 func TestManyHang(t *testing.T) {
 	n := newNetwork()
-	const targets = 3000
+	const targets = 1500
 	for host := 1; host <= targets; host++ {
 		n.set("hang", host)
 	}
-	bubble(t, target.Options{Dial: n.dial}, func(t *testing.T, ts *target.Targets) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := running(t, target.Options{Dial: n.dial})
 		apply(t, ts, web(targets, balanced("maglev")))
 		pass(10 * time.Second)
 		if n.most > 1024 {

@@ -53,7 +53,7 @@ func (p *prober) run(ctx context.Context, t *Target, timing spec.Timing, probe h
 		}
 		timer.Reset(jitter(interval))
 		if err, asked := t.ask(ctx, timing.Timeout.D(), probe); asked {
-			t.group.step(t, p, err, timing.Timeout.D())
+			t.group.step(ctx, t, p, err, timing.Timeout.D())
 		}
 	}
 }

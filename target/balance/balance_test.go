@@ -45,7 +45,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func pickerOf(t testing.TB, name string, candidates []balance.Candidate) balance.Picker {
+func pickerOf(t *testing.T, name string, candidates []balance.Candidate) balance.Picker {
 	t.Helper()
 	a, ok := balance.Lookup(name)
 	if !ok {
@@ -270,6 +270,7 @@ func alike(n int) []balance.Candidate {
 }
 
 func eachSize(b *testing.B, run func(b *testing.B, a balance.Algorithm, candidates []balance.Candidate)) {
+	b.Helper()
 	for _, a := range balance.All() {
 		for _, n := range []int{3, 100, 4000} {
 			b.Run(a.Name+"/"+strconv.Itoa(n), func(b *testing.B) {
@@ -286,6 +287,7 @@ func eachSize(b *testing.B, run func(b *testing.B, a balance.Algorithm, candidat
 // BenchmarkPick is one choice, with nothing in flight.
 func BenchmarkPick(b *testing.B) {
 	eachSize(b, func(b *testing.B, a balance.Algorithm, candidates []balance.Candidate) {
+		b.Helper()
 		p := a.New(nil, candidates)
 		q := balance.Query{Key: 1, Draw: 2}
 		b.ReportAllocs()
@@ -299,6 +301,7 @@ func BenchmarkPick(b *testing.B) {
 // BenchmarkRequest is a choice, its begin and its end, from all cores at once.
 func BenchmarkRequest(b *testing.B) {
 	eachSize(b, func(b *testing.B, a balance.Algorithm, candidates []balance.Candidate) {
+		b.Helper()
 		p := a.New(nil, candidates)
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
@@ -318,6 +321,7 @@ func BenchmarkRequest(b *testing.B) {
 // BenchmarkNew is what a change of one verdict costs.
 func BenchmarkNew(b *testing.B) {
 	eachSize(b, func(b *testing.B, a balance.Algorithm, candidates []balance.Candidate) {
+		b.Helper()
 		b.ReportAllocs()
 		for b.Loop() {
 			a.New(nil, candidates)

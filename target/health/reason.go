@@ -42,8 +42,7 @@ func Reason(err error, timeout time.Duration) string {
 		return ""
 	}
 	waiting := "an answer"
-	var f *fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*fault](err); ok {
 		waiting = f.waiting
 	}
 	switch {
@@ -60,8 +59,8 @@ func Reason(err error, timeout time.Duration) string {
 }
 
 func isTimeout(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) && n.Timeout()
+	n, ok := errors.AsType[net.Error](err)
+	return ok && n.Timeout()
 }
 
 // bounded makes hostile text fit for one line of a log: printable and short.

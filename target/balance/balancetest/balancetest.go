@@ -55,6 +55,7 @@ func query() balance.Query { return balance.Query{Key: rand.Uint64(), Draw: rand
 
 // described proves that the entry can be shown to people.
 func described(t *testing.T, a balance.Algorithm) {
+	t.Helper()
 	if a.Name == "" || a.Summary == "" || a.New == nil {
 		t.Errorf("entry %+v: name, summary and New must all be there", a)
 	}
@@ -62,6 +63,7 @@ func described(t *testing.T, a balance.Algorithm) {
 
 // empty proves that without candidates there is no choice.
 func empty(t *testing.T, a balance.Algorithm) {
+	t.Helper()
 	p := picker(a, nil)
 	if got := p.Pick(query()); got != -1 {
 		t.Errorf("Pick of none = %d, want -1", got)
@@ -73,6 +75,7 @@ func empty(t *testing.T, a balance.Algorithm) {
 
 // single proves that the only candidate is chosen, whatever its load.
 func single(t *testing.T, a balance.Algorithm) {
+	t.Helper()
 	candidates := Candidates(balance.WeightMax)
 	p := picker(a, candidates)
 	for i := range 100 {
@@ -93,6 +96,7 @@ func shares(r *rapid.T, a balance.Algorithm) {
 // most proves the same at the limits: the most candidates, and weights as far
 // apart as they may be.
 func most(t *testing.T, a balance.Algorithm) {
+	t.Helper()
 	alike := make([]int, balance.CandidatesMax)
 	mixed := make([]int, balance.CandidatesMax)
 	apart := make([]int, balance.CandidatesMax)
@@ -160,6 +164,7 @@ func peek(r *rapid.T, a balance.Algorithm) {
 
 // allocations proves that picking leaves no garbage.
 func allocations(t *testing.T, a balance.Algorithm) {
+	t.Helper()
 	candidates := Candidates(1, 2, 3, 4, 5, 6, 7)
 	p := picker(a, candidates)
 	q := query()
@@ -178,6 +183,7 @@ func allocations(t *testing.T, a balance.Algorithm) {
 // concurrency proves that many may pick at once and that, when all has ended,
 // the picker is as good as at the start.
 func concurrency(t *testing.T, a balance.Algorithm) {
+	t.Helper()
 	candidates := Candidates(1, 2, 3, 4, 5)
 	p := picker(a, candidates)
 	var all sync.WaitGroup
@@ -232,9 +238,9 @@ func disruption(r *rapid.T, a balance.Algorithm) {
 	for range keys {
 		q := query()
 		was, is := before[p1.Pick(q)].Key, after[p2.Pick(q)].Key
-		switch {
-		case was == before[gone].Key:
-		case was == is:
+		switch was {
+		case before[gone].Key:
+		case is:
 			stayed++
 		default:
 			moved++
@@ -247,6 +253,7 @@ func disruption(r *rapid.T, a balance.Algorithm) {
 
 // blind proves that a hash looks at neither loads nor draws.
 func blind(t *testing.T, a balance.Algorithm) {
+	t.Helper()
 	candidates := Candidates(1, 2, 3)
 	p := picker(a, candidates)
 	for range 100 {

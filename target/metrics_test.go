@@ -1,0 +1,75 @@
+package target_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"portico/spec"
+	"portico/target"
+)
+
+// TestMetrics proves what is scraped, also of two targets that share a name, and
+// that it is gone with its target.
+func TestMetrics(t *testing.T) {
+	n := newNetwork()
+	n.set("refuse", 2)
+	registry := prometheus.NewRegistry()
+	sameName := func(g *spec.TargetGroup) { g.Targets[2].Name = "t2" }
+	synctest.Test(t, func(t *testing.T) {
+		ts := running(t, target.Options{Dial: n.dial, Metrics: registry})
+		apply(t, ts, web(3, sameName))
+		pass(500 * time.Millisecond)
+		find(t, ts, 1).Begin()
+		find(t, ts, 1).Begin()
+		find(t, ts, 1).End()
+		want := `
+# HELP portico_health_probes_total Health probes of the group's targets.
+# TYPE portico_health_probes_total counter
+portico_health_probes_total{group="web",result="fail"} 1
+portico_health_probes_total{group="web",result="pass"} 2
+# HELP portico_target_active Requests or flows in flight to the target.
+# TYPE portico_target_active gauge
+portico_target_active{group="web",target="10.0.0.2:80"} 0
+portico_target_active{group="web",target="10.0.0.3:80"} 0
+portico_target_active{group="web",target="t1"} 1
+# HELP portico_target_group_mode 1 for which targets of the group are used, 0 for the other modes.
+# TYPE portico_target_group_mode gauge
+portico_target_group_mode{group="web",mode="fail-open"} 0
+portico_target_group_mode{group="web",mode="healthy"} 1
+portico_target_group_mode{group="web",mode="none"} 0
+portico_target_group_mode{group="web",mode="unchecked"} 0
+portico_target_group_mode{group="web",mode="unknown"} 0
+# HELP portico_target_requests_total Requests or flows sent to the target.
+# TYPE portico_target_requests_total counter
+portico_target_requests_total{group="web",target="10.0.0.2:80"} 0
+portico_target_requests_total{group="web",target="10.0.0.3:80"} 0
+portico_target_requests_total{group="web",target="t1"} 2
+# HELP portico_target_verdict 1 for what health says of the target, 0 for the other verdicts.
+# TYPE portico_target_verdict gauge
+portico_target_verdict{group="web",target="10.0.0.2:80",verdict="healthy"} 0
+portico_target_verdict{group="web",target="10.0.0.2:80",verdict="unhealthy"} 1
+portico_target_verdict{group="web",target="10.0.0.2:80",verdict="unknown"} 0
+portico_target_verdict{group="web",target="10.0.0.3:80",verdict="healthy"} 1
+portico_target_verdict{group="web",target="10.0.0.3:80",verdict="unhealthy"} 0
+portico_target_verdict{group="web",target="10.0.0.3:80",verdict="unknown"} 0
+portico_target_verdict{group="web",target="t1",verdict="healthy"} 1
+portico_target_verdict{group="web",target="t1",verdict="unhealthy"} 0
+portico_target_verdict{group="web",target="t1",verdict="unknown"} 0
+`
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
+			t.Error(err)
+		}
+		apply(t, ts)
+		if got, err := testutil.GatherAndCount(registry); got != 0 || err != nil {
+			t.Errorf("%d series after all is gone, %v", got, err)
+		}
+	})
+	if problems, err := testutil.GatherAndLint(registry); len(problems) != 0 || err != nil {
+		t.Errorf("lint: %v, %v", problems, err)
+	}
+}
