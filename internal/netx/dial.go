@@ -29,6 +29,10 @@ func (d Dialer) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	if from.IsValid() {
 		dialer.Control = bindWithoutPort
 	}
+	// A refusal may come before package net looks at the context.
+	if err := ctx.Err(); err != nil {
+		return nil, reword("dial", to, err)
+	}
 	conn, err := dialer.DialTCP(ctx, network(to.Addr()), from, to)
 	if err != nil {
 		return nil, dialError(from.Addr(), to, err)

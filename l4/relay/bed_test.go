@@ -172,7 +172,7 @@ func free(tb testing.TB, ip string) netip.AddrPort {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).AddrPort()
 }
 

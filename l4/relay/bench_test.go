@@ -21,6 +21,7 @@ func viaAndDirect(b *testing.B, serve func(*net.TCPConn), work func(*testing.B, 
 
 func BenchmarkEcho(b *testing.B) {
 	viaAndDirect(b, echo, func(b *testing.B, to netip.AddrPort) {
+		b.Helper()
 		c := dial(b, to)
 		buf := make([]byte, 64)
 		b.ReportAllocs()
@@ -37,6 +38,7 @@ func BenchmarkEcho(b *testing.B) {
 
 func BenchmarkConnect(b *testing.B) {
 	viaAndDirect(b, echo, func(b *testing.B, to netip.AddrPort) {
+		b.Helper()
 		buf := make([]byte, 64)
 		b.ReportAllocs()
 		for b.Loop() {
@@ -66,6 +68,7 @@ func BenchmarkBulk(b *testing.B) {
 		}
 	}
 	viaAndDirect(b, serve, func(b *testing.B, to netip.AddrPort) {
+		b.Helper()
 		c := dial(b, to)
 		buf := make([]byte, size)
 		b.SetBytes(size)

@@ -189,7 +189,7 @@ func TestFlowsBoundedByFiles(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		_ = f.SetDeadline(time.Now().Add(hang))
 		_, _ = io.WriteString(f, "hello")
 		_, err = io.ReadFull(f, make([]byte, 5))

@@ -231,7 +231,7 @@ func TestProxyHeader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
+		defer func() { _ = l.Close() }()
 		start(t, want)
 		for _, early := range []string{"", "GET / HTTP/1.1\r\n"} {
 			c := dial(t, vip)
