@@ -1,9 +1,11 @@
 package target_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -290,6 +292,56 @@ func TestConcurrency(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestConcurrentVerdicts proves the same while real probes overturn verdicts all
+// the time: something is always picked, and in the end no load is forgotten by
+// the picker that is then in place.
+func TestConcurrentVerdicts(t *testing.T) {
+	n := newNetwork()
+	var changes atomic.Int64
+	ts := target.New(target.Options{Dial: n.dial, OnChange: func(*target.Group) { changes.Add(1) }})
+	apply(t, ts, web(4, balanced("least-conn"), func(g *spec.TargetGroup) {
+		g.Health.Timing = spec.Timing{Interval: spec.Duration(time.Millisecond), Timeout: spec.Duration(time.Second), Rise: 1, Fall: 1}
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var probing, picking sync.WaitGroup
+	probing.Go(func() { _ = ts.Run(ctx) })
+	for worker := range 4 {
+		picking.Go(func() {
+			for i := 0; changes.Load() < 100 && ctx.Err() == nil; i++ {
+				n.set([]string{"", "refuse"}[i%2], 1+worker)
+				m := ts.Group("web").Pick(query(), nil)
+				if m == nil {
+					t.Error("nothing is picked")
+					return
+				}
+				m.Begin()
+				ts.Group("web").Explain(query(), m.ID())
+				m.End()
+			}
+			n.set("", 1+worker)
+		})
+	}
+	picking.Wait()
+	for ctx.Err() == nil && len(picked(ts.Group("web"))) < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	probing.Wait()
+	if got := changes.Load(); got < 100 {
+		t.Errorf("only %d changes in time", got)
+	}
+	counts := map[string]int{}
+	for range 400 {
+		counts[ts.Group("web").Pick(query(), nil).Label()]++
+	}
+	for label, got := range counts {
+		if want := 400 / len(counts); got < want || got > want+1 {
+			t.Errorf("with nothing in flight %s of %d is picked %d times of 400, want %d", label, len(counts), got, want)
+		}
 	}
 }
 

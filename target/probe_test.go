@@ -269,18 +269,22 @@ func TestRun(t *testing.T) {
 }
 
 // TestManyHang proves that the probes under way are bounded, that those that wait
-// for a slot are made in the end, and that verdicts of thousands that change
-// together are no burden.
+// for a slot are made in the end, and that verdicts of many that change together
+// share their tables.
 func TestManyHang(t *testing.T) {
 	n := newNetwork()
-	const targets = 1500
+	const targets = 1200
 	for host := 1; host <= targets; host++ {
 		n.set("hang", host)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		ts := running(t, target.Options{Dial: n.dial})
-		apply(t, ts, web(targets, balanced("maglev")))
+		var tables atomic.Int64
+		ts := running(t, target.Options{Dial: n.dial, OnChange: func(*target.Group) { tables.Add(1) }})
+		apply(t, ts, web(targets))
 		pass(10 * time.Second)
+		if got := tables.Load(); got > targets/3 {
+			t.Errorf("%d tables for %d verdicts", got, targets)
+		}
 		if n.most > 1024 {
 			t.Errorf("%d probes at a time, want at most 1024", n.most)
 		}

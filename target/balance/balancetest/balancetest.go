@@ -104,11 +104,11 @@ func most(t *testing.T, a balance.Algorithm) {
 		alike[i], mixed[i], apart[i] = 7, 1+i%10, 1
 	}
 	apart[balance.CandidatesMax/2] = balance.WeightMax
-	inShares(t, a, alike, 40*len(alike))
-	inShares(t, a, mixed, 40*len(alike))
-	inShares(t, a, apart, 40*len(alike))
-	inShares(t, a, []int{balance.WeightMax, 1}, 100000)
-	inShares(t, a, []int{1, balance.WeightMax, balance.WeightMax}, 100000)
+	inShares(t, a, alike, 20*len(alike))
+	inShares(t, a, mixed, 20*len(alike))
+	inShares(t, a, apart, 20*len(alike))
+	inShares(t, a, []int{balance.WeightMax, 1}, 40000)
+	inShares(t, a, []int{1, balance.WeightMax, balance.WeightMax}, 40000)
 }
 
 type failer interface{ Fatalf(string, ...any) }
