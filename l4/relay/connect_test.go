@@ -2,8 +2,11 @@ package relay_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +94,21 @@ func TestNoTarget(t *testing.T) {
 				t.Errorf("Status = %+v, want one failed flow and none active", s)
 			}
 		})
+	}
+}
+
+// Where it is this process that has no file left, no other target is tried: it
+// would not help, and the target is not to blame.
+func TestNoFilesToDial(t *testing.T) {
+	vip := free(t, "127.0.1.10")
+	dials := &counter{dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
+		return nil, fmt.Errorf("dial: %w", os.NewSyscallError("socket", syscall.EMFILE))
+	}}
+	b := start(t, tcpSpec(vip, free(t, "127.0.2.1"), free(t, "127.0.2.2")), func(o *relay.Options) { o.Dial = dials.Dial })
+	refused(t, vip)
+	b.ends(relay.Limit)
+	if n := dials.dials.Load(); n != 1 {
+		t.Errorf("dialed %d times, want once", n)
 	}
 }
 

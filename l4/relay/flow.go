@@ -196,11 +196,7 @@ func (f *flow) unreachable(d l4.Decision, err error) {
 // dial connects to the decision's target, and stops early when the client goes
 // away or the flow is cut.
 func (f *flow) dial(d l4.Decision) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	if d.Share.Connect > 0 {
-		cancel()
-		ctx, cancel = context.WithTimeout(context.Background(), d.Share.Connect)
-	}
+	ctx, cancel := within(d.Share.Connect)
 	defer cancel()
 	f.mu.Lock()
 	f.cancel = cancel
@@ -223,6 +219,14 @@ func (f *flow) dial(d l4.Decision) error {
 	}
 	f.target = conn
 	return nil
+}
+
+// within is a context that ends after bound, or not by itself when that is 0.
+func within(bound time.Duration) (context.Context, context.CancelFunc) {
+	if bound > 0 {
+		return context.WithTimeout(context.Background(), bound)
+	}
+	return context.WithCancel(context.Background())
 }
 
 // look ends a try whose client went away, or looks again later.

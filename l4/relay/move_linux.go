@@ -39,7 +39,7 @@ func (m *mover) init(r *Relay, from, to net.Conn) {
 		return
 	}
 	m.pipes = r.pipes
-	m.readIn, m.fillIn, m.drain = m.read, m.fill, m.empty
+	m.readIn = m.read
 	var err error
 	if m.dst, err = dst.SyscallConn(); err != nil {
 		return
@@ -122,6 +122,9 @@ func (m *mover) read(fd uintptr) bool {
 
 // splice carries one pipe of bytes, or turns to buffers where that is better.
 func (p *pump) splice() (outcome, bool) {
+	if p.fillIn == nil { // most flows never come here
+		p.fillIn, p.drain = p.fill, p.empty
+	}
 	p.n, p.err = 0, nil
 	if err := p.src.Read(p.fillIn); err != nil {
 		return cutOff, false
