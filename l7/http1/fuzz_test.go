@@ -124,7 +124,7 @@ func FuzzResponse(f *testing.F) {
 			}
 			t.Fatalf("%q: %s, but net/http says %v", in, showResponse(&resp), err)
 		}
-		defer std.Body.Close()
+		defer func() { _ = std.Body.Close() }()
 		if std.StatusCode != resp.Status || std.ProtoMinor != resp.Minor {
 			t.Fatalf("%q: %s, but net/http says %s", in, showResponse(&resp), std.Status)
 		}

@@ -1,0 +1,159 @@
+// The target of the l7 bench: answers every request on the ports it is given with
+// the same 1 KiB, as cheaply as a server can. It shares a core with the loader, so
+// whatever it costs is missing where the proxies are to be kept busy; that is why
+// it is C. It reads no request: it counts the empty lines that end heads, so
+// requests must not have bodies. Level-triggered epoll, one thread, no timeouts.
+//
+// Usage: target PORT...
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { BODY = 1024, FILES = 1 << 16, EVENTS = 256, READ = 1 << 16 };
+
+// What is known of a connection, by its file descriptor.
+struct conn {
+	bool listens;
+	unsigned char matched; // how much of CRLF CRLF the last bytes were
+	unsigned owed;         // answers that were asked for and not begun
+	unsigned sent;         // bytes of the answer under way
+	bool waits;            // for room to write
+};
+
+static struct conn conns[FILES];
+static char answer[BODY + 256];
+static unsigned answer_len;
+
+static void die(const char *what) {
+	perror(what);
+	exit(1);
+}
+
+static void watch(int ep, int op, int fd, unsigned events) {
+	struct epoll_event e = {.events = events, .data.fd = fd};
+	if (epoll_ctl(ep, op, fd, &e) < 0)
+		die("epoll_ctl");
+}
+
+static void listen_on(int ep, int port) {
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+		die("bind");
+	if (listen(fd, 4096) < 0)
+		die("listen");
+	conns[fd] = (struct conn){.listens = true};
+	watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN);
+}
+
+static void take(int ep, int listener) {
+	int on = 1, fd;
+	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		if (fd >= FILES) {
+			close(fd);
+			continue;
+		}
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		conns[fd] = (struct conn){0};
+		watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN);
+	}
+}
+
+// count adds the heads that end in these bytes to what is owed.
+static void count(struct conn *c, const char *b, ssize_t n) {
+	static const char end[] = "\r\n\r\n";
+	// Nearly always one whole head, and nothing else.
+	if (c->matched == 0 && n >= 4 && memmem(b, n, end, 4) == b + n - 4) {
+		c->owed++;
+		return;
+	}
+	for (ssize_t i = 0; i < n; i++) {
+		if (b[i] == end[c->matched])
+			c->matched++;
+		else
+			c->matched = b[i] == '\r';
+		if (c->matched == 4) {
+			c->owed++;
+			c->matched = 0;
+		}
+	}
+}
+
+// pay sends what is owed, as far as there is room; false means that the connection is lost.
+static bool pay(int ep, int fd, struct conn *c) {
+	while (c->owed > 0) {
+		ssize_t n = send(fd, answer + c->sent, answer_len - c->sent, MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0)
+			return false;
+		c->sent += n;
+		if (c->sent == answer_len) {
+			c->sent = 0;
+			c->owed--;
+		}
+	}
+	bool waits = c->owed > 0;
+	if (waits != c->waits) {
+		c->waits = waits;
+		watch(ep, EPOLL_CTL_MOD, fd, waits ? EPOLLOUT : EPOLLIN);
+	}
+	return true;
+}
+
+static void serve(int ep, int fd, struct conn *c) {
+	static char buf[READ];
+	if (!c->waits) {
+		ssize_t n = recv(fd, buf, sizeof buf, 0);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			close(fd);
+			return;
+		}
+		count(c, buf, n);
+	}
+	if (!pay(ep, fd, c))
+		close(fd);
+}
+
+int main(int argc, char **argv) {
+	if (argc < 2) {
+		fprintf(stderr, "usage: target PORT...\n");
+		return 2;
+	}
+	answer_len = snprintf(answer, sizeof answer,
+		"HTTP/1.1 200 OK\r\nServer: target\r\nDate: Sun, 22 Nov 2026 22:32:14 GMT\r\n"
+		"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n", BODY);
+	memset(answer + answer_len, 'x', BODY);
+	answer_len += BODY;
+
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	if (ep < 0)
+		die("epoll_create1");
+	for (int i = 1; i < argc; i++)
+		listen_on(ep, atoi(argv[i]));
+	for (;;) {
+		struct epoll_event events[EVENTS];
+		int n = epoll_wait(ep, events, EVENTS, -1);
+		if (n < 0 && errno != EINTR)
+			die("epoll_wait");
+		for (int i = 0; i < n; i++) {
+			int fd = events[i].data.fd;
+			if (conns[fd].listens)
+				take(ep, fd);
+			else
+				serve(ep, fd, &conns[fd]);
+		}
+	}
+}
