@@ -46,7 +46,8 @@ func (s *Scanner) next(buf []byte, limit int) (line []byte, ok bool, err *Error)
 	return line, true, nil
 }
 
-// Bounds of the Connection fields in one head. Clients send one with two options.
+// Bounds of the Connection fields in one head. Clients send one with two options;
+// each may have to be compared with the name of each field.
 const (
 	connLinesMax   = 4
 	connOptionsMax = 32
@@ -76,7 +77,8 @@ type head struct {
 
 	// From Connection. Its values are kept while some name other fields.
 	close, keepAlive, upgrading bool
-	nominated                   int
+	nominated                   bool
+	options                     int // the elements of all lists, empty ones too
 	connLines                   int
 	conn                        [connLinesMax][]byte
 }
@@ -239,6 +241,7 @@ func (h *head) connection(value []byte) *Error {
 	for rest, more := value, true; more; {
 		var option []byte
 		option, rest, more = cutComma(rest)
+		h.options++
 		switch {
 		case len(option) == 0:
 		case message.EqualFold(option, "close"):
@@ -251,7 +254,7 @@ func (h *head) connection(value []byte) *Error {
 		case !ValidName(option):
 			return errConnection
 		default:
-			h.nominated++
+			h.nominated = true
 		}
 	}
 	if h.connLines < connLinesMax {
@@ -263,10 +266,10 @@ func (h *head) connection(value []byte) *Error {
 
 // strip removes the fields that Connection names.
 func (h *head) strip() *Error {
-	if h.nominated > connOptionsMax || h.connLines > connLinesMax {
+	if h.options > connOptionsMax || h.connLines > connLinesMax {
 		return errConnection
 	}
-	if h.nominated == 0 {
+	if !h.nominated {
 		return nil
 	}
 	kept := h.fields[:0]

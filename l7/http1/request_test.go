@@ -286,6 +286,8 @@ var refused = []struct{ name, in, want string }{
 	{"expectation", lines("PUT / HTTP/1.1", "Host: a", "Content-Length: 1", "Expect: 200-ok"), "417 expectation"},
 	{"connection option", lines("GET / HTTP/1.1", "Host: a", "Connection: keep alive"), "400 connection options"},
 	{"too many options", lines("GET / HTTP/1.1", "Host: a", "Connection: x"+strings.Repeat(",x", 32)), "400 connection options"},
+	{"too many options we know", lines("GET / HTTP/1.1", "Host: a", "Connection: close"+strings.Repeat(",close", 32)), "400 connection options"},
+	{"too many empty options", lines("GET / HTTP/1.1", "Host: a", "Connection: "+strings.Repeat(",", 32)), "400 connection options"},
 	{"too many connection lines", lines("GET / HTTP/1.1", "Host: a", "Connection: a", "Connection: b", "Connection: c", "Connection: d", "Connection: e"), "400 connection options"},
 	{"request line too long", "GET /" + strings.Repeat("a", 4096) + " HTTP/1.1\r\n", "414 request line too long"},
 	{"no line end", strings.Repeat("a", 4096), "414 request line too long"},
