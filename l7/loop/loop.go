@@ -100,6 +100,10 @@ type Driver interface {
 	Serve(ln net.Listener, svc Service) error
 	// Retain closes the idle connections to addresses that are not wanted any more.
 	Retain(wanted func(netip.AddrPort) bool)
+	// Retire drains the connections of listeners that are served no more, or with
+	// reset ends them at once. It does not wait: Listener.Closed tells. A
+	// connection that is still being greeted is passed over.
+	Retire(gone func(Listener) bool, reset bool)
 	// Drain closes idle connections, lets requests finish, and returns when none
 	// is left, or with ctx's error. Listeners must be closed before.
 	Drain(ctx context.Context) error

@@ -200,7 +200,7 @@ func TestIndexAgreesWithScan(t *testing.T) {
 	})
 }
 
-// Shares follow the weights, weight 0 gets nothing, and no weight at all is nil.
+// Shares follow the weights, weight 0 gets nothing, and no weight at all is -1.
 func TestChoose(t *testing.T) {
 	groups := []spec.GroupRef{{Name: "none", Weight: 0}, {Name: "nine", Weight: 9}, {Name: "zero", Weight: 0}, {Name: "one", Weight: 1}}
 	table := route.Compile([]*spec.Route{{Name: "r", Rules: []spec.Rule{
@@ -213,22 +213,19 @@ func TestChoose(t *testing.T) {
 	const n = 100_000
 	count := map[spec.TargetGroupName]int{}
 	for range n {
-		count[rules[0].Choose(rng.Uint64()).Name]++
+		count[groups[rules[0].Choose(rng.Uint64())].Name]++
 	}
 	if got := count["nine"]; got < n*89/100 || got > n*91/100 || count["one"]+got != n {
 		t.Errorf("shares of 9 to 1 are %v of %d", count, n)
 	}
-	if g := rules[0].Choose(0); g.Name != "nine" {
+	if g := rules[0].Choose(0); g != 1 {
 		t.Errorf("Choose(0) = %v", g)
 	}
-	if g := rules[0].Choose(^uint64(0)); g.Name != "one" {
+	if g := rules[0].Choose(^uint64(0)); g != 3 {
 		t.Errorf("Choose(max) = %v", g)
 	}
-	if rules[1].Choose(7) != nil || rules[2].Choose(7) != nil {
-		t.Error("Choose without any weight is not nil")
-	}
-	if rules[0].Named("one") != &groups[3] || rules[0].Named("two") != nil {
-		t.Error("Named does not find by name")
+	if rules[1].Choose(7) != -1 || rules[2].Choose(7) != -1 {
+		t.Error("Choose without any weight is not -1")
 	}
 }
 

@@ -6,29 +6,19 @@ import (
 	"portico/spec"
 )
 
-// Choose returns the target group that a uniformly random draw falls to, by
-// weight. It returns nil when the rule names none, or none with a weight.
-func (r *Rule) Choose(draw uint64) *spec.GroupRef {
+// Choose returns the index of the target group that a uniformly random draw
+// falls to, by weight. It is -1 when the rule names none, or none with a weight.
+func (r *Rule) Choose(draw uint64) int {
 	n := len(r.weights)
 	if n == 0 || r.weights[n-1] == 0 {
-		return nil
+		return -1
 	}
 	at, _ := bits.Mul64(draw, r.weights[n-1]) // draw scaled to the sum of weights
 	i := 0
 	for r.weights[i] <= at {
 		i++
 	}
-	return &r.Spec.TargetGroups[i]
-}
-
-// Named returns the rule's reference to a group of that name, or nil.
-func (r *Rule) Named(name spec.TargetGroupName) *spec.GroupRef {
-	for i := range r.Spec.TargetGroups {
-		if r.Spec.TargetGroups[i].Name == name {
-			return &r.Spec.TargetGroups[i]
-		}
-	}
-	return nil
+	return i
 }
 
 // newWeights returns the running sums of the weights.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"portico/spec"
 )
@@ -95,6 +96,24 @@ func (c *Certificates) Config() *tls.Config {
 		NextProtos:     []string{"http/1.1"},
 		GetCertificate: c.choose,
 	}
+}
+
+// Explain says which certificate a client that asks for a name is greeted with.
+func (c *Certificates) Explain(name string) string {
+	set := c.current.Load()
+	if set == nil || set.first == nil {
+		return "there is no certificate: the handshake fails"
+	}
+	var texts []string
+	for _, pair := range set.For(name) {
+		texts = append(texts, fmt.Sprintf("certificate of %s, valid until %s",
+			strings.Join(pair.Leaf.DNSNames, ", "), pair.Leaf.NotAfter.UTC().Format(time.DateOnly)))
+	}
+	why := fmt.Sprintf("%q is named", normalize(name))
+	if found := set.For(name); found[0] == set.first && found[0].Leaf.VerifyHostname(name) != nil {
+		why = fmt.Sprintf("no certificate is for %q: the first is used", normalize(name))
+	}
+	return why + ": " + strings.Join(texts, "; or ")
 }
 
 // choose picks, of the certificates for the name, the first that the client can

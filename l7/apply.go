@@ -1,0 +1,197 @@
+package l7
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"portico/internal/netx"
+	"portico/l7/filter"
+	"portico/l7/loop"
+	"portico/l7/sticky"
+	"portico/l7/tlsx"
+	"portico/spec"
+)
+
+// Check finds what this tier would refuse in a spec: what package config cannot
+// see, or what came another way than by a file. Pure.
+func (s *Server) Check(want *spec.Spec) []spec.Problem {
+	set, problems := tlsx.Parse(want.Certificates)
+	for i := range want.Listeners {
+		if l := &want.Listeners[i]; l.Protocol == spec.ProtocolHTTPS && set.For("") == nil && len(problems) == 0 {
+			problems = append(problems, spec.Problem{
+				Path: spec.At("listeners", i, "protocol"),
+				What: fmt.Sprintf("listener %q is https and there is no certificate", l.Name),
+				Help: "add one to certificates",
+			})
+		}
+	}
+	for i := range want.Routes {
+		for j := range want.Routes[i].Rules {
+			rule := &want.Routes[i].Rules[j]
+			if _, err := filter.Compile(rule.Filters); err != nil {
+				problems = append(problems, spec.Problemf(spec.At("routes", i, "rules", j, "filters"), "%v", err))
+			}
+		}
+	}
+	for i, key := range want.Secrets.Sticky {
+		if len(key.Value) < sticky.KeyMin {
+			problems = append(problems, spec.Problem{
+				Path: spec.At("secrets", "sticky", i),
+				What: fmt.Sprintf("the key has %d bytes", len(key.Value)),
+				Help: fmt.Sprintf("use at least %d random ones", sticky.KeyMin),
+			})
+		}
+	}
+	return problems
+}
+
+// Apply makes the spec the one that is served. New sockets are opened first, so
+// that on an error nothing has changed. Listeners whose socket stays keep every
+// connection; those of removed ones drain up to the spec's bound.
+func (s *Server) Apply(want *spec.Spec) error {
+	set, problems := tlsx.Parse(want.Certificates)
+	if len(problems) > 0 {
+		return spec.Problems(problems)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running != nil && s.running.Err() != nil {
+		return errStopped
+	}
+	c := s.newCompiler(want)
+	next, opened, err := s.plan(want, c)
+	if err != nil {
+		for _, k := range opened {
+			k.close()
+		}
+		return err
+	}
+	s.certificates.Swap(set)
+	s.want = want
+	s.swap(next)
+	s.metrics.retain(want)
+	s.driver.Retain(c.wanted())
+	return nil
+}
+
+// errStopped is the answer to a spec that comes when Run has ended.
+var errStopped = errors.New("the l7 tier has stopped")
+
+// planned is what one socket will serve.
+type planned struct {
+	k *socket
+	b *bound
+	// handlers are those the listeners of b will use.
+	handlers map[*listener]*handler
+}
+
+// plan opens the sockets that are new and compiles what all will serve. What it
+// opened is returned even with an error.
+func (s *Server) plan(want *spec.Spec, c *compiler) (map[netip.AddrPort]planned, []*socket, error) {
+	next := map[netip.AddrPort]planned{}
+	var opened []*socket
+	for _, bind := range want.L7Binds(s.o.Self) {
+		if _, twice := next[bind.Address]; twice {
+			return nil, opened, fmt.Errorf("listen %s: two listeners want this address", bind.Address)
+		}
+		k := s.sockets[bind.Address]
+		if k == nil {
+			ln, err := netx.Listen(context.Background(), bind.Address)
+			if err != nil {
+				return nil, opened, err
+			}
+			k = &socket{s: s, ln: ln}
+			opened = append(opened, k)
+		}
+		p := planned{k: k, b: &bound{bind: bind, live: map[*spec.Listener]*listener{}}, handlers: map[*listener]*handler{}}
+		before := map[spec.ListenerName]*listener{}
+		for _, l := range k.listeners() {
+			before[l.name] = l
+		}
+		for _, l := range bind.Listeners {
+			if p.b.live[l] != nil {
+				continue // another address of the same VIP
+			}
+			live := before[l.Name]
+			if live == nil {
+				live = &listener{s: s, name: l.Name}
+			}
+			h, err := c.handler(l)
+			if err != nil {
+				return nil, opened, fmt.Errorf("listener %q: %w", l.Name, err)
+			}
+			p.b.live[l] = live
+			p.handlers[live] = &handler{listening: h, live: live}
+		}
+		next[bind.Address] = p
+	}
+	return next, opened, nil
+}
+
+// swap makes the planned state the current one. It cannot fail.
+func (s *Server) swap(next map[netip.AddrPort]planned) {
+	var gone []*listener
+	kept := map[*listener]bool{}
+	for at, p := range next {
+		for l, h := range p.handlers {
+			l.current.Store(h)
+			kept[l] = true
+		}
+		before := p.k.listeners()
+		p.k.bound.Store(p.b)
+		for _, l := range before {
+			if !kept[l] {
+				gone = append(gone, l)
+			}
+		}
+		s.sockets[at] = p.k
+		if s.running != nil && s.running.Err() == nil {
+			p.k.serve(s.driver)
+		}
+	}
+	for at, k := range s.sockets {
+		if _, stays := next[at]; !stays {
+			gone = append(gone, k.listeners()...)
+			k.close()
+			delete(s.sockets, at)
+		}
+	}
+	s.retire(gone)
+}
+
+// retireTick is how often connections of removed listeners are looked at: one
+// that was still being greeted is told to end at the next.
+const retireTick = 250 * time.Millisecond
+
+// retire drains the connections of listeners that are served no more.
+func (s *Server) retire(gone []*listener) {
+	if len(gone) == 0 {
+		return
+	}
+	is := map[loop.Listener]bool{}
+	for _, l := range gone {
+		l.gone.Store(true)
+		is[l] = true
+	}
+	left := func() (n int64) {
+		for _, l := range gone {
+			n += l.active.Load()
+		}
+		return n
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), max(s.want.Drain.D(), 0))
+	s.retired.Go(func() {
+		defer cancel()
+		for left() > 0 && ctx.Err() == nil {
+			s.driver.Retire(func(l loop.Listener) bool { return is[l] }, false)
+			pause(ctx, retireTick)
+		}
+		if n := left(); n > 0 {
+			s.o.Log.Warn("drain bound of removed listeners passed", "connections", n)
+			s.driver.Retire(func(l loop.Listener) bool { return is[l] }, true)
+		}
+	})
+}

@@ -1,0 +1,200 @@
+package l7
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"portico/l7/exchange"
+	"portico/l7/filter"
+	"portico/l7/route"
+	"portico/l7/sticky"
+	"portico/spec"
+	"portico/target"
+)
+
+// What Limits leave at zero.
+const (
+	headDefault    = 32 << 10
+	headersDefault = 100
+)
+
+// listening is what a spec says of one listener, compiled and immutable. It is
+// shared by the sockets the listener is on.
+type listening struct {
+	s        *Server
+	spec     *spec.Listener
+	log      spec.AccessLog
+	port     []byte
+	bounds   exchange.Bounds
+	timeouts spec.Timeouts
+	redirect *filter.Redirect // of the whole listener; nil for none
+	table    *route.Table
+	rules    []rule // by the ID of the table's rule
+	count    *listenerCount
+}
+
+// rule is a rule of the table with all that is done to its requests.
+type rule struct {
+	*route.Rule
+	filters  filter.Chain
+	cookie   *sticky.Cookie // nil without sticky
+	groups   []groupOf      // as in Spec.TargetGroups
+	timeouts spec.Timeouts
+	attempts int
+	count    *routeCount
+}
+
+// groupOf is one target group of a rule.
+type groupOf struct {
+	name     spec.TargetGroupName
+	group    *target.Group // nil when there is none; the requests get 503
+	timeouts spec.Timeouts
+}
+
+// group finds a target group of the rule by name.
+func (r *rule) group(name spec.TargetGroupName) *groupOf {
+	for i := range r.groups {
+		if r.groups[i].name == name {
+			return &r.groups[i]
+		}
+	}
+	return nil
+}
+
+// compiler makes the listenings of one spec, each once.
+type compiler struct {
+	s      *Server
+	want   *spec.Spec
+	keys   *sticky.Keys
+	routes map[spec.RouteName]*spec.Route
+	groups map[spec.TargetGroupName]*spec.TargetGroup
+	made   map[*spec.Listener]*listening
+}
+
+func (s *Server) newCompiler(want *spec.Spec) *compiler {
+	c := &compiler{
+		s: s, want: want,
+		routes: make(map[spec.RouteName]*spec.Route, len(want.Routes)),
+		groups: make(map[spec.TargetGroupName]*spec.TargetGroup, len(want.TargetGroups)),
+		made:   map[*spec.Listener]*listening{},
+	}
+	for i := range want.Routes {
+		c.routes[want.Routes[i].Name] = &want.Routes[i]
+	}
+	for i := range want.TargetGroups {
+		c.groups[want.TargetGroups[i].Name] = &want.TargetGroups[i]
+	}
+	secrets := [][]byte{s.ownKey}
+	if len(want.Secrets.Sticky) > 0 {
+		secrets = nil
+		for _, key := range want.Secrets.Sticky {
+			secrets = append(secrets, key.Value)
+		}
+	}
+	c.keys = sticky.NewKeys(secrets...)
+	return c
+}
+
+// handler compiles what the spec says of a listener.
+func (c *compiler) handler(l *spec.Listener) (*listening, error) {
+	if made := c.made[l]; made != nil {
+		return made, nil
+	}
+	t := spec.Inherit(l.Timeouts)
+	h := &listening{
+		s: c.s, spec: l, log: c.want.AccessLog, timeouts: t,
+		port: strconv.AppendUint(nil, uint64(l.Port), 10),
+		bounds: exchange.Bounds{
+			Head: orDefault(int(l.Limits.Head), headDefault), Fields: orDefault(l.Limits.Headers, headersDefault),
+			HeadTimeout: t.Head.D(), IdleTimeout: t.Idle.D(),
+		},
+		redirect: c.redirect(l),
+		count:    c.s.metrics.listener(l.Name),
+	}
+	var routes []*spec.Route
+	for _, name := range l.Routes {
+		r := c.routes[name]
+		if r == nil {
+			return nil, fmt.Errorf("route %q: no such route", name)
+		}
+		routes = append(routes, r)
+	}
+	h.table = route.Compile(routes)
+	h.rules = make([]rule, len(h.table.Rules()))
+	counts := map[spec.RouteName]*routeCount{}
+	for i, from := range h.table.Rules() {
+		count := counts[from.Route.Name]
+		if count == nil {
+			count = c.s.metrics.route(l.Name, from.Route.Name, len(counts))
+			counts[from.Route.Name] = count
+		}
+		if err := c.rule(&h.rules[i], l, from); err != nil {
+			return nil, fmt.Errorf("%s: %w", from, err)
+		}
+		h.rules[i].count = count
+	}
+	c.made[l] = h
+	return h, nil
+}
+
+// rule compiles one rule of a listener's table.
+func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule) error {
+	filters, err := filter.Compile(from.Spec.Filters)
+	if err != nil {
+		return err
+	}
+	r.Rule, r.filters = from, filters
+	r.timeouts = spec.Inherit(l.Timeouts, from.Route.Timeouts, from.Spec.Timeouts)
+	switch n := from.Spec.Retries.Attempts; {
+	case n == 0:
+		r.attempts = spec.DefaultRetries
+	case n > 0:
+		r.attempts = min(n, exchange.TargetsMax-1)
+	}
+	for _, ref := range from.Spec.TargetGroups {
+		g := groupOf{name: ref.Name, group: c.s.o.Groups.Group(ref.Name), timeouts: r.timeouts}
+		if want := c.groups[ref.Name]; want != nil {
+			g.timeouts = want.Timeouts.Over(r.timeouts)
+		}
+		r.groups = append(r.groups, g)
+	}
+	if st := from.Spec.Sticky; st != nil && st.Cookie != nil {
+		r.cookie = sticky.New(from.Route.Name, st.Cookie, from.Spec.TargetGroups, c.keys)
+	}
+	return nil
+}
+
+// redirect compiles the redirect of a whole listener. Its port is that of the
+// https listener of the same VIP, where the spec names none.
+func (c *compiler) redirect(l *spec.Listener) *filter.Redirect {
+	if l.Redirect == nil {
+		return nil
+	}
+	r := &filter.Redirect{Scheme: l.Redirect.Scheme, Port: l.Redirect.Port, Code: orDefault(l.Redirect.Code, 308)}
+	for i := range c.want.Listeners {
+		other := &c.want.Listeners[i]
+		if r.Port == 0 && other.VIP == l.VIP && other.Protocol == spec.ProtocolHTTPS {
+			r.Port = other.Port
+		}
+	}
+	return r
+}
+
+// wanted says which addresses are those of a target.
+func (c *compiler) wanted() func(netip.AddrPort) bool {
+	addresses := map[netip.AddrPort]bool{}
+	for i := range c.want.TargetGroups {
+		for _, t := range c.want.TargetGroups[i].Targets {
+			addresses[netip.AddrPortFrom(t.Address.Addr().Unmap(), t.Address.Port())] = true
+		}
+	}
+	return func(a netip.AddrPort) bool { return addresses[a] }
+}
+
+func orDefault(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}

@@ -1,0 +1,83 @@
+package l7
+
+import (
+	"crypto/tls"
+
+	"portico/l7/accesslog"
+	"portico/l7/exchange"
+	"portico/l7/message"
+	"portico/spec"
+)
+
+// End counts a request that is over and writes its line.
+func (h *handler) End(req *message.Request, d *exchange.Decision, r *exchange.Result) {
+	var st *state
+	if d.Begun {
+		st = d.State.(*state)
+		h.count.active.Dec()
+	} else {
+		st = stateOf(d)
+	}
+	if d.Target != nil {
+		d.Target.End()
+	}
+	h.observe(st, r)
+	if h.log != spec.AccessLogOff {
+		h.write(req, d, st, r)
+	}
+	*st = state{line: st.line} // what waits in a pool holds no old spec
+}
+
+// observe updates counters and metrics.
+func (h *handler) observe(st *state, r *exchange.Result) {
+	h.live.total.Add(1)
+	if failed(r.Why) {
+		h.live.failed.Add(1)
+	}
+	c := h.count.none
+	if st.rule != nil {
+		c = st.rule.count
+	}
+	if class := r.Status / 100; class < len(codes) {
+		c.requests[class].Inc()
+	}
+	c.duration.Observe(r.Total.Seconds())
+	h.count.ended[r.Why].Inc()
+	if r.Retries > 0 {
+		h.count.retries.Add(float64(r.Retries))
+	}
+}
+
+// failed reports whether a request ended by a fault of ours or of a target.
+func failed(why exchange.Why) bool {
+	switch why {
+	case exchange.TargetConnectFailed, exchange.TargetConnectTimeout, exchange.TargetTimeout, exchange.TargetClosed,
+		exchange.TargetBadResponse, exchange.NoTarget, exchange.TotalTimeout, exchange.Drained:
+		return true
+	default:
+		return false
+	}
+}
+
+// write queues the request's line of the access log.
+func (h *handler) write(req *message.Request, d *exchange.Decision, st *state, r *exchange.Result) {
+	e := accesslog.Entry{
+		Time: r.Start, Listener: string(h.spec.Name), Client: req.Client.Addr(),
+		Status: r.Status, BytesIn: r.BytesIn, BytesOut: r.BytesOut,
+		Route: string(d.Route), Rule: d.Rule, Group: string(d.Group), Address: d.Address, Retries: r.Retries,
+		Wait: r.Wait, Connect: r.Connect, FirstByte: r.FirstByte, Total: r.Total,
+		ID: st.id, Why: r.Why.String(), Detail: r.Detail,
+	}
+	if d.Begun { // else these may be half of anything
+		e.Method, e.Host, e.Target, e.Minor = req.Method, st.host, req.Target, req.Minor
+	}
+	if d.Client.TLS {
+		e.TLS = tls.VersionName(d.Client.Version)
+	}
+	if h.log == spec.AccessLogCommon {
+		st.line = accesslog.AppendCommon(st.line[:0], &e)
+	} else {
+		st.line = accesslog.AppendJSON(st.line[:0], &e)
+	}
+	h.s.log.Write(st.line)
+}

@@ -1,0 +1,210 @@
+package l7
+
+import (
+	"bytes"
+	"encoding/hex"
+	"math/rand/v2"
+	"net/netip"
+
+	"portico/l7/exchange"
+	"portico/l7/message"
+)
+
+const (
+	// hopsMax bounds how many proxies X-Forwarded-For is followed through.
+	hopsMax = 32
+	// idMax bounds a request id that is taken over from a trusted proxy.
+	idMax = 64
+)
+
+// Names of the fields that say who the client is.
+var (
+	nameFor   = []byte("X-Forwarded-For")
+	nameProto = []byte("X-Forwarded-Proto")
+	nameHost  = []byte("X-Forwarded-Host")
+	namePort  = []byte("X-Forwarded-Port")
+	nameID    = []byte("X-Request-Id")
+
+	protoHTTP  = []byte("http")
+	protoHTTPS = []byte("https")
+)
+
+// said is what the fields of a request say of its client.
+type said struct{ proto, host, port, id []byte }
+
+// forward writes the fields that tell a target of the client, and finds out who
+// the client is. What a client says of itself is thrown away, unless it is one of
+// the listener's trusted proxies.
+func (h *handler) forward(req *message.Request, d *exchange.Decision, st *state) {
+	var s said
+	trusted := trusts(h.spec.TrustedProxies, req.Peer.Addr())
+	from := len(d.Scratch)
+	d.Scratch, s = take(req, d.Scratch, trusted)
+	if trusted {
+		req.Client = client(d.Scratch[from:], req.Peer, h.spec.TrustedProxies)
+	}
+	if len(d.Scratch) > from {
+		d.Scratch = append(d.Scratch, ", "...)
+	}
+	d.Scratch = req.Peer.Addr().AppendTo(d.Scratch)
+	chain := d.Scratch[from:len(d.Scratch):len(d.Scratch)]
+
+	st.https = req.TLS
+	if known := string(s.proto); known == "http" || known == "https" {
+		st.https = known == "https"
+	}
+	proto := protoHTTP
+	if st.https {
+		proto = protoHTTPS
+	}
+	if len(s.host) == 0 {
+		s.host = req.Authority
+	}
+	if !isPort(s.port) {
+		s.port = h.port
+	}
+	if st.id = s.id; !isID(s.id) {
+		from = len(d.Scratch)
+		d.Scratch = appendID(d.Scratch)
+		st.id = d.Scratch[from:len(d.Scratch):len(d.Scratch)]
+	}
+	req.Fields = append(req.Fields,
+		message.Field{Name: nameFor, Value: chain}, message.Field{Name: nameProto, Value: proto},
+		message.Field{Name: namePort, Value: s.port}, message.Field{Name: nameID, Value: st.id})
+	if len(s.host) > 0 {
+		req.Fields = append(req.Fields, message.Field{Name: nameHost, Value: s.host})
+	}
+}
+
+// take removes the fields that are written anew, or that a target could mistake
+// for ours. Where the peer is trusted it returns what they said, and appends the
+// lines of X-Forwarded-For to scratch as one.
+func take(req *message.Request, scratch []byte, trusted bool) ([]byte, said) {
+	var s said
+	from := len(scratch)
+	kept := req.Fields[:0]
+	for _, f := range req.Fields {
+		to, is := s.field(f.Name)
+		switch {
+		case !is:
+			kept = append(kept, f)
+		case !trusted:
+		case to != nil:
+			*to = f.Value
+		case len(f.Name) == len(nameFor):
+			if len(scratch) > from {
+				scratch = append(scratch, ", "...)
+			}
+			scratch = append(scratch, f.Value...)
+		default:
+			kept = append(kept, f) // a trusted proxy's Forwarded or X-Real-Ip
+		}
+	}
+	req.Fields = kept
+	return scratch, s
+}
+
+// field reports whether a field speaks of the client, and where its value is put.
+func (s *said) field(name []byte) (to *[]byte, is bool) {
+	if c := name[0] | 0x20; len(name) < len("x-real-ip") || c != 'x' && c != 'f' {
+		return nil, false
+	}
+	switch {
+	case message.EqualFold(name, "x-forwarded-for"), message.EqualFold(name, "forwarded"), message.EqualFold(name, "x-real-ip"):
+		return nil, true
+	case message.EqualFold(name, "x-forwarded-proto"):
+		return &s.proto, true
+	case message.EqualFold(name, "x-forwarded-host"):
+		return &s.host, true
+	case message.EqualFold(name, "x-forwarded-port"):
+		return &s.port, true
+	case message.EqualFold(name, "x-request-id"):
+		return &s.id, true
+	}
+	return nil, false
+}
+
+// trusts reports whether an address is one of the proxies.
+func trusts(proxies []netip.Prefix, a netip.Addr) bool {
+	for _, p := range proxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// client walks X-Forwarded-For from the right, where the nearest proxy wrote, to
+// the first address that is no trusted proxy; what stands to the left of it may
+// be anyone's invention. An entry that is no address ends the walk.
+func client(chain []byte, peer netip.AddrPort, proxies []netip.Prefix) netip.AddrPort {
+	at := peer
+	for range hopsMax {
+		i := bytes.LastIndexByte(chain, ',')
+		addr, ok := hop(bytes.Trim(chain[i+1:], " \t"))
+		if !ok {
+			return at
+		}
+		at = addr
+		if i < 0 || !trusts(proxies, addr.Addr()) {
+			return at
+		}
+		chain = chain[:i]
+	}
+	return at
+}
+
+// hop reads one entry: an address, with a port or without; IPv6 with a port is
+// in brackets.
+func hop(entry []byte) (netip.AddrPort, bool) {
+	const longest = len("[0000:0000:0000:0000:0000:ffff:255.255.255.255]:65535")
+	if len(entry) == 0 || len(entry) > longest {
+		return netip.AddrPort{}, false
+	}
+	s := string(entry)
+	if s[0] == '[' && s[len(s)-1] == ']' {
+		s = s[1 : len(s)-1]
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a.Unmap(), 0), a.Zone() == ""
+	}
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil || ap.Addr().Zone() != "" {
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), true
+}
+
+func isPort(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(b) > 0 && len(b) <= len("65535")
+}
+
+// isID reports whether a request id is one that can stand in any log.
+func isID(b []byte) bool {
+	for _, c := range b {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '-', c == '_', c == '.', c == ':', c == '/', c == '+', c == '=':
+		default:
+			return false
+		}
+	}
+	return len(b) > 0 && len(b) <= idMax
+}
+
+// appendID writes a fresh request id: 128 random bits.
+func appendID(dst []byte) []byte {
+	var raw [16]byte
+	for i := 0; i < len(raw); i += 8 {
+		n := rand.Uint64()
+		for j := range 8 {
+			raw[i+j] = byte(n >> (8 * j))
+		}
+	}
+	return hex.AppendEncode(dst, raw[:])
+}

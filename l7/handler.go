@@ -1,0 +1,214 @@
+package l7
+
+import (
+	"strconv"
+
+	"github.com/zeebo/xxh3"
+
+	"portico/l7/exchange"
+	"portico/l7/filter"
+	"portico/l7/http1"
+	"portico/l7/message"
+	"portico/l7/sticky"
+	"portico/target/balance"
+)
+
+// handler decides for one listener on one socket, under one spec. It is
+// immutable but for counters.
+type handler struct {
+	*listening
+	live *listener
+}
+
+var _ exchange.Handler = (*handler)(nil)
+
+// state is what a handler remembers from Begin to End of a request.
+type state struct {
+	rule   *rule    // nil when none took the request
+	choice *groupOf // nil when none was chosen
+	host   []byte   // with port, as the client sent it
+	id     []byte   // of the request
+	key    uint64   // of the client, for balances that hash
+	https  bool     // the client asked for https
+	set    bool     // the answer sets the sticky cookie
+	line   []byte   // of the access log; memory only
+	match  filter.Match
+}
+
+// stateOf returns the state for a new request, in the memory of an older one.
+func stateOf(d *exchange.Decision) *state {
+	st, ok := d.State.(*state)
+	if !ok {
+		st = &state{}
+		d.State = st
+	}
+	*st = state{line: st.line[:0]}
+	return st
+}
+
+// Bounds are those of the listener.
+func (h *handler) Bounds() *exchange.Bounds { return &h.bounds }
+
+// Begin routes a request and chooses its target.
+func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
+	st := stateOf(d)
+	h.count.active.Inc()
+	d.Timeouts, d.BodyLimit = h.timeouts, int64(h.spec.Limits.Body)
+	st.host = req.Authority
+	h.forward(req, d, st)
+	if h.redirect != nil {
+		h.redirectAll(req, d, st)
+		return
+	}
+	found, ok := h.table.Match(req)
+	if !ok {
+		h.answer(d, st, 404)
+		return
+	}
+	r := &h.rules[found.Rule.ID]
+	st.rule, st.match = r, filter.Match{Prefix: found.Path, HTTPS: st.https}
+	d.Route, d.Rule = r.Route.Name, r.Index
+	d.Timeouts, d.Attempts = r.timeouts, r.attempts
+	if r.filters.Request(req, st.match, d); d.Fixed != nil {
+		return
+	}
+	st.key = clientKey(req)
+	h.choose(req, d, st)
+}
+
+// clientKey hashes the client's address for balances that keep it on one target.
+func clientKey(req *message.Request) uint64 {
+	a := req.Client.Addr().As16()
+	return xxh3.Hash(a[:])
+}
+
+// redirectAll sends a request to the https listener.
+func (h *handler) redirectAll(req *message.Request, d *exchange.Decision, st *state) {
+	if len(req.Authority) == 0 {
+		h.answer(d, st, 400) // HTTP/1.0 without Host: there is nowhere to send it
+		return
+	}
+	filter.Answer(d, h.redirect.Code, func(dst []byte) []byte {
+		return h.redirect.Append(dst, req, filter.Match{HTTPS: st.https})
+	})
+}
+
+// choose sets the target of a request: that of its session, or else a new one.
+func (h *handler) choose(req *message.Request, d *exchange.Decision, st *state) {
+	r := st.rule
+	if r.cookie != nil && h.resume(req, d, st) {
+		return
+	}
+	i := r.Choose(balance.Mix(d.Draw, 0))
+	if i < 0 {
+		return // no target: 503
+	}
+	st.choice = &r.groups[i]
+	d.Group, d.Timeouts = st.choice.name, st.choice.timeouts
+	h.pick(d, st)
+}
+
+// resume sends a request where its cookie says, and reports whether it did.
+func (h *handler) resume(req *message.Request, d *exchange.Decision, st *state) bool {
+	r := st.rule
+	session, verdict := r.cookie.Read(req.Fields, d.Now)
+	if verdict != sticky.None {
+		req.Fields, d.Scratch = r.cookie.Strip(req.Fields, d.Scratch)
+	}
+	if verdict != sticky.Valid {
+		st.set = true
+		return false
+	}
+	c := r.group(session.Group)
+	if c == nil || c.group == nil {
+		st.set = true
+		return false
+	}
+	st.choice = c
+	d.Group, d.Timeouts = c.name, c.timeouts
+	if t := c.group.Resume(session.Target); t != nil {
+		t.Begin()
+		d.Target, d.Address = t, t.Address()
+		return true
+	}
+	h.moved(d, st, "target gone or unhealthy")
+	return h.pick(d, st)
+}
+
+// moved notes that a session goes to another target than before.
+func (h *handler) moved(d *exchange.Decision, st *state, why string) {
+	st.set = true
+	h.s.metrics.moved.Inc()
+	if others, ok := h.s.moved.now(d.Now); ok {
+		h.s.o.Log.Warn("sticky session moved", "listener", h.spec.Name, "route", d.Route, "group", d.Group,
+			"why", why, "others", others)
+	}
+}
+
+// pick sets a target of the chosen group, and reports whether there is one.
+func (h *handler) pick(d *exchange.Decision, st *state) bool {
+	if st.choice.group == nil {
+		return false
+	}
+	q := balance.Query{Key: st.key, Draw: balance.Mix(d.Draw, 1+len(d.Tried))}
+	t := st.choice.group.Pick(q, d.Tried)
+	if t == nil {
+		return false
+	}
+	t.Begin()
+	d.Target, d.Address = t, t.Address()
+	return true
+}
+
+// Next chooses another target after one did not take the request.
+func (h *handler) Next(_ *message.Request, d *exchange.Decision, _ exchange.Why) bool {
+	st := d.State.(*state)
+	d.Target.End()
+	d.Tried = append(d.Tried, d.Target)
+	d.Target = nil
+	if !h.pick(d, st) {
+		return false
+	}
+	if st.rule.cookie != nil && !st.set {
+		h.moved(d, st, "target does not accept connections")
+	}
+	return true
+}
+
+// Response filters the head of an answer and sets the sticky cookie.
+func (h *handler) Response(_ *message.Request, resp *message.Response, d *exchange.Decision) {
+	st := d.State.(*state)
+	resp.Fields = st.rule.filters.Response(resp.Fields)
+	if !st.set {
+		return
+	}
+	from := len(d.Scratch)
+	session := sticky.Session{Group: d.Group, Target: d.Target.ID()}
+	d.Scratch = st.rule.cookie.Append(d.Scratch, session, d.Now, st.https)
+	resp.Fields = append(resp.Fields, message.Field{Name: nameCookie, Value: d.Scratch[from:len(d.Scratch):len(d.Scratch)]})
+}
+
+// Fail tells a client that its request went wrong, with the id it was logged by.
+func (h *handler) Fail(_ *message.Request, d *exchange.Decision, status int, _ exchange.Why) {
+	if d.Begun {
+		h.answer(d, d.State.(*state), status)
+	}
+}
+
+var (
+	nameCookie = []byte("Set-Cookie")
+	nameType   = []byte("Content-Type")
+	valueText  = []byte("text/plain; charset=utf-8")
+)
+
+// answer makes a plain answer: the status, and the id of the request.
+func (h *handler) answer(d *exchange.Decision, st *state, status int) {
+	from := len(d.Scratch)
+	d.Scratch = strconv.AppendInt(d.Scratch, int64(status), 10)
+	d.Scratch = append(append(d.Scratch, ' '), http1.StatusText(status)...)
+	d.Scratch = append(append(append(d.Scratch, "\nrequest "...), st.id...), '\n')
+	d.Answer.Status, d.Answer.Body, d.Answer.Close = status, d.Scratch[from:len(d.Scratch):len(d.Scratch)], false
+	d.Answer.Fields = append(d.Answer.Fields[:0],
+		message.Field{Name: nameType, Value: valueText}, message.Field{Name: nameID, Value: st.id})
+	d.Fixed = &d.Answer
+}

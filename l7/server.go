@@ -1,0 +1,182 @@
+package l7
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"portico/l7/accesslog"
+	"portico/l7/loop"
+	"portico/l7/loop/portable"
+	"portico/l7/sticky"
+	"portico/l7/tlsx"
+	"portico/spec"
+	"portico/spec/status"
+	"portico/target"
+)
+
+// Groups are the live views of target groups that requests are sent to.
+type Groups interface {
+	// Group returns the live group, or nil.
+	Group(name spec.TargetGroupName) *target.Group
+}
+
+// Options are what New needs.
+type Options struct {
+	// Self is the node this is the l7 tier of.
+	Self spec.NodeName
+	// Groups are applied before the spec that names them is.
+	Groups Groups
+	// Dial opens a connection to a target, from the node's own address.
+	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Log takes what an operator should know; nil discards it.
+	Log *slog.Logger
+	// AccessLog takes a line for each request; nil discards them.
+	AccessLog io.Writer
+	// Metrics is where they are registered; nil means nowhere.
+	Metrics prometheus.Registerer
+}
+
+// readyGrace is how long a node that is not ready any more goes on accepting, so
+// that the l4 nodes in front, which ask twice a second, can look elsewhere.
+const readyGrace = 2 * time.Second
+
+// Server is the l7 tier of one node. Its methods are safe for use by several
+// goroutines.
+type Server struct {
+	o       Options
+	driver  loop.Driver
+	log     *accesslog.Log
+	metrics *metrics
+	moved   event // sticky sessions
+
+	certificates tlsx.Certificates
+	tls          *tls.Config
+	ownKey       []byte // signs sticky cookies where the spec has no key
+	ready        atomic.Bool
+
+	mu      sync.Mutex // guards what follows
+	want    *spec.Spec
+	sockets map[netip.AddrPort]*socket
+	retired sync.WaitGroup // the goroutines that drain removed listeners
+	running context.Context
+}
+
+// New returns a server that serves nothing yet.
+func New(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.AccessLog == nil {
+		o.AccessLog = io.Discard
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+	s := &Server{
+		o:       o,
+		driver:  portable.New(loop.Options{Dial: o.Dial, Log: o.Log}),
+		log:     accesslog.New(o.AccessLog),
+		ownKey:  make([]byte, sticky.KeyMin*2),
+		want:    &spec.Spec{},
+		sockets: map[netip.AddrPort]*socket{},
+	}
+	_, _ = rand.Read(s.ownKey) // never fails
+	s.tls = s.certificates.Config()
+	s.metrics = newMetrics(o.Metrics, s)
+	return s
+}
+
+// Run serves until ctx ends. Then it is not ready any more, accepts for a moment
+// while l4 nodes notice, closes its listeners and waits for what is in flight,
+// all within the spec's drain bound; what is left then is reset. It is called
+// once; specs may be applied before and during.
+func (s *Server) Run(ctx context.Context) error {
+	logged, stopLog := context.WithCancel(context.WithoutCancel(ctx))
+	written := make(chan struct{})
+	go func() { s.log.Run(logged); close(written) }()
+
+	s.mu.Lock()
+	s.running = ctx
+	for _, k := range s.sockets {
+		k.serve(s.driver)
+	}
+	s.mu.Unlock()
+	s.ready.Store(true)
+	<-ctx.Done()
+	s.ready.Store(false)
+	s.drain(context.WithoutCancel(ctx))
+
+	stopLog()
+	<-written
+	return nil
+}
+
+// drain ends everything within the drain bound.
+func (s *Server) drain(ctx context.Context) {
+	s.mu.Lock()
+	bound, fronted := s.want.Drain.D(), false
+	for _, k := range s.sockets {
+		fronted = fronted || len(k.ProxyFrom()) > 0
+	}
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, max(bound, 0))
+	defer cancel()
+	if fronted {
+		pause(ctx, min(readyGrace, bound/2))
+	}
+	s.mu.Lock()
+	for at, k := range s.sockets {
+		k.close()
+		delete(s.sockets, at)
+	}
+	s.mu.Unlock()
+	if err := s.driver.Drain(ctx); err != nil {
+		s.o.Log.Warn("drain bound passed", "error", err)
+	}
+	_ = s.driver.Close()
+	s.retired.Wait()
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// Status reports every listener on every address it is bound to.
+func (s *Server) Status() []status.Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []status.Listener
+	for at, k := range s.sockets {
+		for _, l := range k.listeners() {
+			list = append(list, status.Listener{
+				Name: string(l.name), Tier: spec.RoleL7, Address: at,
+				Active: l.active.Load(), Total: l.total.Load(), Failed: l.failed.Load(),
+			})
+		}
+	}
+	slices.SortFunc(list, func(a, b status.Listener) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		return a.Address.Compare(b.Address)
+	})
+	return list
+}

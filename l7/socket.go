@@ -1,0 +1,111 @@
+package l7
+
+import (
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"portico/l7/exchange"
+	"portico/l7/loop"
+	"portico/spec"
+)
+
+// socket is one listening socket; it is the loop.Service of its connections.
+type socket struct {
+	s       *Server
+	ln      net.Listener
+	serving bool // guarded by s.mu
+	bound   atomic.Pointer[bound]
+}
+
+// bound is what is served on a socket: one value for each spec.
+type bound struct {
+	bind spec.Bind
+	live map[*spec.Listener]*listener // of bind.Listeners
+}
+
+// serve starts accepting; the caller holds s.mu.
+func (k *socket) serve(d loop.Driver) {
+	if k.serving {
+		return
+	}
+	k.serving = true
+	go func() {
+		if err := d.Serve(k.ln, k); err != nil {
+			k.s.o.Log.Error("listener stopped", "address", k.ln.Addr().String(), "error", err)
+		}
+	}()
+}
+
+// close stops accepting.
+func (k *socket) close() { _ = k.ln.Close() }
+
+// listeners lists what is served, each once.
+func (k *socket) listeners() []*listener {
+	var list []*listener
+	if b := k.bound.Load(); b != nil {
+		for _, l := range b.live {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// Listener is the one a connection to vip belongs to.
+func (k *socket) Listener(vip netip.Addr) loop.Listener {
+	b := k.bound.Load()
+	if l := b.live[b.bind.For(vip)]; l != nil {
+		return l
+	}
+	return nil
+}
+
+// ProxyFrom are the l4 nodes in front.
+func (k *socket) ProxyFrom() []netip.Addr { return k.bound.Load().bind.ProxyFrom }
+
+// Ready is whether l4 nodes should send flows here.
+func (k *socket) Ready() bool { return k.s.ready.Load() }
+
+// Refused counts a connection that ended before any request.
+func (k *socket) Refused(_ netip.AddrPort, why loop.Refusal) {
+	k.s.metrics.refused[why].Inc()
+}
+
+// listener is one listener on one socket, for as long as it is served there and
+// its connections last. What the spec says of it is in the current handler.
+type listener struct {
+	s       *Server
+	name    spec.ListenerName
+	current atomic.Pointer[handler]
+	gone    atomic.Bool // it is served no more
+
+	active atomic.Int64 // connections
+	total  atomic.Uint64
+	failed atomic.Uint64
+}
+
+// Handler is the one for a new request.
+func (l *listener) Handler() exchange.Handler { return l.current.Load() }
+
+// TLS is how clients of an https listener are greeted.
+func (l *listener) TLS() *tls.Config {
+	if l.current.Load().spec.Protocol == spec.ProtocolHTTPS {
+		return l.s.tls
+	}
+	return nil
+}
+
+// Opened counts a connection, unless there are as many as the spec allows or the
+// listener was removed a moment ago.
+func (l *listener) Opened() bool {
+	limit := int64(l.current.Load().spec.Limits.Connections)
+	if n := l.active.Add(1); l.gone.Load() || limit > 0 && n > limit {
+		l.active.Add(-1)
+		return false
+	}
+	return true
+}
+
+// Closed counts it as over.
+func (l *listener) Closed() { l.active.Add(-1) }
