@@ -102,9 +102,10 @@ func (m *Machine) Next(a *Action) bool {
 	case w.dial && !m.dialing && !m.pending(TargetSide):
 		w.dial, m.dialing = false, true
 		*a = Action{Kind: Dial, Side: TargetSide, To: m.mem.d.Address, Fresh: w.fresh}
+		w.fresh = false
 	case w.close[ClientSide]:
-		w.close[ClientSide] = false
 		*a = Action{Kind: Close, Side: ClientSide, Reset: w.reset}
+		*w = wants{}
 	default:
 		return false
 	}

@@ -1,0 +1,213 @@
+package portable_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"portico/internal/netx"
+	"portico/l7/exchange"
+	"portico/l7/loop"
+	"portico/l7/loop/portable"
+	"portico/l7/message"
+	"portico/spec"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// proxy is a driver that serves one listener in front of one target.
+type proxy struct {
+	t      testing.TB
+	driver *portable.Driver
+	ln     *net.TCPListener
+	target atomic.Pointer[netip.AddrPort]
+	tls    *tls.Config
+	from   []netip.Addr
+	ready  atomic.Bool
+	limit  int64
+	open   atomic.Int64
+
+	timeouts spec.Timeouts
+	bounds   exchange.Bounds
+
+	mu      sync.Mutex
+	ended   []exchange.Result
+	refused []loop.Refusal
+}
+
+func newProxy(t testing.TB, edit func(p *proxy, o *loop.Options)) *proxy {
+	p := &proxy{
+		t: t, limit: 1 << 20,
+		timeouts: spec.DefaultTimeouts(),
+		bounds:   exchange.Bounds{Head: 32 << 10, Fields: 100, HeadTimeout: 10 * time.Second, IdleTimeout: time.Minute},
+	}
+	p.ready.Store(true)
+	o := loop.Options{Dial: netx.Dialer{}.Dial}
+	if edit != nil {
+		edit(p, &o)
+	}
+	p.driver = portable.New(o)
+	ln, err := netx.Listen(context.Background(), netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ln = ln
+	done := make(chan error, 1)
+	go func() { done <- p.driver.Serve(ln, p) }()
+	t.Cleanup(func() {
+		_ = p.driver.Close()
+		if err := <-done; err != nil {
+			t.Errorf("Serve() = %v, want nil", err)
+		}
+		if got := p.driver.Stats(); got != (loop.Stats{}) {
+			t.Errorf("Stats() after Close = %+v, want nothing", got)
+		}
+		if n := p.open.Load(); n != 0 {
+			t.Errorf("%d connections are counted as open after Close", n)
+		}
+	})
+	return p
+}
+
+// to makes addr the target.
+func (p *proxy) to(addr net.Addr) *proxy {
+	ap := addr.(*net.TCPAddr).AddrPort()
+	p.target.Store(&ap)
+	return p
+}
+
+// serve makes a Go handler the target.
+func (p *proxy) serve(h http.Handler) *httptest.Server {
+	s := httptest.NewServer(h)
+	p.t.Cleanup(s.Close)
+	p.to(s.Listener.Addr())
+	return s
+}
+
+func (p *proxy) url() string { return "http://" + p.ln.Addr().String() }
+
+func (p *proxy) dial() net.Conn {
+	p.t.Helper()
+	c, err := net.Dial("tcp", p.ln.Addr().String())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	return c
+}
+
+func (p *proxy) results() []exchange.Result {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]exchange.Result(nil), p.ended...)
+}
+
+// The Service, its one Listener, and the Handler.
+
+func (p *proxy) Listener(netip.Addr) loop.Listener { return p }
+func (p *proxy) ProxyFrom() []netip.Addr           { return p.from }
+func (p *proxy) Ready() bool                       { return p.ready.Load() }
+func (p *proxy) Handler() exchange.Handler         { return p }
+func (p *proxy) TLS() *tls.Config                  { return p.tls }
+func (p *proxy) Closed()                           { p.open.Add(-1) }
+func (p *proxy) Bounds() *exchange.Bounds          { return &p.bounds }
+
+func (p *proxy) Refused(_ netip.AddrPort, why loop.Refusal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = append(p.refused, why)
+}
+
+func (p *proxy) Opened() bool {
+	if p.open.Add(1) > p.limit {
+		p.open.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (p *proxy) Begin(req *message.Request, d *exchange.Decision) {
+	d.Timeouts, d.Attempts = p.timeouts, 1
+	if to := p.target.Load(); to != nil {
+		d.Address = *to
+	}
+	if p.from != nil {
+		at := len(d.Scratch)
+		d.Scratch = req.Client.AppendTo(d.Scratch)
+		req.Fields = append(req.Fields, message.Field{Name: []byte("X-Client"), Value: d.Scratch[at:]})
+	}
+}
+
+func (p *proxy) Next(*message.Request, *exchange.Decision, exchange.Why) bool { return true }
+
+func (p *proxy) Response(*message.Request, *message.Response, *exchange.Decision) {}
+
+func (p *proxy) Fail(*message.Request, *exchange.Decision, int, exchange.Why) {}
+
+func (p *proxy) End(_ *message.Request, _ *exchange.Decision, r *exchange.Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = append(p.ended, *r)
+}
+
+// client is an HTTP client that is done when the test is.
+func client(t testing.TB) *http.Client {
+	tr := &http.Transport{DisableCompression: true}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, Timeout: 30 * time.Second}
+}
+
+func body(t testing.TB, r *http.Response, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// echo answers with the request's method and body.
+func echo(w http.ResponseWriter, r *http.Request) {
+	b, _ := io.ReadAll(r.Body)
+	_, _ = io.WriteString(w, r.Method+" "+string(b))
+}
+
+// TestForward proves that requests of a real client reach a real target and come back.
+func TestForward(t *testing.T) {
+	p := newProxy(t, nil)
+	p.serve(http.HandlerFunc(echo))
+	c := client(t)
+	r, err := c.Get(p.url())
+	if got := body(t, r, err); got != "GET " {
+		t.Errorf("GET = %q", got)
+	}
+	r, err = c.Post(p.url(), "text/plain", strings.NewReader("hello"))
+	if got := body(t, r, err); got != "POST hello" {
+		t.Errorf("POST = %q", got)
+	}
+	// A reader of unknown length is sent in chunks.
+	r, err = c.Post(p.url(), "text/plain", io.MultiReader(strings.NewReader("a"), strings.NewReader("b")))
+	if got := body(t, r, err); got != "POST ab" {
+		t.Errorf("chunked POST = %q", got)
+	}
+	r, err = c.Head(p.url())
+	if got := body(t, r, err); got != "" || r.StatusCode != 200 {
+		t.Errorf("HEAD = %q, status %d", got, r.StatusCode)
+	}
+}
