@@ -35,8 +35,11 @@ func packed(owner string, r wire.RCode, s sections, compress bool) *wire.Tail {
 	}
 	skip := wire.HeaderLen + len(wire.Key(owner)) + 4
 	need := packMsg(&msg)
-	msg.Extra = s.additional
-	all := packMsg(&msg)
+	all := need
+	if len(s.additional) > 0 {
+		msg.Extra = s.additional
+		all = packMsg(&msg)
+	}
 	return &wire.Tail{
 		RCode: r, AA: true, Bytes: all[skip:], Need: len(need) - skip,
 		Counts: [3]uint16{uint16(len(s.answer)), uint16(len(s.authority)), uint16(len(s.additional))},

@@ -88,7 +88,7 @@ func compile(want *spec.Spec) *table {
 	c := compiler{
 		want:  want,
 		table: &table{names: map[string]*entry{}, set: zone.Compile(want), byOwner: map[string]*alias{}},
-		below: map[*zone.Zone]*wire.Tail{},
+		zones: map[*zone.Zone]*shared{},
 	}
 	for _, n := range c.table.set.Names {
 		if n.Alias != nil && !n.Cut {
@@ -108,7 +108,14 @@ func compile(want *spec.Spec) *table {
 type compiler struct {
 	want  *spec.Spec
 	table *table
-	below map[*zone.Zone]*wire.Tail // "no such name", by zone
+	zones map[*zone.Zone]*shared
+}
+
+// shared are the answers that all names of a zone share.
+type shared struct {
+	noName  *wire.Tail
+	nothing *answer // of the type asked for
+	any     *answer
 }
 
 func (c *compiler) entry(n *zone.Name) *entry {
@@ -118,15 +125,15 @@ func (c *compiler) entry(n *zone.Name) *entry {
 	case n.CNAME() != "":
 		return c.cname(n)
 	}
-	e := &entry{below: c.noName(n.Zone), rest: fixed(pack(n.Owner, wire.Success, nothing(n.Zone)))}
-	e.any = e.rest
+	z := c.shared(n.Zone)
+	e := &entry{below: z.noName, rest: z.nothing, any: z.nothing}
 	c.data(e, n, n.Owner, nil)
 	if len(e.types) > 0 {
-		e.any = hinfo(n)
+		e.any = z.any
 	}
 	if n.Owner == n.Zone.Apex && n.Zone.Parent != nil {
 		// The DS of a zone is a matter of the one above it (RFC 4035, section 3.1.4.1).
-		e.add(mdns.TypeDS, fixed(pack(n.Owner, wire.Success, nothing(n.Zone.Parent))))
+		e.add(mdns.TypeDS, c.shared(n.Zone.Parent).nothing)
 	}
 	return e
 }
@@ -152,7 +159,7 @@ func (c *compiler) data(e *entry, n *zone.Name, owner string, prefix []mdns.RR) 
 
 // cname compiles an alias for another name, followed as far as our zones go.
 func (c *compiler) cname(n *zone.Name) *entry {
-	e := &entry{below: c.noName(n.Zone), any: hinfo(n)}
+	e := &entry{below: c.shared(n.Zone).noName, any: c.shared(n.Zone).any}
 	e.add(mdns.TypeCNAME, fixed(pack(n.Owner, wire.Success, sections{answer: n.Records[mdns.TypeCNAME]})))
 	chain, end, z := c.chase(n)
 	switch {
@@ -192,7 +199,7 @@ func (c *compiler) cut(n *zone.Name) *entry {
 	s := sections{authority: ns, additional: c.glue(ns)}
 	at := fixed(referral(pack(n.Owner, wire.Success, s)))
 	e := &entry{rest: at, any: at, below: referral(packAnywhere(wire.Success, s))}
-	e.add(mdns.TypeDS, fixed(pack(n.Owner, wire.Success, nothing(n.Zone))))
+	e.add(mdns.TypeDS, c.shared(n.Zone).nothing)
 	return e
 }
 
@@ -205,11 +212,15 @@ func (c *compiler) glue(ns []mdns.RR) []mdns.RR {
 	return rrs
 }
 
-func (c *compiler) noName(z *zone.Zone) *wire.Tail {
-	if c.below[z] == nil {
-		c.below[z] = packAnywhere(wire.NXDomain, nothing(z))
+func (c *compiler) shared(z *zone.Zone) *shared {
+	if c.zones[z] == nil {
+		c.zones[z] = &shared{
+			noName:  packAnywhere(wire.NXDomain, nothing(z)),
+			nothing: fixed(packAnywhere(wire.Success, nothing(z))),
+			any:     fixed(hinfo(z)),
+		}
 	}
-	return c.below[z]
+	return c.zones[z]
 }
 
 // alias compiles the decisions of a record with a VIP, one for each family.
@@ -235,12 +246,14 @@ func fixed(t *wire.Tail) *answer { return &answer{fixed: t} }
 // nothing is the authority section that says so.
 func nothing(z *zone.Zone) sections { return sections{authority: []mdns.RR{z.Nothing}} }
 
-// hinfo answers ANY with next to nothing (RFC 8482, section 4.2).
-func hinfo(n *zone.Name) *answer {
-	return fixed(pack(n.Owner, wire.Success, sections{answer: []mdns.RR{&mdns.HINFO{
-		Hdr: mdns.RR_Header{Name: n.Owner, Rrtype: mdns.TypeHINFO, Class: mdns.ClassINET, Ttl: n.Zone.SOA.Hdr.Ttl},
+// hinfo answers ANY with next to nothing (RFC 8482, section 4.2). The owner of
+// its one record is the name that is asked for, whichever that is: packed, it is
+// a pointer to the start of the question.
+func hinfo(z *zone.Zone) *wire.Tail {
+	return pack(z.Apex, wire.Success, sections{answer: []mdns.RR{&mdns.HINFO{
+		Hdr: mdns.RR_Header{Name: z.Apex, Rrtype: mdns.TypeHINFO, Class: mdns.ClassINET, Ttl: z.SOA.Hdr.Ttl},
 		Cpu: "RFC8482",
-	}}}))
+	}}})
 }
 
 func join(a, b []mdns.RR) []mdns.RR { return append(append([]mdns.RR{}, a...), b...) }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"portico/dns/policy"
+	"portico/internal/suggest"
 	"portico/spec"
 )
 
@@ -195,7 +196,7 @@ func (c *checker) cut(at string, r *spec.Record, owner, apex string) {
 	at = spec.At(at, "ns")
 	switch {
 	case owner == apex:
-		c.problem(at, "the zone's own name servers stand elsewhere", "use the zone's nameservers")
+		c.problem(at, "the zone's own nameservers stand elsewhere", "use the zone's nameservers")
 	case r.VIP != "" || len(r.TXT) > 0:
 		c.problem(at, fmt.Sprintf("%q is handed to another zone and holds data here", r.Name), "leave only ns, and addresses of nameservers")
 	}
@@ -242,7 +243,7 @@ func (c *checker) alias(at string, r *spec.Record) {
 	}
 	vip := c.want.VIP(r.VIP)
 	if vip == nil {
-		c.problem(spec.At(at, "vip"), fmt.Sprintf("no VIP named %q", r.VIP), help(string(r.VIP), c.vips()))
+		c.problem(spec.At(at, "vip"), fmt.Sprintf("no VIP named %q", r.VIP), suggest.Defined(string(r.VIP), c.vips()))
 		return
 	}
 	if len(vip.Addresses) > policy.SitesMax {
@@ -254,7 +255,7 @@ func (c *checker) alias(at string, r *spec.Record) {
 func (c *checker) policy(at string, r *spec.Record, vip *spec.VIP) {
 	p, params, ok := policy.Of(r.Policy)
 	if !ok {
-		c.problem(at, fmt.Sprintf("unknown policy %q", r.Policy.Name), help(r.Policy.Name, policies()))
+		c.problem(at, fmt.Sprintf("unknown policy %q", r.Policy.Name), suggest.Help(r.Policy.Name, policies()))
 		return
 	}
 	named := p.Names(params)
@@ -265,7 +266,7 @@ func (c *checker) policy(at string, r *spec.Record, vip *spec.VIP) {
 		}
 		switch {
 		case !c.site(site):
-			c.problem(where, fmt.Sprintf("no site named %q", site), help(string(site), c.sites()))
+			c.problem(where, fmt.Sprintf("no site named %q", site), suggest.Defined(string(site), c.sites()))
 		case len(vip.Addresses[site]) == 0:
 			c.problem(where, fmt.Sprintf("VIP %q has no address at site %q", vip.Name, site), "it has at "+strings.Join(sitesOf(c.want, vip), ", "))
 		}

@@ -100,10 +100,3 @@ func sitesOf(want *spec.Spec, vip *spec.VIP) []string {
 	}
 	return names
 }
-
-func help(name string, known []string) string {
-	if len(known) == 0 {
-		return "none is defined"
-	}
-	return fmt.Sprintf("defined here: %q", known)
-}
