@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"portico/spec"
 )
@@ -68,7 +69,7 @@ func mergeInto(r *Report, into, from *node, path string) {
 			*old = e
 		case old.value.kind == list && e.value.kind == list:
 			joined := *old.value
-			joined.items = append(joined.items[:len(joined.items):len(joined.items)], e.value.items...)
+			joined.items = append(slices.Clip(joined.items), e.value.items...)
 			old.value = &joined
 		case old.value.kind == mapping && e.value.kind == mapping:
 			joined := *old.value

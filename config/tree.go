@@ -44,16 +44,6 @@ type place struct {
 	width                int // characters to mark
 }
 
-func (p place) before(q place) bool {
-	if p.source != q.source {
-		return p.source < q.source
-	}
-	if p.line != q.line {
-		return p.line < q.line
-	}
-	return p.column < q.column
-}
-
 // get returns the value of a key, or nil.
 func (n *node) get(key string) *node {
 	if e := n.entry(key); e != nil {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -22,24 +21,25 @@ const (
 // Write renders the problems in order, each with its line and a mark under what
 // is wrong. When the report is fatal the last line says how many there are.
 func (r *Report) Write(w io.Writer) error {
-	out := bufio.NewWriter(w)
+	var out strings.Builder
 	lines := lineIndex{sources: r.sources, lines: map[int][][]byte{}}
 	for _, p := range r.Problems() {
 		if p.Line > 0 {
-			fmt.Fprintf(out, "%s:%d:%d: ", shortName(p.File), p.Line, p.Column)
+			fmt.Fprintf(&out, "%s:%d:%d: ", shortName(p.File), p.Line, p.Column)
 		}
-		fmt.Fprintln(out, oneLine(p.String()))
+		out.WriteString(printable(p.String()) + "\n")
 		if p.Line > 0 && !p.secret {
-			excerpt(out, lines.line(p.place), p.place)
+			excerpt(&out, lines.line(p.place), p.place)
 		}
 	}
 	if more := r.errors + r.warnings - len(r.problems); more > 0 {
-		fmt.Fprintf(out, "… and %d more\n", more)
+		fmt.Fprintf(&out, "… and %d more\n", more)
 	}
 	if r.Fatal() {
-		fmt.Fprintf(out, "%s%s; nothing was changed\n", r.count(), r.in())
+		fmt.Fprintf(&out, "%s%s; nothing was changed\n", r.count(), r.in())
 	}
-	return out.Flush()
+	_, err := io.WriteString(w, out.String())
+	return err
 }
 
 func (r *Report) count() string {
@@ -97,7 +97,7 @@ func (x *lineIndex) line(p place) string {
 }
 
 // excerpt writes a line and a mark under the characters that a place speaks of.
-func excerpt(w io.Writer, line string, p place) {
+func excerpt(w *strings.Builder, line string, p place) {
 	chars := []rune(line)
 	if strings.TrimSpace(line) == "" {
 		return
@@ -120,7 +120,7 @@ func excerpt(w io.Writer, line string, p place) {
 	fmt.Fprintf(w, "      | %s%s\n", strings.Repeat(" ", column-1-from), strings.Repeat("^", width))
 }
 
-// printable replaces what a terminal would act on.
+// printable replaces what a terminal would act on, and keeps text on one line.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -132,6 +132,3 @@ func printable(s string) string {
 		return r
 	}, s)
 }
-
-// oneLine keeps a message on its line, whatever it quotes.
-func oneLine(s string) string { return printable(s) }
