@@ -97,7 +97,7 @@ func TestSecretIsNeverShown(t *testing.T) {
 	}
 	for _, shown := range []string{
 		string(text), fmt.Sprintf("%v", s), fmt.Sprintf("%+v", s), fmt.Sprintf("%#v", s.Secrets.Sticky[0]),
-		fmt.Sprintf("%s", s.Secrets.Sticky[0].Value[:0]), s.Secrets.Sticky[0].String(),
+		s.Secrets.Sticky[0].String(),
 	} {
 		if strings.Contains(shown, "hush") || strings.Contains(shown, "104 117 115 104") {
 			t.Errorf("a secret is shown in %s", shown)

@@ -155,8 +155,8 @@ func takes(r spec.Rule, path, method, header string) bool {
 		return true
 	}
 	for _, m := range r.Match {
-		p := m.Path == nil || m.Path.Exact == path && path != "" || m.Path.Exact == "" &&
-			(strings.HasPrefix(path+"/", strings.TrimRight(m.Path.Prefix, "/")+"/"))
+		p := m.Path == nil || m.Path.Exact == path ||
+			m.Path.Prefix != "" && strings.HasPrefix(path+"/", strings.TrimRight(m.Path.Prefix, "/")+"/")
 		ok := len(m.Methods) == 0
 		for _, x := range m.Methods {
 			ok = ok || x == method
@@ -288,7 +288,7 @@ func TestZones(t *testing.T) {
 
 // A spec of which little could be read is judged without a panic: config hands
 // it over to find more problems.
-func TestHoles(t *testing.T) {
+func TestHoles(*testing.T) {
 	s := &spec.Spec{
 		Sites:        make([]spec.Site, 2),
 		VIPs:         make([]spec.VIP, 2),

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"portico/client"
+	"portico/config"
+)
+
+func applyVerb(io Streams) *cobra.Command {
+	var socket, output string
+	c := &cobra.Command{
+		Use:   "apply PATH...",
+		Short: "Make the running portico serve another spec, whole or not at all",
+		Long: `Apply hands spec files to the portico that runs on this machine. A spec with a
+problem is refused, and the one before goes on serving.
+
+Exit codes: 0 applied, 1 it could not be applied, 2 it has problems.`,
+		Args: atLeastOne("the spec's files or folders"),
+		RunE: func(c *cobra.Command, args []string) error {
+			sources, err := readAll(args)
+			if err != nil {
+				return err
+			}
+			at, err := one(socket)
+			if err != nil {
+				return err
+			}
+			applied, err := at.Apply(c.Context(), wire(sources))
+			if err != nil {
+				return explainRefusal(io, output, err)
+			}
+			return writeApplied(io, output, applied)
+		},
+	}
+	socketFlag(c, &socket)
+	outputFlag(c, &output)
+	return c
+}
+
+func explainRefusal(io Streams, output string, err error) error {
+	var refused *client.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if output == "json" {
+		if e := writeJSON(io.Out, refused); e != nil {
+			return e
+		}
+	} else if refused.Text != "" {
+		_, _ = fmt.Fprint(io.Err, refused.Text)
+	} else {
+		return err
+	}
+	if len(refused.Problems) > 0 {
+		return refusal{errSaid}
+	}
+	return errSaid
+}
+
+func writeApplied(io Streams, output string, a client.Applied) error {
+	if output == "json" {
+		return writeJSON(io.Out, a)
+	}
+	for _, w := range a.Warnings {
+		_, _ = fmt.Fprintf(io.Err, "%s:%d:%d: %s\n", w.File, w.Line, w.Column, w.Problem)
+	}
+	_, err := fmt.Fprintf(io.Out, "applied; this is generation %d\n", a.Generation)
+	return err
+}
+
+// wire turns sources into what the API takes.
+func wire(sources []config.Source) []client.Source {
+	list := make([]client.Source, len(sources))
+	for i, s := range sources {
+		list[i] = client.Source{Name: s.Name, Dir: s.Dir, Text: s.Text}
+		if s.Dir == "" {
+			list[i].Dir = filepath.Dir(s.Name)
+		}
+	}
+	return list
+}
+
+// fromWire is the reverse of wire.
+func fromWire(list []client.Source) []config.Source {
+	sources := make([]config.Source, len(list))
+	for i, s := range list {
+		sources[i] = config.Source{Name: s.Name, Dir: s.Dir, Text: s.Text}
+	}
+	return sources
+}
+
+// located turns a report's problems into what the API answers with.
+func located(report *config.Report) []client.Located {
+	var list []client.Located
+	for _, p := range report.Problems() {
+		list = append(list, client.Located{File: p.File, Line: p.Line, Column: p.Column, Problem: p.Problem})
+	}
+	return list
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"portico/config"
+	"portico/node"
+	"portico/spec"
+)
+
+func checkVerb(io Streams) *cobra.Command {
+	var self, output string
+	c := &cobra.Command{
+		Use:   "check PATH...",
+		Short: "Find every problem in a spec, without touching anything",
+		Long: `Check reads spec files, or folders of them, as one document and prints every
+problem with its place, what is wrong, and what would be right.
+
+Exit codes: 0 the spec can be applied, 2 it has problems.`,
+		Args: atLeastOne("the spec's files or folders"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			sources, err := readAll(args)
+			if err != nil {
+				return err
+			}
+			_, report := node.Load(sources, spec.NodeName(self))
+			if output == "json" {
+				err = writeJSON(io.Out, report.Problems())
+			} else {
+				err = writeReport(io, report, args)
+			}
+			if report.Fatal() {
+				return refusal{errSaid}
+			}
+			return err
+		},
+	}
+	c.Flags().StringVar(&self, "node", "", "check as this node would; the first of the spec when not given")
+	outputFlag(c, &output)
+	return c
+}
+
+func writeReport(io Streams, report *config.Report, args []string) error {
+	if err := report.Write(io.Err); err != nil {
+		return err
+	}
+	if report.Fatal() {
+		return nil
+	}
+	_, err := fmt.Fprintf(io.Out, "%s: ok\n", list(args))
+	return err
+}
+
+// readAll reads the sources at several paths.
+func readAll(paths []string) ([]config.Source, error) {
+	var all []config.Source
+	for _, path := range paths {
+		sources, err := config.ReadPath(path)
+		if err != nil {
+			return nil, refusal{err}
+		}
+		all = append(all, sources...)
+	}
+	return all, nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// outputFlag adds -o, whose only value is json.
+func outputFlag(c *cobra.Command, output *string) {
+	c.Flags().StringVarP(output, "output", "o", "", "json for machines; text for people when not given")
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if *output != "" && *output != "json" {
+			return refusal{fmt.Errorf("-o %s: unknown output; use json, or leave it out", *output)}
+		}
+		return nil
+	}
+}
+
+func atLeastOne(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return refusal{fmt.Errorf("%s takes %s; see %s --help", c.CommandPath(), what, c.CommandPath())}
+		}
+		return nil
+	}
+}
+
+func list(words []string) string {
+	s := words[0]
+	for _, w := range words[1:] {
+		s += ", " + w
+	}
+	return s
+}

@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"portico/internal/clock"
+	"portico/spec/status"
+)
+
+// writeStatus renders the views of several nodes as one.
+func writeStatus(w widthWriter, nodes []status.Node, all bool) error {
+	sections := []table{nodeTable(nodes), recordTable(nodes), listenerTable(nodes), groupTable(nodes, all)}
+	for i, t := range sections {
+		if len(t.rows) == 0 {
+			continue
+		}
+		if i > 0 {
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+		}
+		if err := t.write(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func nodeTable(nodes []status.Node) table {
+	t := table{head: []string{"NODE", "SITE", "ROLES", "STATE", "SPEC", "SINCE"}}
+	for _, n := range nodes {
+		roles := make([]string, len(n.Roles))
+		for i, r := range n.Roles {
+			roles[i] = string(r)
+		}
+		t.add(string(n.Name), string(n.Site), strings.Join(roles, ","), n.State, fmt.Sprint(n.Generation), ago(n.Started))
+	}
+	return t
+}
+
+// recordTable shows what each name is answered with, a row a site. DNS nodes
+// decide alone, so a view that differs from the first one's is shown as well.
+func recordTable(nodes []status.Node) table {
+	t := table{head: []string{"NAME", "POLICY", "SITE", "ADDRESSES", "WEIGHT", "VERDICT", "ANSWERED", "SEEN BY"}, right: 4, rightTo: 5}
+	seenBy := map[string]int{} // a view of a record, to its first row
+	for _, n := range nodes {
+		for _, r := range n.Records {
+			rows := siteRows(r)
+			key := fmt.Sprint(rows)
+			if at, ok := seenBy[key]; ok {
+				t.rows[at][7] += " " + string(n.Name)
+				continue
+			}
+			seenBy[key] = len(t.rows)
+			t.rows = append(t.rows, rows...)
+			t.rows[seenBy[key]][7] = string(n.Name)
+		}
+	}
+	return t
+}
+
+func siteRows(r status.Record) [][]string {
+	rows := make([][]string, 0, len(r.Sites))
+	for i, s := range r.Sites {
+		var addrs []string
+		for _, a := range s.Addresses {
+			addrs = append(addrs, a.String())
+		}
+		answered := "no"
+		if s.Used {
+			answered = "yes"
+		}
+		if s.Used && r.Mode != "healthy" {
+			answered += ", " + r.Mode
+		}
+		row := []string{"", "", string(s.Site), strings.Join(addrs, " "), fmt.Sprint(s.Weight), s.Verdict.String(), answered, ""}
+		if i == 0 {
+			row[0], row[1] = r.Name, r.Policy
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func listenerTable(nodes []status.Node) table {
+	t := table{head: []string{"LISTENER", "TIER", "NODE", "ADDRESS", "ACTIVE", "TOTAL", "FAILED"}, right: 4}
+	for _, n := range nodes {
+		for _, l := range n.Listeners {
+			t.add(l.Name, string(l.Tier), string(n.Name), l.Address.String(), fmt.Sprint(l.Active), fmt.Sprint(l.Total), fmt.Sprint(l.Failed))
+		}
+	}
+	return t
+}
+
+// view is one target as all nodes of its site see it.
+type view struct {
+	group, mode string
+	target      status.Target
+	nodes       int
+	agree       int
+}
+
+func groupTable(nodes []status.Node, all bool) table {
+	t := table{head: []string{"TARGET GROUP", "TARGET", "ADDRESS", "VERDICT", "WEIGHT", "ACTIVE", "TOTAL", "WHY"}, right: 4, rightTo: 7}
+	for _, v := range views(nodes, all) {
+		verdict := v.target.Verdict.String()
+		if v.agree < v.nodes {
+			verdict += fmt.Sprintf(" (%d of %d)", v.agree, v.nodes)
+		}
+		weight := fmt.Sprint(v.target.Weight)
+		if v.target.Drain {
+			weight = "drain"
+		}
+		why := v.target.Reason
+		if !v.target.Since.IsZero() && v.target.Verdict != status.Unknown {
+			why += ", for " + ago(v.target.Since)
+		}
+		if v.mode != "healthy" && v.mode != "unchecked" {
+			why = "group is " + v.mode + "; " + why
+		}
+		t.add(v.group, v.target.Label, v.target.Address.String(), verdict, weight,
+			fmt.Sprint(v.target.Active), fmt.Sprint(v.target.Total), why)
+	}
+	return t
+}
+
+func views(nodes []status.Node, all bool) []*view {
+	type key struct {
+		group   string
+		address netip.AddrPort
+	}
+	index := map[key]*view{}
+	var order []*view
+	for _, n := range nodes {
+		for _, g := range n.Groups {
+			if strings.Contains(string(g.Name), ":") && !all {
+				continue
+			}
+			for _, target := range g.Targets {
+				k := key{string(g.Name), target.Address.AddrPort}
+				v := index[k]
+				if v == nil {
+					v = &view{group: string(g.Name), mode: g.Mode, target: target, nodes: 1, agree: 1}
+					index[k] = v
+					order = append(order, v)
+					continue
+				}
+				v.nodes++
+				v.target.Active += target.Active
+				v.target.Total += target.Total
+				if target.Verdict == v.target.Verdict {
+					v.agree++
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(order, func(a, b *view) int { return strings.Compare(a.group, b.group) })
+	return order
+}
+
+// ago is a short span of time up to now.
+func ago(t time.Time) string {
+	d := clock.Now().Sub(t).Round(time.Second)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// table is text in columns.
+type table struct {
+	head []string
+	rows [][]string
+	// right is the first column that is set flush right, and rightTo the one
+	// after the last; zero means none, and to the end.
+	right, rightTo int
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// write sets the columns as wide as they need and cuts the last at the width.
+func (t *table) write(w widthWriter) error {
+	wide := make([]int, len(t.head))
+	for _, row := range append([][]string{t.head}, t.rows...) {
+		for i, cell := range row {
+			wide[i] = max(wide[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range append([][]string{t.head}, t.rows...) {
+		var b strings.Builder
+		for i, cell := range row {
+			pad := strings.Repeat(" ", wide[i]-utf8.RuneCountInString(cell))
+			if t.flushRight(i) {
+				cell = pad + cell
+			} else {
+				cell += pad
+			}
+			if i > 0 {
+				b.WriteString("  ")
+			}
+			b.WriteString(cell)
+		}
+		if _, err := fmt.Fprintln(w, cut(strings.TrimRight(b.String(), " "), w.width)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *table) flushRight(i int) bool {
+	return t.right > 0 && i >= t.right && (t.rightTo == 0 || i < t.rightTo)
+}
+
+// cut shortens a line to a number of columns and marks that it did.
+func cut(line string, width int) string {
+	if utf8.RuneCountInString(line) <= width {
+		return line
+	}
+	return string([]rune(line)[:width-1]) + "…"
+}

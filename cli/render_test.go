@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"portico/internal/clock"
+	"portico/spec"
+	"portico/spec/status"
+)
+
+func target(label, addr string, v status.Verdict, active int64, reason string) status.Target {
+	return status.Target{
+		Label: label, Address: spec.AddrPort{AddrPort: netip.MustParseAddrPort(addr)}, Weight: 1,
+		Verdict: v, Active: active, Total: 10, Reason: reason, Since: clock.Now().Add(-90 * time.Second),
+	}
+}
+
+// twoViews are two l7 nodes that disagree about one target.
+func twoViews() []status.Node {
+	node := func(name spec.NodeName, second status.Verdict) status.Node {
+		return status.Node{
+			Name: name, Site: "east", Roles: []spec.Role{spec.RoleL7}, State: "serving", Generation: 3,
+			Started: clock.Now().Add(-2 * time.Hour),
+			Groups: []status.Group{
+				{Name: "shop", Mode: "healthy", Targets: []status.Target{
+					target("shop-1", "10.0.0.1:80", status.Healthy, 2, "status 200"),
+					target("shop-2", "10.0.0.2:80", second, 1, "connection refused"),
+				}},
+				{Name: "l7:443", Mode: "healthy", Targets: []status.Target{target("proxy", "10.0.0.9:443", status.Healthy, 0, "ready")}},
+			},
+			Records: []status.Record{{Name: "www.example.com", Policy: "weighted", Mode: "healthy", Sites: []status.RecordSite{
+				{Site: "east", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, Weight: 90, Verdict: status.Healthy, Used: true},
+				{Site: "west", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.2")}, Weight: 10, Verdict: status.Unhealthy},
+			}}},
+		}
+	}
+	return []status.Node{node("l7-1", status.Unhealthy), node("l7-2", status.Healthy)}
+}
+
+func render(t *testing.T, width int, all bool) string {
+	t.Helper()
+	var b strings.Builder
+	if err := writeStatus(widthWriter{&b, width}, twoViews(), all); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestStatusMerges proves that the views of several nodes are one table, that
+// their counts add up, and that disagreement shows.
+func TestStatusMerges(t *testing.T) {
+	text := render(t, 200, false)
+	for _, want := range []string{
+		"l7-1  east  l7     serving  3     2h00m",
+		"www.example.com  weighted  east  192.0.2.1      90  healthy    yes       l7-1 l7-2",
+		"west  192.0.2.2      10  unhealthy  no",
+		"shop          shop-1  10.0.0.1:80  healthy                  1       4     20  status 200, for 1m30s",
+		"unhealthy (1 of 2)",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("status lacks %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "l7:443") {
+		t.Errorf("implied groups are shown unasked:\n%s", text)
+	}
+	if text := render(t, 200, true); !strings.Contains(text, "l7:443") {
+		t.Errorf("--all does not show implied groups:\n%s", text)
+	}
+	if n := strings.Count(text, "www.example.com"); n != 1 {
+		t.Errorf("a name that both nodes see alike is shown %d times, want once:\n%s", n, text)
+	}
+}
+
+// TestStatusFits proves that no line is wider than the terminal.
+func TestStatusFits(t *testing.T) {
+	for _, width := range []int{40, 60, 80, 120} {
+		for _, line := range strings.Split(render(t, width, true), "\n") {
+			if n := utf8.RuneCountInString(line); n > width {
+				t.Errorf("at width %d a line has %d columns: %s", width, n, line)
+			}
+		}
+	}
+}
+
+// TestAgo proves how spans of time are shown.
+func TestAgo(t *testing.T) {
+	for span, want := range map[time.Duration]string{
+		3 * time.Second:                "3s",
+		61 * time.Second:               "1m01s",
+		3*time.Hour + 5*time.Minute:    "3h05m",
+		50*time.Hour + 59*time.Second:  "50h00m",
+		400 * time.Millisecond:         "0s",
+		59*time.Minute + 1*time.Second: "59m01s",
+	} {
+		if got := ago(clock.Now().Add(-span)); got != want {
+			t.Errorf("ago(%v) = %q, want %q", span, got, want)
+		}
+	}
+}
+
+// TestExplainText proves that a path is drawn tier by tier to where it ends.
+func TestExplainText(t *testing.T) {
+	answers := []status.Answer{
+		{Tier: spec.RoleDNS, Node: "names", Result: "A 192.0.2.1", Lines: []status.Line{{Mark: "+", Text: "east"}, {Mark: "-", Depth: 1, Text: "west is unhealthy"}}},
+		{Tier: spec.RoleL7, Node: "proxy", Result: "to shop-1", Next: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")}},
+	}
+	var b strings.Builder
+	if err := writeAnswers(&b, answers); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"dns  names\n", "+ east\n", "  - west is unhealthy\n", "l7   proxy\n", "▼\n10.0.0.1:80\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("explain lacks %q:\n%s", want, b.String())
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"portico/client"
+	"portico/control/api"
+	"portico/node"
+	"portico/spec"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	config, self, admin, socket string
+	listen                      string
+	to                          []string
+	logFormat, logLevel         string
+}
+
+func runVerb(io Streams) *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run one node of a spec, or a proxy without any file",
+		Long: `Run serves as one node of a spec until it is told to stop, and then drains.
+
+  portico run --config edge.yaml --node edge-1
+  portico run --listen :8080 --to 127.0.0.1:3000 --to 127.0.0.1:3001
+
+A changed file, SIGHUP and portico apply each bring a new spec, which is served
+whole or, when anything is wrong with it, not at all. SIGTERM drains within the
+bound of the spec (drain: 30s); a second one ends it at once.
+
+Exit codes: 0 drained, 1 it could not start or serve, 2 the spec has problems.`,
+		Args: exactly(0, "only flags"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			log, err := newLog(io, f.logFormat, f.logLevel)
+			if err != nil {
+				return err
+			}
+			source, err := f.source()
+			if err != nil {
+				return err
+			}
+			return serve(c.Context(), io, f, source, log)
+		},
+	}
+	c.Flags().StringVar(&f.config, "config", "", "the spec: a file, or a folder of them")
+	c.Flags().StringVar(&f.self, "node", "", "the node to be; may be left out when the spec has one")
+	c.Flags().StringVar(&f.listen, "listen", "", "without a spec: where to listen for HTTP, such as :8080")
+	c.Flags().StringArrayVar(&f.to, "to", nil, "without a spec: a target to send to; may be repeated")
+	c.Flags().StringVar(&f.admin, "admin", "127.0.0.1:9900", "where to serve metrics and status, read-only, on loopback; off for none")
+	c.Flags().StringVar(&f.socket, "socket", "", "control socket; in a folder of this user when not given")
+	c.Flags().StringVar(&f.logFormat, "log", "text", "format of the log on standard error: text or json")
+	c.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+// source says where the spec comes from: a path, or the flags themselves.
+func (f runFlags) source() (source, error) {
+	switch {
+	case f.config != "" && (f.listen != "" || len(f.to) > 0):
+		return nil, refusal{errors.New("--config and --listen/--to exclude each other; a spec names its listeners and targets itself")}
+	case f.config != "":
+		return fileSource(f.config), nil
+	case f.listen != "" && len(f.to) > 0:
+		return quickSource(f.listen, f.to)
+	}
+	return nil, refusal{errors.New("nothing to run; use --config FILE, or --listen :8080 --to 127.0.0.1:3000")}
+}
+
+// serve runs one node until ctx ends.
+func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.Logger) error {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	h, err := newHost(io, from, spec.NodeName(f.self), log, registry)
+	if err != nil {
+		return err
+	}
+	admin := api.New(api.Options{Host: h, Metrics: registry, Log: log})
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	if err := openAdmin(serving, admin, f, string(h.node.Name()), log); err != nil {
+		return err
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	go h.watch(serving, hangup)
+
+	log.Info("serving", "node", h.node.Name())
+	err = h.node.Run(ctx)
+	log.Info("stopped", "node", h.node.Name())
+	return err
+}
+
+// openAdmin opens the control socket and the admin address.
+func openAdmin(ctx context.Context, admin *api.API, f runFlags, name string, log *slog.Logger) error {
+	socket := f.socket
+	if socket == "" {
+		socket = filepath.Join(client.SocketDir(), name+".sock")
+	}
+	if _, err := admin.ServeSocket(ctx, socket); err != nil {
+		return err
+	}
+	if f.admin == "off" {
+		return nil
+	}
+	if _, err := admin.ServeTCP(ctx, f.admin); err != nil {
+		return err
+	}
+	log.Info("admin address", "address", f.admin)
+	return nil
+}
+
+// newLog makes the log of a process.
+func newLog(io Streams, format, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, refusal{fmt.Errorf("--log-level %s: unknown level; use debug, info, warn or error", level)}
+	}
+	o := &slog.HandlerOptions{Level: l}
+	switch strings.ToLower(format) {
+	case "text":
+		return slog.New(slog.NewTextHandler(io.Err, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(io.Err, o)), nil
+	}
+	return nil, refusal{fmt.Errorf("--log %s: unknown format; use text or json", format)}
+}
+
+var _ api.Host = (*host)(nil)
+var _ node.Explainer = (*client.Client)(nil)

@@ -1,0 +1,27 @@
+package node
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"portico/internal/suggest"
+	"portico/spec"
+)
+
+// dial opens a connection from the node's own address.
+func (n *Node) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	return n.dialer.Load().Dial(ctx, to)
+}
+
+func noSuchNode(want *spec.Spec, name spec.NodeName) spec.Problem {
+	var known []string
+	for _, s := range want.Sites {
+		for _, node := range s.Nodes {
+			known = append(known, string(node.Name))
+		}
+	}
+	p := spec.Problemf("sites", "no node named %q", name)
+	p.Help = suggest.Help(string(name), known)
+	return p
+}

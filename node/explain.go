@@ -1,0 +1,127 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+
+	"portico/spec"
+	"portico/spec/status"
+)
+
+// Explainer answers for one tier of one or more nodes; false means that the
+// tier does not run there, or that the question is not for it.
+type Explainer interface {
+	ExplainTier(tier spec.Role, q status.Question) (status.Answer, bool, error)
+}
+
+// Explain follows a request from its name to its target, asking at each tier
+// the first of those at hand that can answer. Each answers from the tables its
+// data path uses.
+func Explain(at []Explainer, q status.Question) ([]status.Answer, error) {
+	host, port, err := hostPort(q.URL)
+	if err != nil {
+		return nil, err
+	}
+	p := path{at: at}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		q.VIP = netip.AddrPortFrom(addr, port)
+	} else if a, ok := p.ask(spec.RoleDNS, q); ok {
+		if len(a.Next) == 0 {
+			return p.answers, p.err
+		}
+		q.VIP = netip.AddrPortFrom(a.Next[0].Addr(), port)
+	} else {
+		// No zone at hand holds the name. A lone proxy is still asked what it
+		// would do with the request at that port.
+		q.VIP = netip.AddrPortFrom(netip.Addr{}, port)
+	}
+	q.Seat = q.VIP
+	if a, ok := p.ask(spec.RoleL4, q); ok {
+		if len(a.Next) == 0 {
+			return p.answers, p.err
+		}
+		q.Seat = a.Next[0]
+	}
+	p.ask(spec.RoleL7, q)
+	if len(p.answers) == 0 && p.err == nil {
+		return nil, fmt.Errorf("nothing here answers for %s: no zone holds %q and no listener has port %d", q.URL, host, port)
+	}
+	return p.answers, p.err
+}
+
+// path gathers the answers on the way.
+type path struct {
+	at      []Explainer
+	answers []status.Answer
+	err     error
+}
+
+func (p *path) ask(tier spec.Role, q status.Question) (status.Answer, bool) {
+	for _, e := range p.at {
+		a, ok, err := e.ExplainTier(tier, q)
+		p.err = errors.Join(p.err, err)
+		if ok {
+			p.answers = append(p.answers, a)
+			return a, true
+		}
+	}
+	return status.Answer{}, false
+}
+
+// ExplainTier answers from one tier of the node.
+func (n *Node) ExplainTier(tier spec.Role, q status.Question) (status.Answer, bool, error) {
+	var a status.Answer
+	var ok bool
+	if node, _ := n.want.Load().Node(n.name); !node.Has(tier) {
+		return a, false, nil
+	}
+	switch tier {
+	case spec.RoleDNS:
+		a, ok = n.dns.Explain(q)
+	case spec.RoleL4:
+		a, ok = n.l4.Explain(q)
+	case spec.RoleL7:
+		if n.serves(q.Seat) {
+			a, ok = n.l7.Explain(q)
+		}
+	}
+	return a, ok, nil
+}
+
+// serves reports whether the node's l7 tier listens where a flow would arrive.
+func (n *Node) serves(seat netip.AddrPort) bool {
+	for _, b := range n.want.Load().L7Binds(n.name) {
+		at := b.Address
+		if at.Port() == seat.Port() && (!seat.Addr().IsValid() || at.Addr() == seat.Addr() || at.Addr().IsUnspecified()) {
+			return true
+		}
+	}
+	return false
+}
+
+// hostPort takes the host and port from a URL, with the port of its scheme.
+func hostPort(raw string) (host string, port uint16, err error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", 0, err
+	}
+	if u.Host == "" {
+		return "", 0, fmt.Errorf("%q is not a URL; use https://name/path, http://name/path or tcp://name:port", raw)
+	}
+	p := u.Port()
+	switch {
+	case p != "":
+	case u.Scheme == "http":
+		p = "80"
+	case u.Scheme == "https":
+		p = "443"
+	}
+	number, err := strconv.ParseUint(p, 10, 16)
+	if err != nil || number == 0 {
+		return "", 0, fmt.Errorf("%q names no port; use, for example, %s://%s:9000", raw, u.Scheme, u.Hostname())
+	}
+	return u.Hostname(), uint16(number), nil
+}

@@ -1,0 +1,179 @@
+package node
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"portico/spec"
+	"portico/target/health"
+)
+
+// groups lists what a node watches: the target groups that its roles send to,
+// narrowed to its site, and the groups that are implied: the l7 nodes behind an
+// l4 node, the VIPs a dns node answers with.
+func groups(want *spec.Spec, self spec.NodeName) []spec.TargetGroup {
+	node, site := want.Node(self)
+	if node == nil {
+		return nil
+	}
+	var list []spec.TargetGroup
+	flows, requests := flowGroups(want), requestGroups(want)
+	for _, g := range want.TargetGroups {
+		usedByL4 := node.Has(spec.RoleL4) && slices.Contains(flows, g.Name)
+		usedByL7 := node.Has(spec.RoleL7) && slices.Contains(requests, g.Name)
+		if !usedByL4 && !usedByL7 {
+			continue
+		}
+		g.Targets = g.At(site.Name)
+		if g.Balance == nil && usedByL4 {
+			g.Balance = &spec.Choice{Name: "maglev"}
+		}
+		list = append(list, g)
+	}
+	if node.Has(spec.RoleL4) {
+		list = append(list, l7Groups(want, site)...)
+	}
+	if node.Has(spec.RoleDNS) {
+		list = append(list, vipGroups(want)...)
+	}
+	return list
+}
+
+// flowGroups lists the groups that tcp listeners send to.
+func flowGroups(want *spec.Spec) []spec.TargetGroupName {
+	var names []spec.TargetGroupName
+	for _, l := range want.Listeners {
+		for _, ref := range l.TargetGroups {
+			names = append(names, ref.Name)
+		}
+	}
+	return names
+}
+
+// requestGroups lists the groups that the rules of routes send to.
+func requestGroups(want *spec.Spec) []spec.TargetGroupName {
+	var names []spec.TargetGroupName
+	for _, r := range want.Routes {
+		for _, rule := range r.Rules {
+			for _, ref := range rule.TargetGroups {
+				names = append(names, ref.Name)
+			}
+		}
+	}
+	return names
+}
+
+// l7Groups implies, for each port of an http or https listener, the group of the
+// site's l7 nodes on that port.
+func l7Groups(want *spec.Spec, site *spec.Site) []spec.TargetGroup {
+	var list []spec.TargetGroup
+	var ports []uint16
+	for _, l := range want.Listeners {
+		vip := want.VIP(l.VIP)
+		if !l.Protocol.IsHTTP() || slices.Contains(ports, l.Port) || vip == nil || len(vip.Addresses[site.Name]) == 0 {
+			continue
+		}
+		ports = append(ports, l.Port)
+		g := spec.TargetGroup{
+			Name:            spec.L7Group(l.Port),
+			Balance:         &spec.Choice{Name: "maglev"},
+			Health:          &spec.Health{Check: spec.Choice{Name: health.Ready}, Timing: spec.ReadyTiming()},
+			WhenNoneHealthy: spec.FailOpen,
+			ProxyProtocol:   spec.ProxyV2,
+		}
+		for _, n := range site.With(spec.RoleL7) {
+			g.Targets = append(g.Targets, spec.Target{
+				Address: spec.AddrPort{AddrPort: netip.AddrPortFrom(n.Address, l.Port)},
+				Name:    string(n.Name),
+				Weight:  1,
+			})
+		}
+		list = append(list, g)
+	}
+	return list
+}
+
+// vipGroups implies, for each listener of each VIP that a record answers with,
+// the group of the VIP's addresses at every site.
+func vipGroups(want *spec.Spec) []spec.TargetGroup {
+	var list []spec.TargetGroup
+	for i := range want.VIPs {
+		vip := &want.VIPs[i]
+		if !answeredWith(want, vip.Name) {
+			continue
+		}
+		for _, l := range probed(want, vip) {
+			g := spec.TargetGroup{
+				Name:            spec.VIPGroup(vip.Name, l.Name),
+				Health:          &spec.Health{Check: vipCheck(want, l), Timing: vip.Health.Timing},
+				WhenNoneHealthy: spec.FailOpen,
+			}
+			for _, site := range want.Sites {
+				for _, addr := range vip.Addresses[site.Name] {
+					g.Targets = append(g.Targets, spec.Target{
+						Address: spec.AddrPort{AddrPort: netip.AddrPortFrom(addr, l.Port)},
+						Name:    string(site.Name),
+						Weight:  1,
+					})
+				}
+			}
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+func answeredWith(want *spec.Spec, vip spec.VIPName) bool {
+	for _, z := range want.Zones {
+		for _, r := range z.Records {
+			if r.VIP == vip {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// probed lists the listeners that say whether a VIP is healthy.
+func probed(want *spec.Spec, vip *spec.VIP) []*spec.Listener {
+	var list []*spec.Listener
+	for i := range want.Listeners {
+		l := &want.Listeners[i]
+		only := vip.Health.Listeners
+		if l.VIP == vip.Name && (len(only) == 0 || slices.Contains(only, l.Name)) {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// vipCheck is how a listener is probed from outside: the way a client would use
+// it, so that a VIP whose l4 node answers but has nothing behind it is unhealthy.
+func vipCheck(want *spec.Spec, l *spec.Listener) spec.Choice {
+	if !l.Protocol.IsHTTP() {
+		return spec.Choice{Name: "tcp"}
+	}
+	host := probeHost(want, l)
+	return spec.Choice{Name: string(l.Protocol), Params: &health.HTTP{
+		Method:     "HEAD",
+		Path:       "/",
+		Host:       host,
+		ServerName: host,
+		Codes:      []string{"100-499"},
+	}}
+}
+
+// probeHost is a name the listener serves: that of its first route, with the
+// wildcard of a wildcard host filled in; empty when every host is served.
+func probeHost(want *spec.Spec, l *spec.Listener) string {
+	for _, name := range l.Routes {
+		if r := want.Route(name); r != nil && len(r.Hosts) > 0 {
+			if rest, ok := strings.CutPrefix(r.Hosts[0], "*."); ok {
+				return "portico-probe." + rest
+			}
+			return r.Hosts[0]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,195 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"portico/dns"
+	"portico/internal/clock"
+	"portico/internal/netx"
+	"portico/l4/relay"
+	"portico/l7"
+	"portico/spec"
+	"portico/spec/check"
+	"portico/spec/status"
+	"portico/target"
+)
+
+// Options are what New needs.
+type Options struct {
+	// Name is who this node is in the spec.
+	Name spec.NodeName
+	// Log takes events; slog.Default when nil.
+	Log *slog.Logger
+	// AccessLog takes one line a request; nil means none.
+	AccessLog io.Writer
+	// Metrics takes the collectors of every tier; nil means that they are not kept.
+	Metrics prometheus.Registerer
+}
+
+// tier is the face every tier has.
+type tier interface {
+	Check(want *spec.Spec) []spec.Problem
+	Apply(want *spec.Spec) error
+	Run(ctx context.Context) error
+	Explain(q status.Question) (status.Answer, bool)
+}
+
+var (
+	_ tier = (*dns.Server)(nil)
+	_ tier = (*relay.Relay)(nil)
+	_ tier = (*l7.Server)(nil)
+)
+
+// Node runs the tiers of one node.
+type Node struct {
+	name    spec.NodeName
+	log     *slog.Logger
+	targets *target.Targets
+	dns     *dns.Server
+	l4      *relay.Relay
+	l7      *l7.Server
+	dialer  atomic.Pointer[netx.Dialer]
+
+	started    time.Time
+	generation atomic.Uint64
+	want       atomic.Pointer[spec.Spec]
+	state      atomic.Value // of string
+	apply      sync.Mutex   // one Apply at a time
+}
+
+// New returns a node that serves nothing until Apply.
+func New(o Options) *Node {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+	n := &Node{name: o.Name, log: o.Log.With("node", o.Name), started: clock.Now()}
+	n.state.Store("starting")
+	n.want.Store(&spec.Spec{})
+	n.dialer.Store(&netx.Dialer{})
+	n.targets = target.New(target.Options{Dial: n.dial, Log: n.log, Metrics: o.Metrics, OnChange: n.changed})
+	n.dns = dns.New(dns.Options{Self: o.Name, Facts: facts{n.targets, n.want.Load}, Log: n.log, Metrics: o.Metrics})
+	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Dial: n.dial, Log: n.log, Metrics: o.Metrics})
+	n.l7 = l7.New(l7.Options{
+		Self: o.Name, Groups: n.targets, Dial: n.dial, Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
+	})
+	return n
+}
+
+// Name is who the node is.
+func (n *Node) Name() spec.NodeName { return n.name }
+
+// Check finds everything the node would refuse in a spec. It changes nothing.
+func (n *Node) Check(want *spec.Spec) spec.Problems {
+	problems := spec.Problems(check.Spec(want))
+	if node, _ := want.Node(n.name); node == nil {
+		problems = append(problems, noSuchNode(want, n.name))
+	}
+	if problems.Fatal() {
+		return problems // the tiers may rely on references that hold
+	}
+	problems = append(problems, n.targets.Check(groups(want, n.name))...)
+	for _, t := range n.tiers() {
+		problems = append(problems, t.Check(want)...)
+	}
+	return problems
+}
+
+// Apply makes the spec the one that is served, whole or not at all: when it
+// returns an error, the spec before it still serves. Problems are returned as
+// spec.Problems; other errors say what could not be done, such as a listen
+// address that is taken.
+func (n *Node) Apply(want *spec.Spec) error {
+	n.apply.Lock()
+	defer n.apply.Unlock()
+	if problems := n.Check(want); problems.Fatal() {
+		return problems
+	}
+	before := n.want.Load()
+	if err := n.applyAll(want); err != nil {
+		if undo := n.applyAll(before); undo != nil {
+			n.log.Error("spec before the failed one could not be restored whole", "error", undo)
+		}
+		return err
+	}
+	n.log.Info("spec applied", "generation", n.generation.Add(1))
+	return nil
+}
+
+// applyAll hands the spec to the tiers from the end of the path to its start, so
+// that nothing is sent where nobody listens yet.
+func (n *Node) applyAll(want *spec.Spec) error {
+	if node, _ := want.Node(n.name); node != nil {
+		n.dialer.Store(&netx.Dialer{Source: node.Address})
+	}
+	n.want.Store(want)
+	if err := n.targets.Apply(groups(want, n.name)); err != nil {
+		return fmt.Errorf("target groups: %w", err)
+	}
+	for _, t := range n.tiers() {
+		if err := t.Apply(want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tiers lists the tiers from the end of the path to its start.
+func (n *Node) tiers() []tier { return []tier{n.l7, n.l4, n.dns} }
+
+// changed is told of every verdict that changed.
+func (n *Node) changed(*target.Group) { n.dns.Changed() }
+
+// Run serves until ctx ends and then drains every tier at once: connections that
+// idle at the l7 tier are what the flows of the l4 tier wait for. Health checks
+// go on until the last tier is done.
+func (n *Node) Run(ctx context.Context) error {
+	probing, stopProbing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopProbing()
+	n.state.Store("serving")
+	stop := context.AfterFunc(ctx, func() { n.state.Store("draining") })
+	defer stop()
+
+	errs := make(chan error)
+	running := n.tiers()
+	for _, t := range running {
+		go func() { errs <- t.Run(ctx) }()
+	}
+	probes := make(chan error, 1)
+	go func() { probes <- n.targets.Run(probing) }()
+
+	var err error
+	for range running {
+		err = errors.Join(err, <-errs)
+	}
+	stopProbing()
+	err = errors.Join(err, <-probes)
+	n.state.Store("stopped")
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Cut makes the drain that follows the end of Run's context wait for nothing,
+// so that every socket is reset at once, as when a machine loses its power.
+func (n *Node) Cut() {
+	n.apply.Lock()
+	defer n.apply.Unlock()
+	want := *n.want.Load()
+	want.Drain = 1
+	if err := n.applyAll(&want); err != nil {
+		n.log.Error("cut", "error", err)
+	}
+}

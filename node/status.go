@@ -1,0 +1,33 @@
+package node
+
+import (
+	"slices"
+
+	"portico/spec"
+	"portico/spec/status"
+)
+
+// Status says what the node does and sees now.
+func (n *Node) Status() status.Node {
+	s := status.Node{
+		Name:       n.name,
+		State:      n.state.Load().(string),
+		Generation: n.generation.Load(),
+		Started:    n.started,
+		Groups:     n.targets.Status(),
+	}
+	if node, site := n.want.Load().Node(n.name); node != nil {
+		s.Site, s.Roles = site.Name, node.Roles
+	}
+	dns, records := n.dns.Status()
+	s.Listeners = append(s.Listeners, dns...)
+	s.Listeners = append(s.Listeners, n.l4.Status()...)
+	s.Listeners = append(s.Listeners, n.l7.Status()...)
+	if slices.Contains(s.Roles, spec.RoleDNS) {
+		s.Records = records
+	}
+	return s
+}
+
+// Spec is the spec that is served.
+func (n *Node) Spec() *spec.Spec { return n.want.Load() }

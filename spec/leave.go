@@ -1,0 +1,74 @@
+package spec
+
+import (
+	"net/netip"
+	"time"
+)
+
+// ReadyTiming is how l4 nodes watch the l7 nodes behind them: fast, because a
+// probe is one small exchange between two nodes of one site.
+func ReadyTiming() Timing {
+	return Timing{
+		Interval: Duration(500 * time.Millisecond),
+		Timeout:  Duration(time.Second),
+		Rise:     1,
+		Fall:     2,
+	}
+}
+
+// Noticed is how long it takes at most until a target that fails every probe is
+// unhealthy, the jitter of the interval included.
+func (t Timing) Noticed() time.Duration {
+	return time.Duration(t.Fall)*(t.Interval.D()*11/10) + t.Timeout.D()
+}
+
+// Leave is how long a node that is told to stop must go on taking what is new,
+// while those before it learn that it is leaving: for an l7 node behind l4 nodes,
+// until their probes notice; for a node that holds VIPs, until the probes of dns
+// nodes notice and every answer they gave has expired. It is zero where nobody
+// is told, or nobody could take over, and never more than the drain bound.
+func (s *Spec) Leave(self NodeName, role Role) time.Duration {
+	node, site := s.Node(self)
+	var leave time.Duration
+	switch {
+	case !node.Has(role):
+	case role == RoleL7 && len(site.With(RoleL4)) > 0:
+		if len(site.With(RoleL7)) > 1 {
+			leave = ReadyTiming().Noticed()
+		}
+	case role == RoleL7 || role == RoleL4:
+		leave = s.answersExpire(site.Name)
+	}
+	return min(leave, max(s.Drain.D(), 0))
+}
+
+// answersExpire is the longest time until no answer names a VIP of the site any
+// more, over the VIPs that other sites have as well.
+func (s *Spec) answersExpire(site SiteName) time.Duration {
+	var longest time.Duration
+	for _, z := range s.Zones {
+		for _, r := range z.Records {
+			vip := s.VIP(r.VIP)
+			if vip == nil || len(vip.Addresses[site]) == 0 || len(vip.Addresses) < 2 {
+				continue
+			}
+			ttl := r.TTL
+			if ttl == 0 {
+				ttl = z.TTL
+			}
+			longest = max(longest, vip.Health.Noticed()+ttl.D())
+		}
+	}
+	return longest
+}
+
+// Probers are the addresses of the dns nodes, which probe the VIPs from there.
+func (s *Spec) Probers() []netip.Addr {
+	var from []netip.Addr
+	for i := range s.Sites {
+		for _, n := range s.Sites[i].With(RoleDNS) {
+			from = append(from, n.Address)
+		}
+	}
+	return from
+}
