@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -97,14 +98,20 @@ func (b *bed) apply(s *spec.Spec) error {
 	return b.server.Apply(s)
 }
 
+// freePort finds a port below those the kernel gives to outgoing connections, so
+// that none of these can take it before the server does.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := uint16(10_000 + mathrand.IntN(20_000))
+		ln, err := net.Listen("tcp", netip.AddrPortFrom(addr, port).String())
+		if err == nil {
+			ln.Close()
+			return port
+		}
 	}
-	defer ln.Close()
-	return uint16(ln.Addr().(*net.TCPAddr).Port)
+	t.Fatal("no port is free")
+	return 0
 }
 
 // seen is what a target says of the request it got.
