@@ -22,11 +22,12 @@ const (
 func Use(verdicts []status.Verdict, when spec.WhenNoneHealthy) (status.Verdict, Mode) {
 	best := status.Unhealthy
 	for _, v := range verdicts {
-		switch {
-		case v == status.Healthy:
+		switch v {
+		case status.Healthy:
 			return v, ModeHealthy
-		case v == status.Unknown:
+		case status.Unknown:
 			best = v
+		case status.Unhealthy:
 		}
 	}
 	switch {

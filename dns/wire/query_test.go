@@ -12,8 +12,8 @@ import (
 )
 
 // message packs a query with miekg/dns, which is right about well-formed ones.
-func message(t testing.TB, change func(*mdns.Msg)) []byte {
-	t.Helper()
+func message(tb testing.TB, change func(*mdns.Msg)) []byte {
+	tb.Helper()
 	m := new(mdns.Msg).SetQuestion("MyApp.Example.com.", mdns.TypeA)
 	m.Id = 0x1234
 	if change != nil {
@@ -21,15 +21,15 @@ func message(t testing.TB, change func(*mdns.Msg)) []byte {
 	}
 	b, err := m.Pack()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
 // edit packs a query and changes its bytes.
-func edit(t testing.TB, change func([]byte) []byte) []byte {
-	t.Helper()
-	return change(message(t, nil))
+func edit(tb testing.TB, change func([]byte) []byte) []byte {
+	tb.Helper()
+	return change(message(tb, nil))
 }
 
 type sample struct {
@@ -39,64 +39,64 @@ type sample struct {
 }
 
 // samples are messages good and bad, each with what becomes of it.
-func samples(t testing.TB) []sample {
-	t.Helper()
+func samples(tb testing.TB) []sample {
+	tb.Helper()
 	opt := func(change func(*mdns.OPT)) []byte {
-		return message(t, func(m *mdns.Msg) {
+		return message(tb, func(m *mdns.Msg) {
 			m.SetEdns0(4096, true)
 			change(m.IsEdns0())
 		})
 	}
 	count := func(at int, n uint16) []byte {
-		return edit(t, func(b []byte) []byte { binary.BigEndian.PutUint16(b[at:], n); return b })
+		return edit(tb, func(b []byte) []byte { binary.BigEndian.PutUint16(b[at:], n); return b })
 	}
 	long := strings.Repeat("a123456789012345678901234567890123456789012345678901234567890.", 4)
 	return []sample{
-		{"plain", message(t, nil), wire.Good},
+		{"plain", message(tb, nil), wire.Good},
 		{"EDNS", opt(func(*mdns.OPT) {}), wire.Good},
 		{"EDNS with a cookie", opt(func(o *mdns.OPT) {
 			o.Option = append(o.Option, &mdns.EDNS0_COOKIE{Code: mdns.EDNS0COOKIE, Cookie: "0123456789abcdef"})
 		}), wire.Good},
-		{"the root", message(t, func(m *mdns.Msg) { m.Question[0].Name = "." }), wire.Good},
-		{"longest name", message(t, func(m *mdns.Msg) { m.Question[0].Name = long + "a2345." }), wire.Good},
-		{"record beside EDNS", message(t, func(m *mdns.Msg) {
+		{"the root", message(tb, func(m *mdns.Msg) { m.Question[0].Name = "." }), wire.Good},
+		{"longest name", message(tb, func(m *mdns.Msg) { m.Question[0].Name = long + "a2345." }), wire.Good},
+		{"record beside EDNS", message(tb, func(m *mdns.Msg) {
 			m.SetEdns0(1232, false)
 			m.Extra = append(m.Extra, &mdns.TXT{Hdr: mdns.RR_Header{Name: "x.example.com.", Rrtype: mdns.TypeTXT, Class: 1}, Txt: []string{"x"}})
 		}), wire.Good},
-		{"IXFR with the serial it has", message(t, func(m *mdns.Msg) { m.SetIxfr("example.com.", 7, "ns.example.com.", "mail.example.com.") }), wire.Good},
+		{"IXFR with the serial it has", message(tb, func(m *mdns.Msg) { m.SetIxfr("example.com.", 7, "ns.example.com.", "mail.example.com.") }), wire.Good},
 		{"EDNS of a later version", opt(func(o *mdns.OPT) { o.SetVersion(1) }), wire.BadEDNS},
-		{"NOTIFY", message(t, func(m *mdns.Msg) { m.SetNotify("example.com.") }), wire.NoSuch},
-		{"UPDATE", message(t, func(m *mdns.Msg) { m.SetUpdate("example.com.") }), wire.NoSuch},
+		{"NOTIFY", message(tb, func(m *mdns.Msg) { m.SetNotify("example.com.") }), wire.NoSuch},
+		{"UPDATE", message(tb, func(m *mdns.Msg) { m.SetUpdate("example.com.") }), wire.NoSuch},
 		{"nothing", nil, wire.Drop},
-		{"less than a header", message(t, nil)[:11], wire.Drop},
-		{"a reply", message(t, func(m *mdns.Msg) { m.Response = true }), wire.Drop},
-		{"a header alone", message(t, nil)[:12], wire.Broken},
-		{"no question", message(t, func(m *mdns.Msg) { m.Question = nil }), wire.Broken},
-		{"two questions", message(t, func(m *mdns.Msg) { m.Question = append(m.Question, m.Question[0]) }), wire.Broken},
+		{"less than a header", message(tb, nil)[:11], wire.Drop},
+		{"a reply", message(tb, func(m *mdns.Msg) { m.Response = true }), wire.Drop},
+		{"a header alone", message(tb, nil)[:12], wire.Broken},
+		{"no question", message(tb, func(m *mdns.Msg) { m.Question = nil }), wire.Broken},
+		{"two questions", message(tb, func(m *mdns.Msg) { m.Question = append(m.Question, m.Question[0]) }), wire.Broken},
 		{"an answer", count(6, 1), wire.Broken},
 		{"an authority", count(8, 1), wire.Broken},
-		{"an authority that is there", message(t, func(m *mdns.Msg) {
+		{"an authority that is there", message(tb, func(m *mdns.Msg) {
 			m.Ns = []mdns.RR{&mdns.NS{Hdr: mdns.RR_Header{Name: ".", Rrtype: mdns.TypeNS, Class: 1}, Ns: "."}}
 		}), wire.Broken},
 		{"an additional that is not there", count(10, 1), wire.Broken},
 		{"very many additional", count(10, 65535), wire.Broken},
-		{"a byte too many", append(message(t, nil), 0), wire.Broken},
-		{"a byte too few", message(t, nil)[:len(message(t, nil))-1], wire.Broken},
-		{"name without end", edit(t, func(b []byte) []byte { return b[:20] }), wire.Broken},
-		{"name that points to itself", edit(t, func(b []byte) []byte { return append(b[:12], 0xc0, 12, 0, 1, 0, 1) }), wire.Broken},
-		{"label of a kind that is not used", edit(t, func(b []byte) []byte { b[12] |= 0x40; return b }), wire.Broken},
-		{"label beyond the message", edit(t, func(b []byte) []byte { b[12] = 63; return b }), wire.Broken},
-		{"name of 256 bytes", edit(t, func(b []byte) []byte {
+		{"a byte too many", append(message(tb, nil), 0), wire.Broken},
+		{"a byte too few", message(tb, nil)[:len(message(tb, nil))-1], wire.Broken},
+		{"name without end", edit(tb, func(b []byte) []byte { return b[:20] }), wire.Broken},
+		{"name that points to itself", edit(tb, func(b []byte) []byte { return append(b[:12], 0xc0, 12, 0, 1, 0, 1) }), wire.Broken},
+		{"label of a kind that is not used", edit(tb, func(b []byte) []byte { b[12] |= 0x40; return b }), wire.Broken},
+		{"label beyond the message", edit(tb, func(b []byte) []byte { b[12] = 63; return b }), wire.Broken},
+		{"name of 256 bytes", edit(tb, func(b []byte) []byte {
 			name := bytes.Repeat(append([]byte{50}, bytes.Repeat([]byte("a"), 50)...), 5)
 			return append(append(b[:12], name...), 0, 0, 1, 0, 1)
 		}), wire.Broken},
-		{"two OPT", message(t, func(m *mdns.Msg) { m.SetEdns0(1232, false); m.Extra = append(m.Extra, m.Extra[0]) }), wire.Broken},
+		{"two OPT", message(tb, func(m *mdns.Msg) { m.SetEdns0(1232, false); m.Extra = append(m.Extra, m.Extra[0]) }), wire.Broken},
 		{"OPT of a name", opt(func(o *mdns.OPT) { o.Hdr.Name = "a." }), wire.Broken},
-		{"option longer than its OPT", edit(t, func(b []byte) []byte {
+		{"option longer than its OPT", edit(tb, func(b []byte) []byte {
 			b[11] = 1
 			return append(b, 0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 4, 0, 10, 0, 9)
 		}), wire.Broken},
-		{"OPT longer than the message", edit(t, func(b []byte) []byte {
+		{"OPT longer than the message", edit(tb, func(b []byte) []byte {
 			b[11] = 1
 			return append(b, 0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 4)
 		}), wire.Broken},
