@@ -17,7 +17,7 @@ import (
 )
 
 // A script is a story of one connection, one step a line. In what is sent, "|"
-// is CRLF and "*n(x)" is n times x.
+// is CRLF, "~" is LF and "*n(x)" is n times x.
 //
 //	client> text    the client sends; also: client eof, client reset
 //	target> text    the target sends; also: target eof, target reset
@@ -169,6 +169,7 @@ func (p *player) step(line string) error {
 // expand reads the short forms of a script.
 func expand(s string) string {
 	s = strings.ReplaceAll(s, "|", "\r\n")
+	s = strings.ReplaceAll(s, "~", "\n")
 	for {
 		i := strings.Index(s, "*")
 		if i < 0 {
@@ -449,7 +450,8 @@ type handler struct {
 	d        spec.Timeouts
 	bounds   exchange.Bounds
 	ended    func(*exchange.Result)
-	memories int
+	memories int // lent out
+	begun    int
 	limit    int64
 	attempts int
 	free     []*exchange.Memory
@@ -469,6 +471,7 @@ func newHandler() *handler {
 func (h *handler) Bounds() *exchange.Bounds { return &h.bounds }
 
 func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
+	h.begun++
 	d.Timeouts, d.Attempts, d.BodyLimit = h.d, h.attempts, h.limit
 	switch string(req.Path) {
 	case "/fixed":
