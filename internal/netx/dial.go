@@ -26,14 +26,19 @@ func (d Dialer) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	to = unmap(to)
 	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive}}
 	from := d.from(to.Addr())
-	if from.IsValid() {
-		dialer.Control = bindWithoutPort
-	}
 	// A refusal may come before package net looks at the context.
-	if err := ctx.Err(); err != nil {
-		return nil, reword("dial", to, err)
+	err := ctx.Err()
+	var conn net.Conn
+	switch {
+	case err != nil:
+	case from.IsValid():
+		dialer.Control = bindWithoutPort
+		conn, err = dialer.DialTCP(ctx, network(to.Addr()), from, to)
+	default:
+		// DialTCP would bind to the unspecified address, and with it choose a port
+		// that is used up for every destination.
+		conn, err = dialer.DialContext(ctx, network(to.Addr()), to.String())
 	}
-	conn, err := dialer.DialTCP(ctx, network(to.Addr()), from, to)
 	if err != nil {
 		return nil, dialError(from.Addr(), to, err)
 	}
