@@ -19,6 +19,23 @@ func (s *Server) ResponderTCP() func(dst, msg []byte, from netip.Addr) []byte {
 	return r.tcp
 }
 
+// Busy counts the TCP connections with a query that is read in part.
+func (s *Server) Busy() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	busy := 0
+	for _, e := range s.endpoints {
+		e.conns.mu.Lock()
+		for seat := e.conns.open.Front(); seat != nil; seat = seat.Next() {
+			if seat.Value.(*conn).busy {
+				busy++
+			}
+		}
+		e.conns.mu.Unlock()
+	}
+	return busy
+}
+
 // The bounds that tests go up to.
 const (
 	TCPConnsMax   = tcpConnsMax

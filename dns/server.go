@@ -235,25 +235,40 @@ func (s *Server) shut() {
 	}
 }
 
-// decide makes every decision of a table under what is known now. It asks for
-// each address once.
+// changesMax is how many changed records are logged one by one when they change
+// at once: a VIP may have thousands.
+const changesMax = 20
+
+// decide makes every decision of a table under what is known now. The caller
+// holds mu.
 func (s *Server) decide(t *table) {
 	known := s.ask()
+	changes := 0
 	for _, d := range t.decisions {
 		first := d.now.Load() == nil
 		if !d.decide(known, s.counter) || len(d.sites) == 0 {
 			continue
 		}
-		out := d.now.Load()
-		level := slog.LevelInfo
-		if out.degraded() {
-			level = slog.LevelWarn
-		} else if first {
-			level = slog.LevelDebug
+		if changes++; changes <= changesMax {
+			s.logChange(d, first)
 		}
-		s.log.Log(context.Background(), level, "dns answers changed", "record", d.record, "family", d.family(),
-			"mode", out.mode, "sites", d.names(out))
 	}
+	if changes > changesMax {
+		s.log.Info("dns answers of more records changed", "records", changes-changesMax)
+	}
+}
+
+func (s *Server) logChange(d *decision, first bool) {
+	out := d.now.Load()
+	level := slog.LevelInfo
+	switch {
+	case out.degraded():
+		level = slog.LevelWarn
+	case first:
+		level = slog.LevelDebug
+	}
+	s.log.Log(context.Background(), level, "dns answers changed", "record", d.record, "family", d.family(),
+		"mode", out.mode, "sites", d.names(out))
 }
 
 // ask returns the facts, each asked for once.

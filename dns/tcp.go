@@ -20,6 +20,9 @@ const (
 	tcpIdle       = 10 * time.Second
 	tcpRead       = 5 * time.Second // from the first byte of a query to its last
 	tcpWrite      = 5 * time.Second // for the replies to all that was read at once
+	// tcpLinger is how long an idle connection is read on at the end, for queries
+	// that have come and not been read.
+	tcpLinger = 20 * time.Millisecond
 	// tcpPending is when replies are sent before more queries are answered.
 	tcpPending = 16 << 10
 )
@@ -31,7 +34,8 @@ type conns struct {
 	mu     sync.Mutex
 	open   *list.List // of *conn, the longest idle first
 	ending bool
-	cut    *time.Timer // set by end
+	until  time.Time   // when the grace is over; set by end
+	cut    *time.Timer // resets what is left then; set by end
 	all    sync.WaitGroup
 }
 
@@ -82,13 +86,13 @@ func (cs *conns) leave(k *conn) {
 func (cs *conns) await(k *conn, inside, moved bool) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if cs.ending {
-		return inside // end has set the deadline
-	}
 	if inside && k.busy && !moved {
 		return true // the clock of this query runs
 	}
 	k.busy = inside
+	if cs.ending {
+		return inside && k.SetReadDeadline(cs.until) == nil
+	}
 	limit := tcpIdle
 	if inside {
 		limit = tcpRead
@@ -97,15 +101,16 @@ func (cs *conns) await(k *conn, inside, moved bool) bool {
 	return k.SetReadDeadline(clock.Now().Add(limit)) == nil
 }
 
-// end ends every connection: the idle ones now, the others when they have their
+// end ends every connection: the idle ones at once, the others when they have their
 // answers. What is left at the end of the grace is reset.
 func (cs *conns) end(grace time.Duration) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	cs.ending = true
+	cs.ending, cs.until = true, clock.Now().Add(grace)
+	idle := clock.Now().Add(min(grace, tcpLinger))
 	for e := cs.open.Front(); e != nil; e = e.Next() {
 		if k := e.Value.(*conn); !k.busy {
-			_ = k.SetReadDeadline(clock.Now())
+			_ = k.SetReadDeadline(idle)
 		}
 	}
 	cs.cut = time.AfterFunc(grace, cs.reset)

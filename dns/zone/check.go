@@ -79,10 +79,11 @@ func (c *checker) zone(at string, z *spec.Zone) {
 	if len(z.Nameservers) == 0 {
 		c.problem(spec.At(at, "nameservers"), "the zone has no nameserver", "name at least one, such as {name: ns1, addresses: [192.0.2.1]}")
 	}
-	if local, domain, _ := strings.Cut(z.SOA.Mail, "@"); z.SOA.Mail != "" {
-		if what, _ := badName(domain); what != "" || local == "" || strings.ContainsAny(local, `"\ ()<>@,;:`) || len(local) > 63 {
-			c.problem(spec.At(at, "soa", "mail"), fmt.Sprintf("%q is not a mail address", z.SOA.Mail), "use one such as hostmaster@"+z.Name)
-		}
+	if len(z.Nameservers) > hostsMax {
+		c.problem(spec.At(at, "nameservers"), fmt.Sprintf("%d nameservers are too many", len(z.Nameservers)), fmt.Sprintf("use at most %d", hostsMax))
+	}
+	if !isMail(z.SOA.Mail) && z.SOA.Mail != "" {
+		c.problem(spec.At(at, "soa", "mail"), fmt.Sprintf("%q is not a mail address", z.SOA.Mail), "use one such as hostmaster@"+z.Name)
 	}
 	hosts := map[string]int{}
 	for i := range z.Nameservers {
@@ -199,6 +200,9 @@ func (c *checker) cut(at string, r *spec.Record, owner, apex string) {
 		c.problem(at, "the zone's own nameservers stand elsewhere", "use the zone's nameservers")
 	case r.VIP != "" || len(r.TXT) > 0:
 		c.problem(at, fmt.Sprintf("%q is handed to another zone and holds data here", r.Name), "leave only ns, and addresses of nameservers")
+	}
+	if len(r.NS) > hostsMax {
+		c.problem(at, fmt.Sprintf("%d nameservers are too many", len(r.NS)), fmt.Sprintf("use at most %d", hostsMax))
 	}
 	for i, ns := range r.NS {
 		c.relative(spec.At(at, i), ns, apex)

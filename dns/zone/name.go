@@ -68,3 +68,11 @@ func badName(name string) (what, help string) {
 	}
 	return "", ""
 }
+
+// isMail reports whether a mail address can be written as a name.
+func isMail(mail string) bool {
+	local, domain, _ := strings.Cut(mail, "@")
+	what, _ := badName(domain)
+	return what == "" && local != "" && !strings.ContainsAny(local, "\"\\ ()<>@,;:") &&
+		len(local) <= 63 && len(local)+len(domain)+3 <= wire.NameMax
+}

@@ -28,6 +28,7 @@ const (
 	txtMax   = 255   // bytes in one string of a TXT record (RFC 1035, section 3.3.14)
 	txtsMax  = 16384 // bytes in all TXT records of a name, so that a reply over TCP holds them
 	addrsMax = 256   // addresses of one family of a name
+	hostsMax = 32    // nameservers of a zone, or of a name handed to another
 )
 
 // Set is all zones of a spec.
