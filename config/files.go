@@ -70,21 +70,22 @@ func (d *decoder) read(n *node, name, path string) []byte {
 	d.report.files[name] = true
 	info, err := os.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
-		d.problem(n, path, fmt.Sprintf("%q is not a plain file", name), "")
+		d.problem(n, path, fmt.Sprintf("%q is not a plain file", shortName(name)), "")
 		return nil
 	}
 	content, err := readBounded(name, fileMax)
 	if err == nil && len(content) > 0 {
 		return content
 	}
+	short := shortName(name)
 	var broken *fs.PathError
 	switch {
 	case err == nil:
-		d.problem(n, path, fmt.Sprintf("the file %q is empty", name), "")
+		d.problem(n, path, fmt.Sprintf("the file %q is empty", short), "")
 	case errors.Is(err, fs.ErrNotExist):
-		d.problem(n, path, fmt.Sprintf("there is no file %q", name), "")
+		d.problem(n, path, fmt.Sprintf("there is no file %q", short), "")
 	case errors.As(err, &broken):
-		d.problem(n, path, fmt.Sprintf("the file %q cannot be read: %v", name, broken.Err), "")
+		d.problem(n, path, fmt.Sprintf("the file %q cannot be read: %v", short, broken.Err), "")
 	default:
 		d.problem(n, path, fmt.Sprintf("the file cannot be read: %v", err), "")
 	}

@@ -28,7 +28,7 @@ func isName(t reflect.Type) bool {
 // line say which two.
 func (d *decoder) define(n *node, v reflect.Value, path string, f *field) {
 	name := v.FieldByIndex(f.index)
-	if !isName(name.Type()) || v.Type() == reflect.TypeFor[spec.GroupRef]() || !n.isScalar() {
+	if !isName(name.Type()) || v.Type() == reflect.TypeFor[spec.GroupRef]() || n.kind != text {
 		return
 	}
 	word := name.String()

@@ -34,6 +34,9 @@ func refuse(tokens token.Tokens) []refusal {
 		if what == "" {
 			what, help = d.step(tk)
 		}
+		if what == "" && isTight(tk) {
+			what, help = `no space after ":"`, fmt.Sprintf("write %s: %s, or quote the text", tk.Prev.Value, tk.Next.Value)
+		}
 		if documents > documentsMax {
 			what, help = fmt.Sprintf("more than %d documents", documentsMax), "use several files"
 		}

@@ -76,6 +76,8 @@ func (d *decoder) bool(n *node, v reflect.Value, path string) bool {
 // wholeNumber is the one way to write one: 010 is eight to some and ten to others.
 var wholeNumber = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
 
+var leadingZero = regexp.MustCompile(`^[-+]?0[0-9]+$`)
+
 func (d *decoder) int(n *node, v reflect.Value, path string, f *field) bool {
 	isWhole := wholeNumber.MatchString(n.text)
 	if n.kind == text && isWhole {
@@ -103,6 +105,9 @@ func (d *decoder) int(n *node, v reflect.Value, path string, f *field) bool {
 }
 
 func wantedNumber(f *field, written string) string {
+	if leadingZero.MatchString(written) {
+		return "write it without the 0 before it"
+	}
 	if decimal, err := strconv.ParseInt(written, 0, 64); err == nil {
 		return fmt.Sprintf("write it in decimal: %d", decimal)
 	}
@@ -176,16 +181,28 @@ func mapped(v reflect.Value) bool {
 // allowed checks a value against the field's enum and range.
 func (d *decoder) allowed(n *node, v reflect.Value, path string, f *field) {
 	if len(f.enum) > 0 && !slices.Contains(f.enum, fmt.Sprint(v.Interface())) {
-		word := f.key
-		if f.typ.Kind() == reflect.Slice {
-			word = strings.TrimSuffix(word, "s")
-		}
-		d.problem(n, path, fmt.Sprintf("unknown %s %q", word, n.text), suggest.Help(n.text, f.enum))
+		d.notOne(n, v, path, f)
 		return
 	}
 	if f.low != "" && (less(v, parsed(v.Type(), f.low)) || less(parsed(v.Type(), f.high), v)) {
 		d.outOfRange(n, v, path, f)
 	}
+}
+
+// notOne reports a value that is none of the few that are allowed.
+func (d *decoder) notOne(n *node, v reflect.Value, path string, f *field) {
+	word := f.key
+	switch {
+	case word == "portico":
+		word = "version"
+	case f.typ.Kind() == reflect.Slice:
+		word = strings.TrimSuffix(word, "s")
+	}
+	what, help := fmt.Sprintf("unknown %s %q", word, n.text), suggest.Help(n.text, f.enum)
+	if v.Kind() != reflect.String { // no number is near another
+		what, help = fmt.Sprintf("unknown %s %s", word, n.text), "use one of "+strings.Join(f.enum, ", ")
+	}
+	d.problem(n, path, what, help)
 }
 
 func (d *decoder) outOfRange(n *node, v reflect.Value, path string, f *field) {

@@ -38,7 +38,9 @@ func parse(r *Report, source int) []*node {
 	if documents, ok := parseJSON(src.Text, source); ok {
 		return documents
 	}
-	tokens := lexer.Tokenize(strings.TrimPrefix(string(src.Text), "\ufeff"))
+	// The library counts lines that end in CR LF twice where they are comments.
+	lines := strings.ReplaceAll(strings.TrimPrefix(string(src.Text), "\ufeff"), "\r\n", "\n")
+	tokens := glue(lexer.Tokenize(lines))
 	if refusals := refuse(tokens); len(refusals) > 0 {
 		for _, x := range refusals {
 			at(x.line, x.column, x.width, x.what, x.help)
@@ -48,7 +50,11 @@ func parse(r *Report, source int) []*node {
 	file, err := parseTokens(tokens)
 	if err != nil {
 		line, column, what := syntaxError(err)
-		at(line, column, 1, what, "")
+		help := ""
+		if strings.Contains(what, "not allowed in this context") || strings.Contains(what, "non-map value") {
+			help = "look at the indentation of this line and of those around it"
+		}
+		at(line, column, 1, what, help)
 		return nil
 	}
 	var documents []*node
