@@ -106,7 +106,7 @@ func freePort(t *testing.T) uint16 {
 		port := uint16(10_000 + mathrand.IntN(20_000))
 		ln, err := net.Listen("tcp", netip.AddrPortFrom(addr, port).String())
 		if err == nil {
-			ln.Close()
+			_ = ln.Close()
 			return port
 		}
 	}
@@ -189,9 +189,28 @@ func (b *bed) dialTLS(config *tls.Config) (*client, *tls.Conn) {
 }
 
 func newClient(t *testing.T, conn net.Conn) *client {
-	t.Cleanup(func() { conn.Close() })
+	t.Helper()
+	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	return &client{t: t, conn: conn, r: bufio.NewReader(conn)}
+}
+
+// send writes what no well-behaved client would.
+func (c *client) send(format string, args ...any) {
+	c.t.Helper()
+	if _, err := fmt.Fprintf(c.conn, format, args...); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// status reads an answer without a body and returns its status, or the error.
+func (c *client) status() string {
+	resp, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		return err.Error()
+	}
+	_ = resp.Body.Close()
+	return resp.Status
 }
 
 // answer is one answer, read to its end.
@@ -225,7 +244,7 @@ func (c *client) try(request string, headers ...string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	return answer{resp, string(body)}, err
 }

@@ -42,6 +42,7 @@ func TestFailures(t *testing.T) {
 		{"garbage.test", 502, "target-bad-response"},
 		{"mute.test", 504, "target-timeout"},
 	}
+	ids := make([]string, len(tests))
 	for i, tt := range tests {
 		a := b.dial().do("GET /x " + tt.host)
 		id := a.Header.Get("X-Request-Id")
@@ -49,9 +50,13 @@ func TestFailures(t *testing.T) {
 		if a.StatusCode != tt.status || len(id) != 32 || a.text != want {
 			t.Errorf("%s: %d %q, want %q", tt.host, a.StatusCode, a.text, want)
 		}
-		line := b.log.all(t, i+1)[i]
-		if !strings.Contains(line, fmt.Sprintf(`"status":%d`, tt.status)) || !strings.Contains(line, `"id":"`+id) || !strings.Contains(line, `"reason":"`+tt.reason+`"`) {
-			t.Errorf("%s: log line %s, want reason %s", tt.host, line, tt.reason)
+		ids[i] = id
+	}
+	log := strings.Join(b.log.all(t, len(tests)), "\n")
+	for i, tt := range tests {
+		_, rest, ok := strings.Cut(log, `"id":"`+ids[i]+`","reason":"`+tt.reason+`"`)
+		if !ok || rest == "" {
+			t.Errorf("%s: the log has no line of request %s with reason %s:\n%s", tt.host, ids[i], tt.reason, log)
 		}
 	}
 	failed := b.server.Status()[0].Failed
@@ -67,7 +72,7 @@ func netAddr(t *testing.T) spec.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	return spec.AddrPort{AddrPort: ln.Addr().(*net.TCPAddr).AddrPort()}
 }
 
@@ -78,14 +83,14 @@ func newMute(t *testing.T, text string) spec.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ln.Close() })
+	t.Cleanup(func() { _ = ln.Close() })
 	go func() {
 		for {
 			conn, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			t.Cleanup(func() { conn.Close() })
+			t.Cleanup(func() { _ = conn.Close() })
 			go func() {
 				if _, err := conn.Read(make([]byte, 4096)); err == nil {
 					_, _ = conn.Write([]byte(text))

@@ -2,6 +2,7 @@ package l7
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,8 +121,8 @@ func FuzzClient(f *testing.F) {
 			return
 		}
 		entries := strings.Split(chain, ",")
-		for i := len(entries) - 1; i >= 0; i-- {
-			at, ok := hop([]byte(strings.Trim(entries[i], " \t")))
+		for _, entry := range slices.Backward(entries) {
+			at, ok := hop([]byte(strings.Trim(entry, " \t")))
 			if ok && at == got {
 				return
 			}

@@ -27,9 +27,9 @@ func TestAccessLog(t *testing.T) {
 		t.Errorf("a hostile path is answered by %d", a.StatusCode)
 	}
 	c := b.dial()
-	fmt.Fprintf(c.conn, "GET /\x1b[2J\n HTTP/9.9\r\n\x00\"}\r\n\r\n")
-	if resp, err := http.ReadResponse(c.r, nil); err != nil || resp.StatusCode != 400 {
-		t.Errorf("garbage is answered by %v, %v", resp, err)
+	c.send("GET /\x1b[2J\n HTTP/9.9\r\n\x00\"}\r\n\r\n")
+	if got := c.status(); got != "400 Bad Request" {
+		t.Errorf("garbage is answered by %s", got)
 	}
 	var got []map[string]any
 	for _, line := range b.log.all(t, 3) {
@@ -195,37 +195,36 @@ func TestUpgrade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	go func() { // says 101, then echoes
 		conn, err := ln.Accept()
 		if err != nil {
 			return
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		r := bufio.NewReader(conn)
 		req, err := http.ReadRequest(r)
 		if err != nil || req.Header.Get("Upgrade") != "websocket" || req.Header.Get("Sec-WebSocket-Key") != "k" {
 			t.Errorf("the target saw %v, %v", req, err)
 			return
 		}
-		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
 		_, _ = io.Copy(conn, r)
 	}()
 	g := spec.TargetGroup{Name: "g", Targets: []spec.Target{{Address: spec.AddrPort{AddrPort: ln.Addr().(*net.TCPAddr).AddrPort()}, Weight: 1}}}
 	b := newBed(t, func(_ *bed, s *spec.Spec) { toOne(s, g) })
 	c := b.dial()
-	fmt.Fprintf(c.conn, "GET /ws HTTP/1.1\r\nHost: shop.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n")
-	resp, err := http.ReadResponse(c.r, nil)
-	if err != nil || resp.StatusCode != 101 || resp.Header.Get("Upgrade") != "websocket" {
-		t.Fatalf("answer %v, %v", resp, err)
+	c.send("GET /ws HTTP/1.1\r\nHost: shop.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n")
+	if got := c.status(); got != "101 Switching Protocols" {
+		t.Fatalf("answer %s", got)
 	}
 	for _, word := range []string{"ping\n", "pong\n"} {
-		fmt.Fprint(c.conn, word)
+		c.send("%s", word)
 		if got, err := c.r.ReadString('\n'); err != nil || got != word {
 			t.Errorf("%q came back as %q, %v", word, got, err)
 		}
 	}
-	c.conn.Close()
+	_ = c.conn.Close()
 	if line := b.log.all(t, 1)[0]; !strings.Contains(line, `"status":101`) || !strings.Contains(line, `"bytesIn":10`) {
 		t.Errorf("log line %s", line)
 	}
@@ -244,7 +243,7 @@ func TestConnectionLimit(t *testing.T) {
 	if _, err := b.dial().try("GET / shop.test"); err == nil {
 		t.Error("a third connection was served")
 	}
-	first.conn.Close()
+	_ = first.conn.Close()
 	waitFor(t, "room for another", func() bool {
 		a, err := b.dial().try("GET / shop.test")
 		return err == nil && a.StatusCode == 200

@@ -41,7 +41,7 @@ func TestApplyFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer func() { _ = taken.Close() }()
 	b := newBed(t, func(_ *bed, s *spec.Spec) { toOne(s, group("g", newTarget(t, "one"))) })
 	c := b.dial()
 	c.do("GET / shop.test")
@@ -59,7 +59,7 @@ func TestApplyFails(t *testing.T) {
 		t.Errorf("the old spec does not serve: %q", a.text)
 	}
 	if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", free)); err == nil {
-		conn.Close()
+		_ = conn.Close()
 		t.Error("a socket of the failed spec is open")
 	}
 	if n := len(b.server.Status()); n != 1 {
@@ -97,7 +97,7 @@ func TestRemovedListenerDrains(t *testing.T) {
 		t.Fatal(err)
 	}
 	if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", b.https)); err == nil {
-		conn.Close()
+		_ = conn.Close()
 		t.Error("the removed listener still accepts")
 	}
 	close(slow.goOn)

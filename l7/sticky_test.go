@@ -118,7 +118,7 @@ func TestStickyMoves(t *testing.T) {
 func TestStickyKeys(t *testing.T) {
 	rule := stickyTo(refs("g")...)
 	var s1, s2 *spec.Spec
-	b := newBed(t, func(b *bed, s *spec.Spec) {
+	b := newBed(t, func(_ *bed, s *spec.Spec) {
 		s.Secrets.Sticky = []spec.Secret{{Value: []byte("0123456789abcdef")}}
 		s.TargetGroups = []spec.TargetGroup{group("g", newTarget(t, "a"), newTarget(t, "b"))}
 		s.Routes = []spec.Route{{Name: "r", Rules: []spec.Rule{rule}}}

@@ -93,8 +93,12 @@ func (r *Redirect) Append(dst []byte, req *message.Request, m Match) []byte {
 	} else {
 		dst = append(dst, host...)
 	}
+	usual := uint16(80)
+	if https {
+		usual = 443
+	}
 	switch {
-	case r.Port != 0 && !(r.Port == 443 && https) && !(r.Port == 80 && !https):
+	case r.Port != 0 && r.Port != usual:
 		dst = strconv.AppendUint(append(dst, ':'), uint64(r.Port), 10)
 	case r.Port == 0 && https == m.HTTPS && len(port) > 0:
 		dst = append(append(dst, ':'), port...)
@@ -108,8 +112,8 @@ func (r *Redirect) Append(dst []byte, req *message.Request, m Match) []byte {
 
 // splitPort parts an authority into host and port.
 func splitPort(authority []byte) (host, port []byte) {
-	for i := len(authority) - 1; i >= 0; i-- {
-		switch c := authority[i]; {
+	for i, c := range slices.Backward(authority) {
+		switch {
 		case c == ':':
 			return authority[:i], authority[i+1:]
 		case c < '0' || c > '9':

@@ -101,12 +101,7 @@ func under(path []byte, prefix string) bool {
 }
 
 func (a *alternative) method(method []byte) bool {
-	for _, m := range a.methods {
-		if string(method) == m {
-			return true
-		}
-	}
-	return len(a.methods) == 0
+	return len(a.methods) == 0 || slices.Contains(a.methods, string(method))
 }
 
 // in reports whether any line of the header has the value.

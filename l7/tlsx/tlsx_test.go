@@ -72,7 +72,7 @@ func greet(t *testing.T, server, client *tls.Config) (string, *tls.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	go func() { // echoes until the client is gone
 		conn, err := ln.Accept()
 		if err != nil {
@@ -80,13 +80,13 @@ func greet(t *testing.T, server, client *tls.Config) (string, *tls.Conn) {
 		}
 		s := tls.Server(conn, server)
 		_, _ = io.Copy(s, s)
-		s.Close()
+		_ = s.Close()
 	}()
 	conn, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { _ = conn.Close() })
 	client = client.Clone()
 	client.InsecureSkipVerify = true
 	c := tls.Client(conn, client)
