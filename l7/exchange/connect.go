@@ -83,7 +83,7 @@ func (m *Machine) notConnected(status int, why Why, err error, now time.Time) {
 
 // unlink lets go of the target: closes its connection or gives up its dial.
 func (m *Machine) unlink() {
-	if m.link == linkOpen || m.dialing {
+	if m.link == linkOpen || m.dialing || m.want.pool {
 		m.want.close[TargetSide] = true
 	}
 	if m.mem != nil {

@@ -19,6 +19,7 @@ type chaos struct {
 	now time.Time
 
 	ended   int
+	lazy    bool // one action at a time: other events come between
 	dialing bool
 	open    [2]bool
 	shut    [2]bool
@@ -96,6 +97,7 @@ func (c *chaos) event(op, arg byte) {
 			c.m.Abort(c.now)
 		}
 	}
+	c.lazy = op >= 128
 	c.act()
 	c.offer(exchange.Side(arg>>1&1), int(arg)%7)
 }
@@ -155,6 +157,9 @@ func (c *chaos) act() {
 			c.t.Fatal("actions without end")
 		}
 		c.do(&a)
+		if c.lazy {
+			return
+		}
 	}
 	if d := c.m.Deadline(); c.m.Done() && !d.IsZero() {
 		c.t.Fatalf("Deadline() = %v of a machine that is done", d)
@@ -198,6 +203,7 @@ func (c *chaos) do(a *exchange.Action) {
 
 // finish lets everything end, which it must.
 func (c *chaos) finish() {
+	c.lazy = false
 	c.m.Abort(c.now)
 	c.act()
 	c.answerDial(1)
@@ -242,7 +248,7 @@ func TestChaos(t *testing.T) {
 			if op < 4 || r.IntN(3) > 0 {
 				op = []byte{0, 1, 8, 9, 9}[r.IntN(5)] // mostly go on
 			}
-			c.event(op, byte(r.IntN(256)))
+			c.event(op+byte(r.IntN(2)*132), byte(r.IntN(256)))
 			if c.m.Done() {
 				break
 			}

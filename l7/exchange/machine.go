@@ -52,7 +52,7 @@ type Options struct {
 
 // Machine serves one client connection: events in, actions out. It is not safe
 // for use by several goroutines at once. After each event the driver calls Next
-// until there is no action, then reads from the sides that Reads names, and
+// until there is no action (other events may come between), then reads from the sides that Reads names, and
 // calls Tick when Deadline has passed. Done says when to let go of it.
 type Machine struct {
 	o   Options

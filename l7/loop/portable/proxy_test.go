@@ -95,6 +95,16 @@ func (p *proxy) serve(h http.Handler) *httptest.Server {
 	return s
 }
 
+// httpServer is serve with an eye on the connections.
+func httpServer(p *proxy, h http.HandlerFunc, state func(net.Conn, http.ConnState)) *httptest.Server {
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ConnState = state
+	s.Start()
+	p.t.Cleanup(s.Close)
+	p.to(s.Listener.Addr())
+	return s
+}
+
 func (p *proxy) url() string { return "http://" + p.ln.Addr().String() }
 
 func (p *proxy) dial() net.Conn {
@@ -117,7 +127,6 @@ func (p *proxy) results() []exchange.Result {
 // The Service, its one Listener, and the Handler.
 
 func (p *proxy) Listener(netip.Addr) loop.Listener { return p }
-func (p *proxy) ProxyFrom() []netip.Addr           { return p.from }
 func (p *proxy) Ready() bool                       { return p.ready.Load() }
 func (p *proxy) Handler() exchange.Handler         { return p }
 func (p *proxy) TLS() *tls.Config                  { return p.tls }
@@ -128,6 +137,12 @@ func (p *proxy) Refused(_ netip.AddrPort, why loop.Refusal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refused = append(p.refused, why)
+}
+
+func (p *proxy) ProxyFrom() []netip.Addr {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.from
 }
 
 func (p *proxy) Opened() bool {
@@ -143,7 +158,7 @@ func (p *proxy) Begin(req *message.Request, d *exchange.Decision) {
 	if to := p.target.Load(); to != nil {
 		d.Address = *to
 	}
-	if p.from != nil {
+	if p.ProxyFrom() != nil {
 		at := len(d.Scratch)
 		d.Scratch = req.Client.AppendTo(d.Scratch)
 		req.Fields = append(req.Fields, message.Field{Name: []byte("X-Client"), Value: d.Scratch[at:]})
