@@ -1,7 +1,9 @@
 package dns
 
 import (
+	"net"
 	"net/netip"
+	"time"
 
 	"portico/dns/wire"
 )
@@ -34,6 +36,15 @@ func (s *Server) Busy() int {
 		e.conns.mu.Unlock()
 	}
 	return busy
+}
+
+// Serve serves a connection that came from nowhere, and returns how to end it
+// and how to wait for it.
+func (s *Server) Serve(c net.Conn) (end func(time.Duration), wait func()) {
+	e := &endpoint{server: s, counters: new(counters)}
+	e.conns = newConns(e)
+	e.conns.take(c, netip.Addr{})
+	return e.conns.end, e.conns.all.Wait
 }
 
 // The bounds that tests go up to.

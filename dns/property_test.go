@@ -119,7 +119,8 @@ func drawSpec(t *rapid.T) *spec.Spec {
 		default:
 			r.VIP = rapid.SampledFrom([]spec.VIPName{"public", "four"}).Draw(t, "vip")
 			r.Policy = rapid.SampledFrom([]*spec.Choice{
-				nil, {Name: "simple"},
+				nil,
+				{Name: "simple"},
 				{Name: "weighted", Params: &policy.Weighted{"east": 1, "west": 2}},
 				{Name: "failover", Params: &policy.Failover{"west", "east"}},
 			}).Draw(t, "policy")

@@ -52,10 +52,12 @@ func newConns(e *endpoint) *conns { return &conns{endpoint: e, open: list.New()}
 
 // accept serves a connection in a goroutine of its own.
 func (cs *conns) accept(c *net.TCPConn) {
-	k := &conn{Conn: c, in: cs}
-	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-		k.from = a.AddrPort().Addr().Unmap()
-	}
+	from, _ := c.RemoteAddr().(*net.TCPAddr)
+	cs.take(c, from.AddrPort().Addr().Unmap())
+}
+
+func (cs *conns) take(c net.Conn, from netip.Addr) {
+	k := &conn{Conn: c, in: cs, from: from}
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.ending {
