@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log" //nolint:depguard // net/http takes no other
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -44,8 +45,20 @@ type Origin struct {
 // a configuration for it. It ends with the test.
 func NewOrigin(tb testing.TB, name string, secure *tls.Config) *Origin {
 	tb.Helper()
+	return NewOriginAt(tb, name, netip.MustParseAddrPort("127.0.0.1:0"), secure)
+}
+
+// NewOriginAt is NewOrigin on a given address; port 0 means a free one.
+func NewOriginAt(tb testing.TB, name string, at netip.AddrPort, secure *tls.Config) *Origin {
+	tb.Helper()
+	l, err := net.Listen("tcp", at.String())
+	if err != nil {
+		tb.Fatalf("origin %s: %v", name, err)
+	}
 	o := &Origin{Name: name, ended: make(chan struct{})}
 	o.server = httptest.NewUnstartedServer(http.HandlerFunc(o.serve))
+	_ = o.server.Listener.Close()
+	o.server.Listener = l
 	o.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	o.server.TLS = secure
 	if secure == nil {

@@ -64,7 +64,7 @@ func Free(tb testing.TB, ip string) netip.AddrPort {
 }
 
 // leakBound is how long files that are on their way out may take.
-const leakBound = 5 * time.Second
+const leakBound = 2 * time.Second
 
 // NoLeaks fails the test when, at its end, more goroutines run or more files are
 // open than now. Call it first, so that it looks after every other cleanup; not

@@ -86,7 +86,7 @@ func TestNoLeaks(t *testing.T) {
 		t.Errorf("clean test failed: %q", failed)
 	}
 	if testing.Short() {
-		t.Skip("waiting for leaks takes 5 s each")
+		t.Skip("waiting for leaks takes 2 s each")
 	}
 	stop := make(chan struct{})
 	if failed := end(func() { go func() { <-stop }() }); len(failed) != 1 {
