@@ -42,13 +42,13 @@ func TestDeadlines(t *testing.T) {
 			return err
 		}, 5 * time.Second},
 		{"sends a query byte by byte", func(c net.Conn) error {
-			for i := range 6 {
+			for i := range 8 {
 				if _, err := c.Write(one[i : i+1]); err != nil {
 					return nil // the server has ended it
 				}
 				time.Sleep(time.Second)
 			}
-			return errors.New("six seconds for one query")
+			return errors.New("eight seconds for one query")
 		}, 5 * time.Second},
 		{"asks, each time with a part of the next", func(c net.Conn) error {
 			rest := one
