@@ -95,8 +95,10 @@ type Options struct {
 // Driver moves the bytes of connections. Its methods are safe for use by several
 // goroutines.
 type Driver interface {
-	// Serve accepts connections on ln until ln is closed, then returns nil; the
-	// connections live on. Another error of ln is returned.
+	// Serve accepts connections on ln until ln or the driver is closed, then
+	// returns nil; the connections live on. It survives whatever one accept
+	// fails with, such as a full file table. It returns an error at once where
+	// it cannot serve such a ln.
 	Serve(ln net.Listener, svc Service) error
 	// Retain closes the idle connections to addresses that are not wanted any more.
 	Retain(wanted func(netip.AddrPort) bool)

@@ -26,6 +26,7 @@ type conn struct {
 	m       exchange.Machine
 	client  *peer
 	target  *peer              // nil without one
+	spare   *peer              // for the next target
 	giveUp  context.CancelFunc // of a dial going on
 	timer   *time.Timer
 	timerAt time.Time // when timer fires; zero when it does not
@@ -116,7 +117,15 @@ func (c *conn) letGo(p *peer) {
 	}
 	p.claimed = false
 	if p.gone {
-		p.free(&c.d.buffers)
+		c.discard(p)
+	}
+}
+
+// discard lets go of what nobody uses any more.
+func (c *conn) discard(p *peer) {
+	p.free(&c.d.buffers)
+	if p.side == exchange.TargetSide {
+		c.spare = p
 	}
 }
 

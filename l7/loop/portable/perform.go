@@ -69,7 +69,11 @@ func (c *conn) dial(a *exchange.Action) {
 
 func (c *conn) connected(a *exchange.Action, l *link, reused bool) {
 	c.d.targets.Add(1)
-	c.target = &peer{side: exchange.TargetSide, link: l, to: a.To}
+	if c.spare == nil {
+		c.spare = new(peer)
+	}
+	c.target, c.spare = c.spare, nil
+	*c.target = peer{side: exchange.TargetSide, link: l, to: a.To}
 	c.m.Connected(reused, now())
 }
 
@@ -107,8 +111,9 @@ func (c *conn) shut(s exchange.Side) {
 
 // keep pools the target's connection.
 func (c *conn) keep() {
+	clean := c.target.r == c.target.w && c.target.err == nil
 	p := c.part()
-	if p.r < p.w || p.err != nil {
+	if !clean {
 		_ = p.link.Close() // it said more than its answer, or ended
 		return
 	}
@@ -122,7 +127,7 @@ func (c *conn) part() *peer {
 	c.d.targets.Add(-1)
 	p.gone = true
 	if !p.claimed {
-		p.free(&c.d.buffers)
+		c.discard(p)
 	}
 	return p
 }

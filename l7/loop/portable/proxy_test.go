@@ -38,6 +38,7 @@ type proxy struct {
 	limit  int64
 	open   atomic.Int64
 
+	quiet    bool // ended is not kept
 	timeouts spec.Timeouts
 	bounds   exchange.Bounds
 
@@ -172,6 +173,9 @@ func (p *proxy) Response(*message.Request, *message.Response, *exchange.Decision
 func (p *proxy) Fail(*message.Request, *exchange.Decision, int, exchange.Why) {}
 
 func (p *proxy) End(_ *message.Request, _ *exchange.Decision, r *exchange.Result) {
+	if p.quiet {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = append(p.ended, *r)

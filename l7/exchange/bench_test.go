@@ -1,0 +1,78 @@
+package exchange_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"portico/l7/exchange"
+)
+
+const (
+	benchRequest = "GET /images/logo.png?v=3 HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n" +
+		"Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en-US,en;q=0.5\r\nCookie: session=0123456789abcdef0123456789abcdef\r\n\r\n"
+	benchHead = "HTTP/1.1 200 OK\r\nServer: target\r\nDate: Mon, 23 Nov 2026 20:00:00 GMT\r\nContent-Type: image/png\r\nContent-Length: 1024\r\n\r\n"
+)
+
+// exchangeOnce is one keep-alive request over a pooled connection, with every
+// event and action of it.
+func exchangeOnce(b testing.TB, m *exchange.Machine, request, response []byte) {
+	var a exchange.Action
+	dialed, pooled := false, false
+	step := func() {
+		for m.Next(&a) {
+			switch a.Kind {
+			case exchange.Dial:
+				m.Connected(true, epoch)
+				dialed = true
+			case exchange.Send:
+				m.Sent(a.Side, epoch)
+			case exchange.Pool:
+				pooled = true
+			default:
+				b.Fatalf("action %s", a.Kind)
+			}
+		}
+	}
+	if n := m.Bytes(exchange.ClientSide, request, epoch); n != len(request) {
+		b.Fatalf("%d of %d bytes were taken", n, len(request))
+	}
+	step()
+	for len(response) > 0 { // the head, then the body
+		response = response[m.Bytes(exchange.TargetSide, response, epoch):]
+	}
+	step()
+	if !dialed || !pooled || !m.Idle() {
+		b.Fatal("the request is not over")
+	}
+}
+
+func benchMachine() *exchange.Machine {
+	h := newHandler()
+	m := &exchange.Machine{}
+	m.Start(exchange.Options{
+		Client:   &exchange.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000")},
+		Handler:  func() exchange.Handler { return h },
+		Memories: h,
+	}, epoch)
+	return m
+}
+
+// TestNoAllocation proves that a request on the common path allocates nothing.
+func TestNoAllocation(t *testing.T) {
+	m := benchMachine()
+	request, response := []byte(benchRequest), append([]byte(benchHead), make([]byte, 1024)...)
+	exchangeOnce(t, m, request, response)
+	if n := testing.AllocsPerRun(1000, func() { exchangeOnce(t, m, request, response) }); n != 0 {
+		t.Errorf("a request allocates %v times, want 0", n)
+	}
+}
+
+// BenchmarkExchange is the machine's cost of one keep-alive request of 1 KiB.
+func BenchmarkExchange(b *testing.B) {
+	m := benchMachine()
+	request, response := []byte(benchRequest), append([]byte(benchHead), make([]byte, 1024)...)
+	b.ReportAllocs()
+	for b.Loop() {
+		exchangeOnce(b, m, request, response)
+	}
+}
