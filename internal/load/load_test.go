@@ -117,6 +117,18 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestKeptTLS proves that connections are kept over TLS too: what a server sends
+// for later sessions is not taken for an answer nobody asked for.
+func TestKeptTLS(t *testing.T) {
+	testkit.NoLeaks(t)
+	ca := testkit.NewCA(t)
+	origin := testkit.NewOrigin(t, "shop-1", &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, "127.0.0.1")}})
+	r := run(t, load.Options{URL: "https://" + origin.Addr.String(), Rate: 100, For: 300 * time.Millisecond, Clients: 1, Connections: 1, CA: ca.Pool()})
+	if r.OK != 30 || r.Opened != 1 || r.Retried != 0 {
+		t.Errorf("ok = %d, opened = %d, retried = %d, want 30, 1, 0", r.OK, r.Opened, r.Retried)
+	}
+}
+
 // slow serves one request at a time, each taking a while.
 func slow(t *testing.T, each time.Duration) string {
 	t.Helper()
@@ -283,7 +295,7 @@ func TestKeptConnections(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			testkit.NoLeaks(t)
-			r := run(t, load.Options{URL: rude(t, tt.serve), Rate: 20, For: 500 * time.Millisecond, Clients: 1, Connections: 1})
+			r := run(t, load.Options{URL: rude(t, tt.serve), Rate: 40, For: 250 * time.Millisecond, Clients: 1, Connections: 1})
 			if r.OK != tt.ok || r.Failed != 10-tt.ok || r.Retried != tt.retried || count(r, tt.want) == 0 {
 				t.Errorf("report = %+v, want %d good, %d retried", r, tt.ok, tt.retried)
 			}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// layer is what the packages below one folder at the top of the tree may import
-// of our own, besides each other.
+// layer is what the packages below one folder may import of our own, besides each
+// other.
 type layer struct {
 	folder string
 	may    []string
@@ -21,6 +21,7 @@ func layers() []layer {
 	const translate = "it turns one form of a spec into another and knows no tier"
 	return []layer{
 		{"spec", nil, "spec is a leaf: the standard library and nothing else"},
+		{"spec/check", []string{"spec", "internal/suggest"}, "spec is a leaf; only its check may look for the word that was meant"},
 		{"config", []string{"spec", "internal"}, translate},
 		{"dns", []string{"target", "spec", "internal"}, tier},
 		{"vip", []string{"target", "spec", "internal"}, tier},
@@ -45,20 +46,16 @@ func layers() []layer {
 // checkLayers holds product code to its layer, and tests of a tier to their tier.
 func checkLayers(t *tree) []Finding {
 	var found []Finding
-	byFolder := map[string]layer{}
-	for _, l := range layers() {
-		byFolder[l.folder] = l
-	}
 	for _, folder := range t.folders() {
-		if _, ok := byFolder[top(folder)]; !ok {
+		if _, ok := layerOf(folder); !ok {
 			found = append(found, findingf(folder, 0, "%q has no layer; give it one in internal/tidy/imports.go and ARCHITECTURE.md", top(folder)))
 		}
 	}
 	for _, s := range t.sources {
-		l, known := byFolder[top(s.folder)]
+		l, known := layerOf(s.folder)
 		for spec, imported := range s.imports {
 			other, our := ours(imported)
-			if !known || !our || within(other, l.folder) || slices.Contains(l.may, top(other)) {
+			if !known || !our || within(other, l.folder) || slices.ContainsFunc(l.may, func(m string) bool { return within(other, m) }) {
 				continue
 			}
 			if s.test && (!isTier(l.folder) || !isTier(top(other))) {
@@ -68,6 +65,16 @@ func checkLayers(t *tree) []Finding {
 		}
 	}
 	return found
+}
+
+// layerOf is the layer of a folder: the nearest one above it.
+func layerOf(folder string) (found layer, ok bool) {
+	for _, l := range layers() {
+		if within(folder, l.folder) && len(l.folder) > len(found.folder) {
+			found, ok = l, true
+		}
+	}
+	return found, ok
 }
 
 func isTier(folder string) bool {
