@@ -35,8 +35,8 @@ func found(n *node) string {
 
 // secret reads where a secret is, and then the secret.
 func (d *decoder) secret(n *node, v reflect.Value, path string) {
+	hide(n)
 	if n.isScalar() {
-		n.secret = true
 		d.problem(n, path, "a secret is not written in a spec", "use {file: …} or {env: …}")
 		return
 	}
@@ -56,6 +56,17 @@ func (d *decoder) secret(n *node, v reflect.Value, path string) {
 	}
 	s.Value = bytes.TrimSuffix(bytes.TrimSuffix(s.Value, []byte("\n")), []byte("\r"))
 	v.Set(reflect.ValueOf(s))
+}
+
+// hide keeps the lines of a secret out of messages, unless they say no more than
+// where it is found.
+func hide(n *node) {
+	for _, e := range n.entries {
+		if (e.key.text != "file" && e.key.text != "env") || e.value.kind != text {
+			n.secret, e.key.secret, e.value.secret = true, true, true
+		}
+	}
+	n.secret = n.secret || n.isScalar()
 }
 
 func (d *decoder) absolute(n *node) string {

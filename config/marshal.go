@@ -79,7 +79,13 @@ func (e *encoder) value(v reflect.Value, path string) (block, error) {
 		return inline(strconv.FormatBool(v.Bool())), nil
 	case reflect.Float32, reflect.Float64:
 		return inline(strconv.FormatFloat(v.Float(), 'f', -1, 64)), nil
+	default:
+		return whole(v, path)
 	}
+}
+
+// whole writes a whole number.
+func whole(v reflect.Value, path string) (block, error) {
 	switch {
 	case v.CanInt():
 		return inline(strconv.FormatInt(v.Int(), 10)), nil
@@ -91,7 +97,7 @@ func (e *encoder) value(v reflect.Value, path string) (block, error) {
 
 // textual writes a value of a type that writes itself.
 func (e *encoder) textual(v reflect.Value, path string) (block, error) {
-	m, ok := v.Interface().(encoding.TextMarshaler)
+	m, ok := reflect.TypeAssert[encoding.TextMarshaler](v)
 	if !ok {
 		return block{}, fmt.Errorf("%s: a %s cannot be written", path, v.Type())
 	}

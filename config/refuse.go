@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/token"
 )
@@ -43,7 +44,11 @@ func refuse(tokens token.Tokens) []refusal {
 		if what == "" {
 			continue
 		}
-		found = append(found, refusal{tk.Position.Line, max(tk.Position.Column, 1), max(len([]rune(tk.Value)), 1), what, help})
+		at := tk
+		if tk.Type == token.MappingValueType && len(d.flow) > 0 && tk.Prev != nil && tk.Prev.Position != nil {
+			at = tk.Prev // the key says more than its colon
+		}
+		found = append(found, refusal{at.Position.Line, max(at.Position.Column, 1), max(utf8.RuneCountInString(at.Value), 1), what, help})
 		if len(found) == refusalsMax || d.over() || documents > documentsMax {
 			break
 		}
@@ -76,24 +81,34 @@ func refusedToken(tk *token.Token) (what, help string) {
 // depth follows how deep tokens are nested: in brackets, and in block style by
 // the columns that structure stands at.
 type depth struct {
-	flow    int
+	// flow has one element for each bracket that is open: whether it holds a key
+	// since its last comma.
+	flow    []bool
 	columns []int
 	// line is where the last key of block style stood: a line has only one.
 	line int
 }
 
-func (d *depth) over() bool { return d.flow+len(d.columns) > depthMax }
+func (d *depth) over() bool { return len(d.flow)+len(d.columns) > depthMax }
 
 func (d *depth) step(tk *token.Token) (what, help string) {
 	switch tk.Type {
 	case token.SequenceStartType, token.MappingStartType:
-		d.flow++
+		d.flow = append(d.flow, false)
 	case token.SequenceEndType, token.MappingEndType:
-		d.flow = max(d.flow-1, 0)
+		d.flow = d.flow[:max(len(d.flow)-1, 0)]
+	case token.CollectEntryType:
+		if n := len(d.flow); n > 0 {
+			d.flow[n-1] = false
+		}
 	case token.SequenceEntryType:
 		d.column(tk.Position.Column)
 	case token.MappingValueType:
-		if d.flow > 0 {
+		if n := len(d.flow); n > 0 {
+			if d.flow[n-1] {
+				return "a second key without a comma before it", `write a comma, or quote a text that has ": " in it`
+			}
+			d.flow[n-1] = true
 			return "", ""
 		}
 		if tk.Position.Line == d.line {
@@ -114,7 +129,7 @@ func (d *depth) step(tk *token.Token) (what, help string) {
 
 // column says that structure stands at a column of block style.
 func (d *depth) column(c int) {
-	if d.flow > 0 {
+	if len(d.flow) > 0 {
 		return
 	}
 	for len(d.columns) > 0 && d.columns[len(d.columns)-1] >= c {

@@ -23,12 +23,19 @@ const (
 func (r *Report) Write(w io.Writer) error {
 	var out strings.Builder
 	lines := lineIndex{sources: r.sources, lines: map[int][][]byte{}}
-	for _, p := range r.Problems() {
+	problems := r.Problems()
+	hidden := map[place]bool{} // lines that hold a secret
+	for _, p := range problems {
+		if p.secret {
+			hidden[place{source: p.place.source, line: p.Line}] = true
+		}
+	}
+	for _, p := range problems {
 		if p.Line > 0 {
 			fmt.Fprintf(&out, "%s:%d:%d: ", shortName(p.File), p.Line, p.Column)
 		}
 		out.WriteString(printable(p.String()) + "\n")
-		if p.Line > 0 && !p.secret {
+		if p.Line > 0 && !hidden[place{source: p.place.source, line: p.Line}] {
 			excerpt(&out, lines.line(p.place), p.place)
 		}
 	}

@@ -49,11 +49,7 @@ func parse(r *Report, source int) []*node {
 	}
 	file, err := parseTokens(tokens)
 	if err != nil {
-		line, column, what := syntaxError(err)
-		help := ""
-		if strings.Contains(what, "not allowed in this context") || strings.Contains(what, "non-map value") {
-			help = "look at the indentation of this line and of those around it"
-		}
+		line, column, what, help := syntaxError(err)
 		at(line, column, 1, what, help)
 		return nil
 	}
@@ -77,14 +73,23 @@ func parseTokens(tokens token.Tokens) (file *ast.File, err error) {
 	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 }
 
-func syntaxError(err error) (line, column int, what string) {
+// syntaxError says what is wrong with a text that is no YAML, in the library's
+// words where they are good enough.
+func syntaxError(err error) (line, column int, what, help string) {
+	line, column = 1, 1
+	what, _, _ = strings.Cut(err.Error(), "\n")
 	var e yaml.Error
 	if errors.As(err, &e) && e.GetToken() != nil && e.GetToken().Position != nil {
 		p := e.GetToken().Position
-		return p.Line, max(p.Column, 1), e.GetMessage()
+		line, column, what = p.Line, max(p.Column, 1), e.GetMessage()
 	}
-	what, _, _ = strings.Cut(err.Error(), "\n")
-	return 1, 1, what
+	switch {
+	case strings.Contains(what, "'\t'"):
+		what, help = "a tab stands where spaces belong", "indent with spaces"
+	case strings.Contains(what, "not allowed in this context"), strings.Contains(what, "non-map value"):
+		help = "look at the indentation of this line and of those around it"
+	}
+	return line, column, what, help
 }
 
 func invalidUTF8(text []byte) (line, column int, found bool) {
@@ -159,6 +164,9 @@ func (c converter) scalar(from ast.Node) *node {
 		n.place.width = 1
 	case *ast.StringNode:
 		n.text = from.Value
+		if tk.Type == token.StringType && wholeNumber.MatchString(n.text) {
+			n.kind = number // too large for the library, which then calls it text
+		}
 	}
 	return n
 }
