@@ -116,7 +116,7 @@ func (c *checker) covered(l *spec.Listener, at string) {
 		if !ok {
 			continue
 		}
-		for j, h := range c.Route(name).Hosts {
+		for j, h := range c.route[name].Hosts {
 			if !c.certified(lower(h)) {
 				c.warning(spec.At(path, "hosts", j), fmt.Sprintf("no certificate is for %q, which listener %q serves", h, l.Name), "add it to the hosts of one")
 			}

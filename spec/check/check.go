@@ -44,6 +44,8 @@ type checker struct {
 	listenerAt names
 	routeAt    names
 	groupAt    names
+	// route finds a route by its name; there may be many thousands.
+	route map[spec.RouteName]*spec.Route
 }
 
 func (c *checker) problem(path, what, help string) {
@@ -106,8 +108,13 @@ func (c *checker) index() {
 	for i := range c.Listeners {
 		c.listenerAt.add(c, string(c.Listeners[i].Name), spec.At("listeners", i))
 	}
+	c.route = make(map[spec.RouteName]*spec.Route, len(c.Routes))
 	for i := range c.Routes {
-		c.routeAt.add(c, string(c.Routes[i].Name), spec.At("routes", i))
+		r := &c.Routes[i]
+		c.routeAt.add(c, string(r.Name), spec.At("routes", i))
+		if c.route[r.Name] == nil {
+			c.route[r.Name] = r
+		}
 	}
 	for i := range c.TargetGroups {
 		c.groupAt.add(c, string(c.TargetGroups[i].Name), spec.At("targetGroups", i))

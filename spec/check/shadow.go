@@ -146,12 +146,14 @@ func together(rules []string) string {
 // earlier one takes everything of it.
 func (c *checker) sharedHosts(l *spec.Listener, at string) {
 	before := map[string]*earlier{} // by host; "" is every host
+	seen := map[spec.RouteName]bool{}
 	for j, name := range l.Routes {
 		routeAt, ok := c.routeAt.at[string(name)]
-		if !ok || slices.Contains(l.Routes[:j], name) {
+		if !ok || seen[name] {
 			continue
 		}
-		r := c.Route(name)
+		seen[name] = true
+		r := c.route[name]
 		hosts := make([]string, 0, len(r.Hosts)+1)
 		for _, h := range r.Hosts {
 			if h = lower(h); !slices.Contains(hosts, h) {
