@@ -11,6 +11,7 @@ func verbs() []func(Streams) *cobra.Command {
 		applyVerb,
 		statusVerb,
 		explainVerb,
+		benchVerb,
 		versionVerb,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +52,7 @@ func writeReport(io Streams, report *config.Report, args []string) error {
 	if report.Fatal() {
 		return nil
 	}
-	_, err := fmt.Fprintf(io.Out, "%s: ok\n", list(args))
+	_, err := fmt.Fprintf(io.Out, "%s: ok\n", strings.Join(args, ", "))
 	return err
 }
 
@@ -92,12 +93,4 @@ func atLeastOne(what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-func list(words []string) string {
-	s := words[0]
-	for _, w := range words[1:] {
-		s += ", " + w
-	}
-	return s
 }

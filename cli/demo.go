@@ -68,8 +68,7 @@ func demoSocket() string { return filepath.Join(client.SocketDir(), "demo.sock")
 func runDemo(ctx context.Context, io Streams, dir, admin string) error {
 	d, err := demo.Start(demo.Options{Dir: dir, Events: io.Out})
 	if err != nil {
-		var refused *client.Error
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*client.Error](err); ok {
 			_, _ = fmt.Fprint(io.Err, refused.Text)
 		}
 		return err

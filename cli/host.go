@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -74,7 +75,7 @@ func onlyNode(want *spec.Spec) (spec.NodeName, error) {
 	if len(names) == 0 {
 		return "", refusal{fmt.Errorf("the spec has no node to be; add one to sites[].nodes")}
 	}
-	return "", refusal{fmt.Errorf("the spec has %d nodes; say which to be with --node: %s", len(names), list(names))}
+	return "", refusal{fmt.Errorf("the spec has %d nodes; say which to be with --node: %s", len(names), strings.Join(names, ", "))}
 }
 
 // Status answers the API.
@@ -146,7 +147,6 @@ func (h *host) watch(ctx context.Context, hangup <-chan os.Signal) {
 		if now == seen && !forced {
 			continue
 		}
-		seen = now
 		h.reload()
 		seen = fingerprint(h.files)
 	}

@@ -49,7 +49,6 @@ func Main(args []string, io Streams, version string) int {
 	context.AfterFunc(ctx, stop)
 
 	err := newRoot(io, version, args).ExecuteContext(ctx)
-	var refused refusal
 	switch {
 	case err == nil:
 		return ExitOK
@@ -57,7 +56,7 @@ func Main(args []string, io Streams, version string) int {
 	default:
 		_, _ = fmt.Fprintln(io.Err, "portico: "+err.Error())
 	}
-	if errors.As(err, &refused) {
+	if _, ok := errors.AsType[refusal](err); ok {
 		return ExitRefused
 	}
 	return ExitFailed

@@ -141,5 +141,7 @@ func newLog(io Streams, format, level string) (*slog.Logger, error) {
 	return nil, refusal{fmt.Errorf("--log %s: unknown format; use text or json", format)}
 }
 
-var _ api.Host = (*host)(nil)
-var _ node.Explainer = (*client.Client)(nil)
+var (
+	_ api.Host       = (*host)(nil)
+	_ node.Explainer = (*client.Client)(nil)
+)

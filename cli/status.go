@@ -64,6 +64,11 @@ func width(w io.Writer) int {
 	return 100
 }
 
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 func statusOf(ctx context.Context, socket string) ([]status.Node, error) {
 	clients, err := every(ctx, socket)
 	if err != nil {

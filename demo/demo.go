@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -223,3 +224,8 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 
 // Log takes the events of the process around the demo.
 func (d *Demo) Log() *slog.Logger { return d.log }
+
+// IsName reports whether an address is that of one of the demo's name servers.
+func IsName(at netip.AddrPort) bool {
+	return at == netip.MustParseAddrPort("127.0.1.53:5300") || at == netip.MustParseAddrPort("127.0.2.53:5300")
+}

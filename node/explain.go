@@ -87,6 +87,7 @@ func (n *Node) ExplainTier(tier spec.Role, q status.Question) (status.Answer, bo
 		if n.serves(q.Seat) {
 			a, ok = n.l7.Explain(q)
 		}
+	case spec.RoleVIP: // announcing a VIP decides nothing about a request
 	}
 	return a, ok, nil
 }

@@ -81,7 +81,7 @@ func deploy(t *testing.T, name string) *deployment {
 	if testing.Short() {
 		t.Skip("drills take a while; run without -short")
 	}
-	sockets, err := os.MkdirTemp("", "drill") // short: a socket's path is bounded
+	sockets, err := os.MkdirTemp("", "drill") //nolint:usetesting // a socket's path is bounded, and t.TempDir is long
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,6 @@ type story struct {
 	jar map[string]string // cookies
 	// dns are the servers that get asks for names.
 	dns []string
-	ca  string
 }
 
 func of(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
@@ -60,6 +59,7 @@ func certificates(ts *testscript.TestScript, _ bool, hosts []string) {
 }
 
 func deadline(t *testing.T) time.Time {
+	t.Helper()
 	if d, ok := t.Deadline(); ok {
 		return d
 	}
