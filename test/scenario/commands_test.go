@@ -33,6 +33,8 @@ type story struct {
 	jar map[string]string // cookies
 	// dns are the servers that get asks for names.
 	dns []string
+	// held are the connections of hold.
+	held []net.Conn
 }
 
 func of(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
@@ -46,6 +48,8 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"get":          get,          // get [-X METHOD] [-H LINE] [-d BODY] URL: status, some fields, body
 		"eventually":   eventually,   // eventually REGEXP COMMAND...: until its output matches
 		"served-by":    servedBy,     // served-by VAR OTHER NAME NAME: set VAR to who served the last get, OTHER to the other
+		"hold":         hold,         // hold N ADDRESS: open N connections and keep them
+		"release":      release,      // release: close what hold opened
 		"forget":       forget,       // forget: drop all cookies
 		"repeat":       repeat,       // repeat N COMMAND...: N times, output joined
 		"count":        count,        // count N REGEXP: matches in the last output
@@ -304,4 +308,26 @@ func servedBy(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("neither %v served:\n%s", args[2:4], out)
+}
+
+// hold opens connections that say nothing, as many as a server has files for and
+// more. Those that are refused count as well.
+func hold(ts *testscript.TestScript, _ bool, args []string) {
+	n := 0
+	_, err := fmt.Sscan(args[0], &n)
+	ts.Check(err)
+	s := of(ts)
+	for range n {
+		if c, err := net.DialTimeout("tcp", args[1], time.Second); err == nil {
+			s.held = append(s.held, c)
+		}
+	}
+}
+
+func release(ts *testscript.TestScript, _ bool, _ []string) {
+	s := of(ts)
+	for _, c := range s.held {
+		_ = c.Close()
+	}
+	s.held = nil
 }
