@@ -15,7 +15,8 @@ const (
 
 // exchangeOnce is one keep-alive request over a pooled connection, with every
 // event and action of it.
-func exchangeOnce(b testing.TB, m *exchange.Machine, request, response []byte) {
+func exchangeOnce(tb testing.TB, m *exchange.Machine, request, response []byte) {
+	tb.Helper()
 	var a exchange.Action
 	dialed, pooled := false, false
 	step := func() {
@@ -29,12 +30,12 @@ func exchangeOnce(b testing.TB, m *exchange.Machine, request, response []byte) {
 			case exchange.Pool:
 				pooled = true
 			default:
-				b.Fatalf("action %s", a.Kind)
+				tb.Fatalf("action %s", a.Kind)
 			}
 		}
 	}
 	if n := m.Bytes(exchange.ClientSide, request, epoch); n != len(request) {
-		b.Fatalf("%d of %d bytes were taken", n, len(request))
+		tb.Fatalf("%d of %d bytes were taken", n, len(request))
 	}
 	step()
 	for len(response) > 0 { // the head, then the body
@@ -42,7 +43,7 @@ func exchangeOnce(b testing.TB, m *exchange.Machine, request, response []byte) {
 	}
 	step()
 	if !dialed || !pooled || !m.Idle() {
-		b.Fatal("the request is not over")
+		tb.Fatal("the request is not over")
 	}
 }
 

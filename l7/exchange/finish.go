@@ -139,6 +139,7 @@ func (m *Machine) clientEnded(now time.Time) {
 	case upTunnel:
 		m.want.shut[TargetSide] = true
 		m.settle(now)
+	case upDone, upDrop: // the answer is all that matters
 	}
 }
 

@@ -29,6 +29,7 @@ type chaos struct {
 }
 
 func newChaos(t *testing.T) *chaos {
+	t.Helper()
 	c := &chaos{t: t, h: newHandler(), now: epoch}
 	c.h.ended = func(r *exchange.Result) {
 		c.ended++
@@ -190,7 +191,7 @@ func (c *chaos) do(a *exchange.Action) {
 		}
 		c.open[s] = false
 	case exchange.Close:
-		if !c.open[s] && !(s == exchange.TargetSide && c.dialing) {
+		if !c.open[s] && (s == exchange.ClientSide || !c.dialing) {
 			c.t.Fatalf("close of the %s, which is not open", s)
 		}
 		c.open[s] = false

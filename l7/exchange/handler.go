@@ -206,6 +206,7 @@ func (w Why) String() string {
 		return "tunnel-timeout"
 	case Drained:
 		return "drained"
+	default:
+		return "unknown"
 	}
-	return "unknown"
 }

@@ -160,8 +160,9 @@ func (m *Machine) Bytes(s Side, p []byte, now time.Time) (n int) {
 		return m.skip(p, now)
 	case upTunnel:
 		return m.tunnel(ClientSide, p, now)
+	default:
+		return len(p) // dropped
 	}
-	return len(p) // dropped
 }
 
 // Ended is the event that a side will send no more (FIN), after all it sent was

@@ -59,6 +59,7 @@ type player struct {
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func newPlayer(t *testing.T, split func(int) int) *player {
+	t.Helper()
 	p := &player{t: t, h: newHandler(), split: split, now: epoch}
 	p.h.ended = func(r *exchange.Result) { p.event(describe(r)) }
 	p.open[exchange.ClientSide] = true

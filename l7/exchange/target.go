@@ -29,6 +29,7 @@ func (m *Machine) targetEnded(now time.Time) {
 	case downTunnel:
 		m.want.shut[ClientSide] = true
 		m.settle(now)
+	case downNone: // it has no request yet
 	}
 }
 
@@ -45,6 +46,7 @@ func (m *Machine) targetBroke(err error, now time.Time) {
 	case downDone:
 		m.dropUpload()
 		m.settle(now)
+	case downNone: // it has no request yet
 	}
 }
 

@@ -76,6 +76,7 @@ func (m *Machine) upPassed(now time.Time) {
 	case upSkip:
 		m.up, m.keep = upDrop, false
 		m.settle(now)
+	case upHeld, upDone, upDrop, upTunnel: // nothing is awaited of the client
 	}
 }
 
@@ -105,5 +106,6 @@ func (m *Machine) downPassed(now time.Time) {
 		m.unlink()
 		m.end(TunnelTimeout, nil, now)
 		m.shutDown(false)
+	case downNone: // nothing is awaited of the target
 	}
 }

@@ -44,10 +44,10 @@ func (m *Machine) uploaded(now time.Time) {
 // touchUpload starts anew to wait for what the request's side waits for.
 func (m *Machine) touchUpload(now time.Time) {
 	t := &m.mem.d.Timeouts
-	switch m.up {
-	case upBody:
+	if m.up == upBody {
 		m.upAt = after(now, t.Body.D())
-	case upDone:
+	}
+	if m.up == upDone {
 		m.upAt = time.Time{}
 		if m.down == downHead {
 			m.downAt = after(now, t.Response.D())

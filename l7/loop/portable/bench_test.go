@@ -58,7 +58,7 @@ func BenchmarkDirect(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	buf := make([]byte, len(oneKiB))
 	request := []byte(ask)
 	b.ReportAllocs()

@@ -1,6 +1,7 @@
 package portable
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -66,7 +67,7 @@ func (p *peer) free(b *buffers) {
 // write sends all segments.
 func (l *link) write(segs [][]byte, b *buffers) (int64, error) {
 	if len(segs) == 1 {
-		n, err := l.Conn.Write(segs[0])
+		n, err := l.Write(segs[0])
 		return int64(n), err
 	}
 	if l.tcp != nil {
@@ -84,7 +85,7 @@ func (l *link) writeTLS(segs [][]byte, b *buffers) (total int64, err error) {
 	defer b.put(scratch)
 	used := 0
 	flush := func() error {
-		n, err := l.Conn.Write(scratch[:used])
+		n, err := l.Write(scratch[:used])
 		total, used = total+int64(n), 0
 		return err
 	}
@@ -113,4 +114,4 @@ func (l *link) shut() {
 }
 
 // isEOF reports whether reading ended as it should.
-func isEOF(err error) bool { return err == io.EOF }
+func isEOF(err error) bool { return errors.Is(err, io.EOF) }

@@ -47,9 +47,10 @@ type proxy struct {
 	refused []loop.Refusal
 }
 
-func newProxy(t testing.TB, edit func(p *proxy, o *loop.Options)) *proxy {
+func newProxy(tb testing.TB, edit func(p *proxy, o *loop.Options)) *proxy {
+	tb.Helper()
 	p := &proxy{
-		t: t, limit: 1 << 20,
+		t: tb, limit: 1 << 20,
 		timeouts: spec.DefaultTimeouts(),
 		bounds:   exchange.Bounds{Head: 32 << 10, Fields: 100, HeadTimeout: 10 * time.Second, IdleTimeout: time.Minute},
 	}
@@ -61,21 +62,21 @@ func newProxy(t testing.TB, edit func(p *proxy, o *loop.Options)) *proxy {
 	p.driver = portable.New(o)
 	ln, err := netx.Listen(context.Background(), netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p.ln = ln
 	done := make(chan error, 1)
 	go func() { done <- p.driver.Serve(ln, p) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = p.driver.Close()
 		if err := <-done; err != nil {
-			t.Errorf("Serve() = %v, want nil", err)
+			tb.Errorf("Serve() = %v, want nil", err)
 		}
 		if got := p.driver.Stats(); got != (loop.Stats{}) {
-			t.Errorf("Stats() after Close = %+v, want nothing", got)
+			tb.Errorf("Stats() after Close = %+v, want nothing", got)
 		}
 		if n := p.open.Load(); n != 0 {
-			t.Errorf("%d connections are counted as open after Close", n)
+			tb.Errorf("%d connections are counted as open after Close", n)
 		}
 	})
 	return p
@@ -182,23 +183,36 @@ func (p *proxy) End(_ *message.Request, _ *exchange.Decision, r *exchange.Result
 }
 
 // client is an HTTP client that is done when the test is.
-func client(t testing.TB) *http.Client {
+func client(tb testing.TB) *http.Client {
+	tb.Helper()
 	tr := &http.Transport{DisableCompression: true}
-	t.Cleanup(tr.CloseIdleConnections)
+	tb.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr, Timeout: 30 * time.Second}
 }
 
-func body(t testing.TB, r *http.Response, err error) string {
-	t.Helper()
+// answer is what came back, wholly read.
+type answer struct {
+	status     int
+	text, alpn string
+}
+
+// fetch does a request to its end.
+func fetch(tb testing.TB, do func() (*http.Response, error)) answer {
+	tb.Helper()
+	r, err := do()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer r.Body.Close()
+	defer func() { _ = r.Body.Close() }()
 	b, err := io.ReadAll(r.Body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return string(b)
+	a := answer{status: r.StatusCode, text: string(b)}
+	if r.TLS != nil {
+		a.alpn = r.TLS.NegotiatedProtocol
+	}
+	return a
 }
 
 // echo answers with the request's method and body.
@@ -212,21 +226,23 @@ func TestForward(t *testing.T) {
 	p := newProxy(t, nil)
 	p.serve(http.HandlerFunc(echo))
 	c := client(t)
-	r, err := c.Get(p.url())
-	if got := body(t, r, err); got != "GET " {
+	r := fetch(t, func() (*http.Response, error) { return c.Get(p.url()) })
+	if got := r.text; got != "GET " {
 		t.Errorf("GET = %q", got)
 	}
-	r, err = c.Post(p.url(), "text/plain", strings.NewReader("hello"))
-	if got := body(t, r, err); got != "POST hello" {
+	r = fetch(t, func() (*http.Response, error) { return c.Post(p.url(), "text/plain", strings.NewReader("hello")) })
+	if got := r.text; got != "POST hello" {
 		t.Errorf("POST = %q", got)
 	}
 	// A reader of unknown length is sent in chunks.
-	r, err = c.Post(p.url(), "text/plain", io.MultiReader(strings.NewReader("a"), strings.NewReader("b")))
-	if got := body(t, r, err); got != "POST ab" {
+	r = fetch(t, func() (*http.Response, error) {
+		return c.Post(p.url(), "text/plain", io.MultiReader(strings.NewReader("a"), strings.NewReader("b")))
+	})
+	if got := r.text; got != "POST ab" {
 		t.Errorf("chunked POST = %q", got)
 	}
-	r, err = c.Head(p.url())
-	if got := body(t, r, err); got != "" || r.StatusCode != 200 {
-		t.Errorf("HEAD = %q, status %d", got, r.StatusCode)
+	r = fetch(t, func() (*http.Response, error) { return c.Head(p.url()) })
+	if got := r.text; got != "" || r.status != 200 {
+		t.Errorf("HEAD = %q, status %d", got, r.status)
 	}
 }

@@ -29,11 +29,11 @@ import (
 type addrPort = netip.AddrPort
 
 // selfSigned is a server's configuration with a key of its own.
-func selfSigned(t testing.TB) *tls.Config {
-	t.Helper()
+func selfSigned(tb testing.TB) *tls.Config {
+	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), crand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cert := &x509.Certificate{
 		SerialNumber: big.NewInt(1), DNSNames: []string{"x.test"},
@@ -41,7 +41,7 @@ func selfSigned(t testing.TB) *tls.Config {
 	}
 	der, err := x509.CreateCertificate(crand.Reader, cert, cert, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
@@ -62,7 +62,7 @@ func (p *proxy) refusedText(say []byte) string {
 	if err != nil {
 		return ""
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	_, _ = c.Write(say)
 	got, _ := io.ReadAll(c)
 	return string(got)
@@ -74,9 +74,9 @@ func TestTLS(t *testing.T) {
 	p.serve(http.HandlerFunc(echo))
 	c, url := p.secureClient()
 	for range 3 {
-		r, err := c.Post(url, "", strings.NewReader("hi"))
-		if got := body(t, r, err); got != "POST hi" || r.TLS.NegotiatedProtocol != "http/1.1" {
-			t.Errorf("got %q over %q", got, r.TLS.NegotiatedProtocol)
+		r := fetch(t, func() (*http.Response, error) { return c.Post(url, "", strings.NewReader("hi")) })
+		if got := r.text; got != "POST hi" || r.alpn != "http/1.1" {
+			t.Errorf("got %q over %q", got, r.alpn)
 		}
 	}
 	plain := p.dial()
@@ -104,8 +104,8 @@ func TestProxyHeader(t *testing.T) {
 		_, _ = c.Write([]byte{b})
 	}
 	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	r, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if got := body(t, r, err); got != source.String() {
+	r := fetch(t, func() (*http.Response, error) { return http.ReadResponse(bufio.NewReader(c), nil) })
+	if got := r.text; got != source.String() {
 		t.Errorf("the target saw client %q, want %q", got, source)
 	}
 
@@ -159,8 +159,8 @@ func TestLimit(t *testing.T) {
 	eventually(t, "one is closed", func() bool { return p.open.Load() == 1 })
 	for _, c := range []net.Conn{second, p.dial()} {
 		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		r, err := http.ReadResponse(bufio.NewReader(c), nil)
-		if got := body(t, r, err); got != "GET " {
+		r := fetch(t, func() (*http.Response, error) { return http.ReadResponse(bufio.NewReader(c), nil) })
+		if got := r.text; got != "GET " {
 			t.Errorf("got %q", got)
 		}
 	}
@@ -178,13 +178,14 @@ func TestPool(t *testing.T) {
 			active.Add(1)
 		case http.StateClosed:
 			active.Add(-1)
+		default:
 		}
 	})
 	c := client(t)
 	get := func() {
 		t.Helper()
-		r, err := c.Get(p.url())
-		if got := body(t, r, err); got != "GET " {
+		r := fetch(t, func() (*http.Response, error) { return c.Get(p.url()) })
+		if got := r.text; got != "GET " {
 			t.Fatalf("got %q", got)
 		}
 	}
@@ -217,9 +218,9 @@ func TestStalePooled(t *testing.T) {
 	})
 	c := client(t)
 	for i := range 10 {
-		r, err := c.Get(p.url())
-		if got := body(t, r, err); got != "ok" {
-			t.Fatalf("request %d = %d %q", i, r.StatusCode, got)
+		r := fetch(t, func() (*http.Response, error) { return c.Get(p.url()) })
+		if got := r.text; got != "ok" {
+			t.Fatalf("request %d = %d %q", i, r.status, got)
 		}
 	}
 	retried := 0
@@ -261,6 +262,7 @@ func TestDrain(t *testing.T) {
 					return
 				}
 				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
 				served.Add(1)
 				if resp.Close {
 					return

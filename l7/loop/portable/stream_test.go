@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -33,7 +34,7 @@ func (p *proxy) script(serve func(c net.Conn, r *bufio.Reader)) {
 				return
 			}
 			wg.Go(func() {
-				defer c.Close()
+				defer func() { _ = c.Close() }()
 				_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 				serve(c, bufio.NewReader(c))
 			})
@@ -56,14 +57,14 @@ func head(r *bufio.Reader) string {
 }
 
 // eventually polls until ok, with a loose bound.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("it never came to be: %s", what)
+	tb.Fatalf("it never came to be: %s", what)
 }
 
 // wantWhy waits for the reason the last request ended with.
@@ -111,7 +112,7 @@ func TestBothWays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer r.Body.Close()
+			defer func() { _ = r.Body.Close() }()
 			out, err := io.ReadAll(r.Body)
 			if err != nil || !bytes.Equal(in, out) {
 				t.Fatalf("%d bytes came back of %d, error %v", len(out), len(in), err)
@@ -140,10 +141,11 @@ func TestSlowClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = resp.Body.Close() }()
 	var got bytes.Buffer
 	for {
 		n, err := io.CopyN(&got, resp.Body, 200<<10)
-		if err == io.EOF || n == 0 {
+		if errors.Is(err, io.EOF) || n == 0 {
 			break
 		}
 		if err != nil {
@@ -170,8 +172,8 @@ func TestPipeline(t *testing.T) {
 	go func() { _, _ = io.WriteString(c, sent.String()) }()
 	r := bufio.NewReader(c)
 	for i := range 50 {
-		resp, err := http.ReadResponse(r, nil)
-		if got, want := body(t, resp, err), fmt.Sprintf("/%dabc", i); got != want {
+		resp := fetch(t, func() (*http.Response, error) { return http.ReadResponse(r, nil) })
+		if got, want := resp.text, fmt.Sprintf("/%dabc", i); got != want {
 			t.Fatalf("answer %d = %q, want %q", i, got, want)
 		}
 	}
@@ -196,9 +198,9 @@ func TestExpect(t *testing.T) {
 	}{{"/yes", "POST hello", 200}, {"/no", "", 403}} {
 		req, _ := http.NewRequest("POST", p.url()+tt.path, strings.NewReader("hello"))
 		req.Header.Set("Expect", "100-continue")
-		r, err := c.Do(req)
-		if got := body(t, r, err); got != tt.want || r.StatusCode != tt.status {
-			t.Errorf("%s = %d %q, want %d %q", tt.path, r.StatusCode, got, tt.status, tt.want)
+		r := fetch(t, func() (*http.Response, error) { return c.Do(req) })
+		if got := r.text; got != tt.want || r.status != tt.status {
+			t.Errorf("%s = %d %q, want %d %q", tt.path, r.status, got, tt.status, tt.want)
 		}
 	}
 }
@@ -288,9 +290,9 @@ func TestEarlyAnswer(t *testing.T) {
 		_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n")
 		_, _ = c.Write(make([]byte, 4<<20))
 	}()
-	r, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if got := body(t, r, err); got != "large" || r.StatusCode != 413 {
-		t.Errorf("got %d %q", r.StatusCode, got)
+	r := fetch(t, func() (*http.Response, error) { return http.ReadResponse(bufio.NewReader(c), nil) })
+	if got := r.text; got != "large" || r.status != 413 {
+		t.Errorf("got %d %q", r.status, got)
 	}
 }
 
@@ -330,15 +332,15 @@ func TestSlowTarget(t *testing.T) {
 	})
 	p.script(func(_ net.Conn, r *bufio.Reader) { _, _ = io.Copy(io.Discard, r) })
 	c := client(t)
-	r, err := c.Get(p.url())
-	if body(t, r, err); r.StatusCode != 504 {
-		t.Errorf("status %d, want 504", r.StatusCode)
+	r := fetch(t, func() (*http.Response, error) { return c.Get(p.url()) })
+	if r.status != 504 {
+		t.Errorf("status %d, want 504", r.status)
 	}
 	p.wantWhy(1, exchange.TargetTimeout)
 	p.to(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
-	r, err = c.Get(p.url())
-	if body(t, r, err); r.StatusCode != 504 {
-		t.Errorf("status %d, want 504", r.StatusCode)
+	r = fetch(t, func() (*http.Response, error) { return c.Get(p.url()) })
+	if r.status != 504 {
+		t.Errorf("status %d, want 504", r.status)
 	}
 	if res := p.wantWhy(2, exchange.TargetConnectTimeout); res.Retries != 1 {
 		t.Errorf("retries = %d, want 1", res.Retries)
