@@ -451,6 +451,7 @@ type handler struct {
 	d        spec.Timeouts
 	bounds   exchange.Bounds
 	ended    func(*exchange.Result)
+	begin    func(*exchange.Decision)
 	memories int // lent out
 	begun    int
 	limit    int64
@@ -473,6 +474,9 @@ func (h *handler) Bounds() *exchange.Bounds { return &h.bounds }
 
 func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	h.begun++
+	if h.begin != nil {
+		h.begin(d)
+	}
 	d.Timeouts, d.Attempts, d.BodyLimit = h.d, h.attempts, h.limit
 	switch string(req.Path) {
 	case "/fixed":
