@@ -23,23 +23,23 @@ func (t Timing) Noticed() time.Duration {
 }
 
 // Leave is how long a node that is told to stop must go on taking what is new,
-// while those before it learn that it is leaving: for an l7 node behind l4 nodes,
-// until their probes notice; for a node that holds VIPs, until the probes of dns
-// nodes notice and every answer they gave has expired. It is zero where nobody
-// is told, or nobody could take over, and never more than the drain bound.
+// while those before it learn that it is leaving. For a node that holds VIPs that
+// is until the probes of dns nodes notice and every answer they gave has expired.
+// An l7 node behind l4 nodes stays until their probes notice, and then as long as
+// they themselves might have to stay: they may be leaving too, or have no other.
+// It is zero where nobody is told, or nobody could take over, and leaves a
+// quarter of the drain bound, behind l4 nodes an eighth, to what came last.
 func (s *Spec) Leave(self NodeName, role Role) time.Duration {
 	node, site := s.Node(self)
-	var leave time.Duration
-	switch {
-	case !node.Has(role):
-	case role == RoleL7 && len(site.With(RoleL4)) > 0:
-		if len(site.With(RoleL7)) > 1 {
-			leave = ReadyTiming().Noticed()
-		}
-	case role == RoleL7 || role == RoleL4:
-		leave = s.answersExpire(site.Name)
+	if !node.Has(role) || role != RoleL4 && role != RoleL7 {
+		return 0
 	}
-	return min(leave, max(s.Drain.D(), 0))
+	bound := max(s.Drain.D(), 0)
+	leave := min(s.answersExpire(site.Name), bound/4*3)
+	if role == RoleL4 || len(site.With(RoleL4)) == 0 || leave == 0 && len(site.With(RoleL7)) == 1 {
+		return leave
+	}
+	return min(ReadyTiming().Noticed()+leave, bound/8*7)
 }
 
 // answersExpire is the longest time until no answer names a VIP of the site any

@@ -19,10 +19,19 @@ type Bind struct {
 }
 
 // For returns the listener for a connection to vip, or nil. Where the socket is
-// the VIP's own, every address is taken for it, so that wildcards work.
+// the VIP's own, every address is taken for it, so that wildcards work. Behind
+// l4 nodes, an address that no listener has belongs to the VIP that is a wildcard:
+// that of its family (0.0.0.0 or ::), else ::.
 func (b Bind) For(vip netip.Addr) *Listener {
 	if len(b.ProxyFrom) > 0 {
-		return b.Listeners[vip.Unmap()]
+		vip = vip.Unmap()
+		if l := b.Listeners[vip]; l != nil {
+			return l
+		}
+		if l := b.Listeners[netip.IPv4Unspecified()]; l != nil && vip.Is4() {
+			return l
+		}
+		return b.Listeners[netip.IPv6Unspecified()]
 	}
 	for _, l := range b.Listeners {
 		return l

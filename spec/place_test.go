@@ -92,6 +92,44 @@ func TestBindFor(t *testing.T) {
 	}
 }
 
+// TestBindForWildcard proves that behind l4 nodes a wildcard VIP takes every
+// address that is no VIP itself: the PROXY header names the address
+// the client really connected to.
+func TestBindForWildcard(t *testing.T) {
+	v4, v6 := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8::9")
+	tests := []struct {
+		name string
+		wild []string // addresses of the VIP of b-https
+		vip  netip.Addr
+		want spec.ListenerName // empty means none
+	}{
+		{"a VIP of its own", []string{"0.0.0.0", "::"}, vipA, "a-https"},
+		{"any other address", []string{"0.0.0.0"}, v4, "b-https"},
+		{"mapped to IPv6", []string{"0.0.0.0"}, netip.AddrFrom16(v4.As16()), "b-https"},
+		{"IPv6 without its wildcard", []string{"0.0.0.0"}, v6, ""},
+		{"IPv6", []string{"::"}, v6, "b-https"},
+		{"IPv4 where only :: is there", []string{"::"}, v4, "b-https"},
+		{"no wildcard", nil, v4, ""},
+		{"no address", []string{"0.0.0.0"}, netip.Addr{}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := placed()
+			s.VIPs[1].Addresses = map[spec.SiteName][]netip.Addr{}
+			for _, a := range tt.wild {
+				s.VIPs[1].Addresses["east"] = append(s.VIPs[1].Addresses["east"], netip.MustParseAddr(a))
+			}
+			var got spec.ListenerName
+			if l := s.L7Binds("proxy")[0].For(tt.vip); l != nil {
+				got = l.Name
+			}
+			if got != tt.want {
+				t.Errorf("For(%v) = %q, want %q", tt.vip, got, tt.want)
+			}
+		})
+	}
+}
+
 // TestTargetsAt proves that a site uses its own targets and those of no site.
 func TestTargetsAt(t *testing.T) {
 	g := spec.TargetGroup{Targets: []spec.Target{{Name: "e", Site: "east"}, {Name: "w", Site: "west"}, {Name: "any"}}}
