@@ -3,6 +3,7 @@ package relay
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"portico/internal/netx"
@@ -21,14 +22,15 @@ type bind struct {
 	failed atomic.Uint64
 }
 
-// serve accepts on b until it is closed or Run's context ends. The caller holds
+// serve accepts on b until it is closed. The caller holds
 // r.mu and has seen that the relay is not draining.
 func (r *Relay) serve(b *bind) {
 	log := r.o.Log.With("address", b.address)
 	r.accepting.Go(func() { netx.Accept(r.running, b.socket, log, b.take) })
 }
 
-// take starts a flow for a connection, or resets it where a limit is reached.
+// take starts a flow for a connection, or resets it where a limit is reached or
+// it is a probe that must see the node leave.
 func (b *bind) take(client *net.TCPConn) {
 	s := b.relay.state.Load()
 	t := b.tally.Load()
@@ -36,13 +38,17 @@ func (b *bind) take(client *net.TCPConn) {
 	b.active.Add(1)
 	b.total.Add(1)
 	f := &flow{relay: b.relay, bind: b, tally: t, client: client, tuple: b.tuple(client)}
-	if b.full(s.table, t) || !b.relay.flows.add(f, b.relay.flowsMax) {
+	switch probers := b.relay.leaving.Load(); {
+	case probers != nil && slices.Contains(*probers, f.tuple.Client.Addr()):
+		f.end(Leaving)
+	case b.full(s.table, t) || !b.relay.flows.add(f, b.relay.flowsMax):
 		f.end(Limit)
-		netx.Reset(client)
-		f.leave()
+	default:
+		b.relay.open.Go(f.run)
 		return
 	}
-	b.relay.open.Go(f.run)
+	netx.Reset(client)
+	f.leave()
 }
 
 // full reports whether the listener has more flows than it may.

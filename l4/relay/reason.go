@@ -17,6 +17,7 @@ const (
 	ConnectFailed        // no target could be reached
 	Limit                // the listener's limit, or the process's files
 	Drained              // it outlived the drain bound
+	Leaving              // it was a probe, told that the node leaves
 	reasons              // how many there are
 )
 
@@ -31,6 +32,7 @@ var reasonWords = [reasons]string{
 	ConnectFailed: "connect-failed",
 	Limit:         "limit",
 	Drained:       "drained",
+	Leaving:       "leaving",
 }
 
 // String is the reason as metrics and logs name it.

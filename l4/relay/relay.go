@@ -59,8 +59,12 @@ type Relay struct {
 	mu       sync.Mutex // guards what follows; held through Apply
 	binds    map[netip.AddrPort]*bind
 	tallies  map[spec.ListenerName]*tally
-	running  context.Context // of Run; nil before it
+	running  context.Context // of accept loops; nil before Run
+	halt     func()          // ends running
 	draining bool
+
+	// leaving is whose connections are reset while the node leaves; nil before.
+	leaving atomic.Pointer[[]netip.Addr]
 
 	accepting sync.WaitGroup // accept loops
 	open      sync.WaitGroup // flows
@@ -68,8 +72,10 @@ type Relay struct {
 
 // state is what was last applied.
 type state struct {
-	table *l4.Table
-	drain time.Duration // spec.Drain
+	table   *l4.Table
+	drain   time.Duration // spec.Drain
+	leave   time.Duration // spec.Leave
+	probers []netip.Addr  // spec.Probers
 }
 
 // New returns a relay that serves nothing yet.
@@ -123,7 +129,7 @@ func (r *Relay) Check(want *spec.Spec) []spec.Problem { return l4.Check(want) }
 func (r *Relay) Apply(want *spec.Spec) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.draining {
+	if r.draining || r.leaving.Load() != nil {
 		return errors.New("l4: the node is draining; nothing was applied")
 	}
 	table := l4.NewTable(want, r.o.Self)
@@ -131,7 +137,10 @@ func (r *Relay) Apply(want *spec.Spec) error {
 	if err != nil {
 		return err
 	}
-	s := &state{table: table, drain: want.Drain.D()}
+	s := &state{
+		table: table, drain: want.Drain.D(),
+		leave: want.Leave(r.o.Self, spec.RoleL4), probers: want.Probers(),
+	}
 	r.state.Store(s)
 	r.closeOld(table)
 	for a, l := range fresh {
@@ -182,11 +191,13 @@ func (r *Relay) openNew(table *l4.Table) (map[netip.AddrPort]*net.TCPListener, e
 	return fresh, nil
 }
 
-// Run serves what was applied until ctx ends, then drains for as long as the
-// spec says. It is called once.
+// Run serves what was applied until ctx ends, then leaves and drains, together for
+// no longer than the spec's drain bound. It is called once.
 func (r *Relay) Run(ctx context.Context) error {
+	accepting, halt := context.WithCancel(context.WithoutCancel(ctx))
+	defer halt()
 	r.mu.Lock()
-	r.running = ctx
+	r.running, r.halt = accepting, halt
 	if !r.draining {
 		for _, b := range r.binds {
 			r.serve(b)
@@ -203,7 +214,30 @@ func (r *Relay) Run(ctx context.Context) error {
 	<-ctx.Done()
 	draining, done := context.WithTimeout(context.WithoutCancel(ctx), r.state.Load().drain)
 	defer done()
+	r.leave(draining)
 	return r.Drain(draining)
+}
+
+// leave goes on serving until nobody is sent here any more. The probes of dns
+// nodes are reset meanwhile, so that these answer with other sites.
+func (r *Relay) leave(ctx context.Context) {
+	r.mu.Lock()
+	s := r.state.Load()
+	leaves := !r.draining && s.leave > 0
+	if leaves {
+		r.leaving.Store(&s.probers) // nothing is applied from now on
+	}
+	r.mu.Unlock()
+	if !leaves {
+		return
+	}
+	r.o.Log.Info("leaving", "for", s.leave, "flows", r.flows.count.Load())
+	t := time.NewTimer(s.leave)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // Drain closes every listener, waits for the flows to end, and resets those that
@@ -214,6 +248,9 @@ func (r *Relay) Drain(ctx context.Context) error {
 	if !r.draining {
 		r.draining = true
 		r.o.Log.Info("draining", "flows", r.flows.count.Load())
+	}
+	if r.halt != nil {
+		r.halt()
 	}
 	for _, b := range r.binds {
 		_ = b.socket.Close()
