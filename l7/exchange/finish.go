@@ -143,13 +143,17 @@ func (m *Machine) clientEnded(now time.Time) {
 	}
 }
 
+// Leave asks m to close the connection with its next answer, and to leave an idle
+// one alone until then.
+func (m *Machine) Leave() { m.leaving = true }
+
 // Drain asks m to close the connection when its request is answered; an idle one
 // closes after a short grace.
 func (m *Machine) Drain(now time.Time) {
 	if m.draining || m.closed {
 		return
 	}
-	m.draining = true
+	m.leaving, m.draining = true, true
 	if m.up == upIdle {
 		m.upAt = sooner(m.upAt, now.Add(drainGrace))
 	}

@@ -90,8 +90,11 @@ func (c *chaos) event(op, arg byte) {
 	case 9:
 		c.answerSend(s, arg&2 != 0)
 	case 10:
-		if arg > 200 {
+		switch {
+		case arg > 200:
 			c.m.Drain(c.now)
+		case arg > 180:
+			c.m.Leave()
 		}
 	case 11:
 		if arg > 250 {

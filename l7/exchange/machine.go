@@ -79,6 +79,7 @@ type Machine struct {
 	clientKeeps bool // the client did not ask for the end
 	clientEOF   bool
 	targetEOF   bool
+	leaving     bool // the next answer is the last
 	draining    bool
 	closed      bool // the client's connection is closed, or about to
 	chunkUp     bool // the body goes to the target in chunks

@@ -112,7 +112,7 @@ func (m *Machine) head(resp *message.Response) {
 	o := &mem.out[ClientSide]
 	opt := http1.ResponseOptions{
 		Minor:     mem.req.Minor,
-		KeepAlive: m.keep && !m.draining && !m.clientEOF,
+		KeepAlive: m.keep && !m.leaving && !m.clientEOF,
 		Head:      string(mem.req.Method) == "HEAD",
 	}
 	framing, keep := opt.Framing(resp)

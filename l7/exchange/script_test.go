@@ -25,7 +25,8 @@ import (
 //	client stuck    the client takes nothing more, until: client takes
 //	target stuck    the same for the target; target deaf: a send to it fails
 //	wait 2s         time passes
-//	drain           a drain is asked for; abort: the driver closes
+//	drain           a drain is asked for; leave: to end with the next answer;
+//	                abort: the driver closes
 //
 // What the client or target got since the last look:
 //
@@ -156,6 +157,8 @@ func (p *player) step(line string) error {
 		p.happen(exchange.TargetSide, text)
 	case "wait":
 		return p.wait(text)
+	case "leave":
+		p.m.Leave()
 	case "drain":
 		p.m.Drain(p.now)
 	case "abort":

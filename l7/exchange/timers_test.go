@@ -145,6 +145,50 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// TestLeave proves that a connection ends with its next answer, whenever that is,
+// and that a drain may follow.
+func TestLeave(t *testing.T) {
+	tests := []struct{ name, script string }{
+		{"idle", `
+			client> GET /fixed HTTP/1.1|Host: x||
+			client< HTTP/1.1 200 OK|Content-Length: 5||fixed
+			- end handled 200 out=5
+			leave
+			wait 59s
+			client> GET /fixed HTTP/1.1|Host: x||
+			client< HTTP/1.1 200 OK|Content-Length: 5|Connection: close||fixed
+			- end handled 200 out=5
+			- client shut
+			client eof
+			- client closed`},
+		{"an answer that said keep-alive", answering + `
+			leave
+			target> world
+			client< world
+			- target pooled
+			- end ok 200 out=10
+			wait 30s
+			client> GET /fixed HTTP/1.1|Host: x||
+			client< HTTP/1.1 200 OK|Content-Length: 5|Connection: close||fixed
+			- end handled 200 out=5
+			- client shut
+			client eof
+			- client closed`},
+		{"then drained", `
+			client> GET /fixed HTTP/1.1|Host: x||
+			client< HTTP/1.1 200 OK|Content-Length: 5||fixed
+			- end handled 200 out=5
+			leave
+			wait 10s
+			drain
+			wait 500ms
+			- client closed`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { play(t, tt.script) })
+	}
+}
+
 // TestDrain proves that a drain loses no request and leaves no connection.
 func TestDrain(t *testing.T) {
 	tests := []struct{ name, script string }{
