@@ -106,6 +106,10 @@ func (s *Server) plan(want *spec.Spec, c *compiler) (map[netip.AddrPort]planned,
 			k = &socket{s: s, ln: ln}
 			opened = append(opened, k)
 		}
+		var probers []netip.Addr
+		if len(bind.ProxyFrom) == 0 {
+			probers = want.Probers() // behind l4 nodes, these tell the dns nodes
+		}
 		p := planned{k: k, b: &bound{bind: bind, live: map[*spec.Listener]*listener{}}, handlers: map[*listener]*handler{}}
 		before := map[spec.ListenerName]*listener{}
 		for _, l := range k.listeners() {
@@ -124,7 +128,7 @@ func (s *Server) plan(want *spec.Spec, c *compiler) (map[netip.AddrPort]planned,
 				return nil, opened, fmt.Errorf("listener %q: %w", l.Name, err)
 			}
 			p.b.live[l] = live
-			p.handlers[live] = &handler{listening: h, live: live}
+			p.handlers[live] = &handler{listening: h, live: live, probers: probers}
 		}
 		next[bind.Address] = p
 	}

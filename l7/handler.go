@@ -1,6 +1,8 @@
 package l7
 
 import (
+	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/zeebo/xxh3"
@@ -18,6 +20,8 @@ import (
 type handler struct {
 	*listening
 	live *listener
+	// probers are the dns nodes that watch the VIP here; none behind l4 nodes.
+	probers []netip.Addr
 }
 
 var _ exchange.Handler = (*handler)(nil)
@@ -56,6 +60,10 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	d.Timeouts, d.BodyLimit = h.timeouts, int64(h.spec.Limits.Body)
 	st.host = req.Authority
 	h.forward(req, d, st)
+	if h.leaving(req) {
+		h.answer(d, st, 503)
+		return
+	}
 	if h.redirect != nil {
 		h.redirectAll(req, d, st)
 		return
@@ -74,6 +82,13 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	}
 	st.key = clientKey(req)
 	h.choose(req, d, st)
+}
+
+// leaving reports whether a request is the probe of a dns node that should learn
+// that this node stops, while clients are served on. See spec.VIPHealth.
+func (h *handler) leaving(req *message.Request) bool {
+	return len(h.probers) > 0 && h.s.leaving.Load() &&
+		string(req.Method) == "HEAD" && slices.Contains(h.probers, req.Peer.Addr())
 }
 
 // clientKey hashes the client's address for balances that keep it on one target.

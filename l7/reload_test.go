@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -164,6 +165,34 @@ func TestDrainUnderLoad(t *testing.T) {
 	}
 	if err := b.server.Apply(b.base()); err == nil || !strings.Contains(err.Error(), "stopped") {
 		t.Errorf("Apply to a server that ended: %v", err)
+	}
+}
+
+// A node that leaves a VIP tells the dns nodes that probe it, and serves clients
+// until they have noticed.
+func TestLeaves(t *testing.T) {
+	b := newBed(t, func(_ *bed, s *spec.Spec) {
+		toOne(s, group("g", newTarget(t, "a")))
+		s.Drain = spec.Duration(4 * time.Second)
+		s.Sites = append(s.Sites, spec.Site{Name: "west", Nodes: []spec.Node{{Name: "dns", Address: addr, Roles: []spec.Role{spec.RoleDNS}}}})
+		s.VIPs[0].Addresses["west"] = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+		s.Zones = []spec.Zone{{Name: "test", TTL: spec.Duration(time.Second), Records: []spec.Record{{Name: "shop", VIP: "public"}}}}
+	})
+	if got := b.dial().do("HEAD / shop.test").StatusCode; got != 200 {
+		t.Errorf("before it leaves a probe gets %d", got)
+	}
+	stopped := make(chan struct{})
+	go func() { b.stop(); close(stopped) }()
+	waitFor(t, "a probe to fail", func() bool {
+		return b.dial().do("HEAD / shop.test").StatusCode == 503
+	})
+	if got := b.dial().do("GET / shop.test").StatusCode; got != 200 {
+		t.Errorf("while it leaves a client gets %d", got)
+	}
+	<-stopped
+	if conn, err := net.Dial("tcp", netip.AddrPortFrom(addr, b.http).String()); err == nil {
+		_ = conn.Close()
+		t.Error("it still accepts when it has left")
 	}
 }
 

@@ -48,10 +48,6 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-// readyGrace is how long a node that is not ready any more goes on accepting, so
-// that the l4 nodes in front, which ask twice a second, can look elsewhere.
-const readyGrace = 2 * time.Second
-
 // Server is the l7 tier of one node. Its methods are safe for use by several
 // goroutines.
 type Server struct {
@@ -63,8 +59,9 @@ type Server struct {
 
 	certificates tlsx.Certificates
 	tls          *tls.Config
-	ownKey       []byte // signs sticky cookies where the spec has no key
-	ready        atomic.Bool
+	ownKey       []byte      // signs sticky cookies where the spec has no key
+	ready        atomic.Bool // to take what is new
+	leaving      atomic.Bool // Run was told to end
 
 	mu      sync.Mutex // guards what follows
 	want    *spec.Spec
@@ -98,10 +95,10 @@ func New(o Options) *Server {
 	return s
 }
 
-// Run serves until ctx ends. Then it is not ready any more, accepts for a moment
-// while l4 nodes notice, closes its listeners and waits for what is in flight,
-// all within the spec's drain bound; what is left then is reset. It is called
-// once; specs may be applied before and during.
+// Run serves until ctx ends. Then it is not ready any more, goes on accepting
+// until those before it have noticed (see spec.Leave), closes its listeners and
+// waits for what is in flight, all within the spec's drain bound; what is left
+// then is reset. It is called once; specs may be applied before and during.
 func (s *Server) Run(ctx context.Context) error {
 	logged, stopLog := context.WithCancel(context.WithoutCancel(ctx))
 	written := make(chan struct{})
@@ -116,6 +113,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.ready.Store(true)
 	<-ctx.Done()
 	s.ready.Store(false)
+	s.leaving.Store(true)
 	s.drain(context.WithoutCancel(ctx))
 
 	stopLog()
@@ -126,16 +124,11 @@ func (s *Server) Run(ctx context.Context) error {
 // drain ends everything within the drain bound.
 func (s *Server) drain(ctx context.Context) {
 	s.mu.Lock()
-	bound, fronted := s.want.Drain.D(), false
-	for _, k := range s.sockets {
-		fronted = fronted || len(k.ProxyFrom()) > 0
-	}
+	bound, leave := s.want.Drain.D(), s.want.Leave(s.o.Self, spec.RoleL7)
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, max(bound, 0))
 	defer cancel()
-	if fronted {
-		pause(ctx, min(readyGrace, bound/2))
-	}
+	pause(ctx, leave)
 	s.mu.Lock()
 	for at, k := range s.sockets {
 		k.close()
