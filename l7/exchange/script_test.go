@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"portico/l7/exchange"
-	"portico/l7/message"
-	"portico/spec"
 )
 
 // A script is a story of one connection, one step a line. In what is sent, "|"
@@ -447,96 +445,4 @@ func unchunk(s string) string {
 		}
 	}
 	return b.String() + s
-}
-
-// handler is a small Handler: the path says what it decides.
-type handler struct {
-	d        spec.Timeouts
-	bounds   exchange.Bounds
-	ended    func(*exchange.Result)
-	begin    func(*exchange.Decision)
-	memories int // lent out
-	begun    int
-	limit    int64
-	attempts int
-	free     []*exchange.Memory
-}
-
-func newHandler() *handler {
-	return &handler{
-		bounds: exchange.Bounds{Head: 4096, Fields: 20, HeadTimeout: 10 * time.Second, IdleTimeout: 60 * time.Second},
-		d: spec.Timeouts{
-			Connect: spec.Duration(3 * time.Second), Body: spec.Duration(30 * time.Second),
-			Response: spec.Duration(20 * time.Second), Tunnel: spec.Duration(time.Hour),
-		},
-		attempts: 2,
-	}
-}
-
-func (h *handler) Bounds() *exchange.Bounds { return &h.bounds }
-
-func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
-	h.begun++
-	if h.begin != nil {
-		h.begin(d)
-	}
-	d.Timeouts, d.Attempts, d.BodyLimit = h.d, h.attempts, h.limit
-	switch string(req.Path) {
-	case "/fixed":
-		d.Fixed = &exchange.Fixed{Status: 200, Body: []byte("fixed")}
-	case "/empty":
-		d.Fixed = &exchange.Fixed{Status: 204}
-	case "/last":
-		d.Fixed = &exchange.Fixed{Status: 200, Close: true}
-	case "/none":
-	case "/limit":
-		d.BodyLimit = 5
-		h.set(d, 1)
-	case "/total":
-		d.Timeouts.Total = spec.Duration(5 * time.Second)
-		h.set(d, 1)
-	default:
-		h.set(d, 1)
-	}
-}
-
-func (h *handler) set(d *exchange.Decision, n byte) {
-	d.Address = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 80)
-}
-
-func (h *handler) Next(_ *message.Request, d *exchange.Decision, _ exchange.Why) bool {
-	h.set(d, d.Address.Addr().As4()[3]+1)
-	return d.Address.Addr().As4()[3] < 4
-}
-
-func (h *handler) Response(req *message.Request, resp *message.Response, d *exchange.Decision) {
-	if string(req.Path) == "/hook" {
-		at := len(d.Scratch)
-		d.Scratch = append(d.Scratch, req.Method...)
-		resp.Fields = append(resp.Fields, message.Field{Name: []byte("Hook"), Value: d.Scratch[at:]})
-	}
-}
-
-func (h *handler) Fail(*message.Request, *exchange.Decision, int, exchange.Why) {}
-
-func (h *handler) End(_ *message.Request, _ *exchange.Decision, r *exchange.Result) {
-	if h.ended != nil {
-		h.ended(r)
-	}
-}
-
-// Get and Put make the handler a Memories that counts.
-func (h *handler) Get() *exchange.Memory {
-	h.memories++
-	if n := len(h.free); n > 0 {
-		m := h.free[n-1]
-		h.free = h.free[:n-1]
-		return m
-	}
-	return exchange.NewMemory()
-}
-
-func (h *handler) Put(m *exchange.Memory) {
-	h.memories--
-	h.free = append(h.free, m)
 }

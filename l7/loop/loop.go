@@ -25,7 +25,8 @@ import (
 // Service is what is served on one socket. Its answers may change between calls
 // (a new spec); each is asked anew for every connection.
 type Service interface {
-	// Listener is the one a connection to vip belongs to, or nil.
+	// Listener is the one a connection to vip belongs to, or nil. It is the same
+	// value for as long as that listener is served.
 	Listener(vip netip.Addr) Listener
 	// ProxyFrom are those that must, and alone may, connect, and send a PROXY v2
 	// header first. Empty means that clients connect directly, without one.
@@ -103,11 +104,11 @@ type Driver interface {
 	// Retain closes the idle connections to addresses that are not wanted any more.
 	Retain(wanted func(netip.AddrPort) bool)
 	// Retire drains the connections of listeners that are served no more, or with
-	// reset ends them at once. It does not wait: Listener.Closed tells. A
-	// connection that is still being greeted is passed over.
+	// reset ends them at once. It does not wait: Listener.Closed tells. The
+	// Service must not name such a listener any more.
 	Retire(gone func(Listener) bool, reset bool)
-	// Drain closes idle connections, lets requests finish, and returns when none
-	// is left, or with ctx's error. Listeners must be closed before.
+	// Drain closes idle connections after a short grace, lets requests finish,
+	// and returns when none is left, or with ctx's error. Listeners must be closed before.
 	Drain(ctx context.Context) error
 	// Close resets every connection at once, and ends what Serve and Drain started.
 	Close() error

@@ -33,6 +33,7 @@ type conn struct {
 	workers int
 	started bool // the machine runs
 	killed  bool // before it did
+	leaving bool // a drain was asked for before it did
 }
 
 func newConn(d *Driver, svc loop.Service, nc *net.TCPConn) *conn {
@@ -53,7 +54,7 @@ func (c *conn) serve() {
 	c.m.Start(exchange.Options{
 		Client: &c.info, Handler: c.l.Handler, Memories: &c.d.memories, Seed: seed(),
 	}, now())
-	if c.d.isDraining() {
+	if c.leaving || c.d.isDraining() {
 		c.m.Drain(now())
 	}
 	c.mu.Unlock()
@@ -209,10 +210,12 @@ func (c *conn) tick() {
 func (c *conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.started {
-		c.m.Drain(now())
-		c.arm()
+	if !c.started {
+		c.leaving = true
+		return
 	}
+	c.m.Drain(now())
+	c.arm()
 }
 
 // kill ends the connection at once.

@@ -29,12 +29,18 @@ func (c *conn) greet() error {
 	if err := c.proxyHeader(); err != nil {
 		return err
 	}
-	if c.l = c.svc.Listener(c.info.Local.Addr()); c.l == nil {
+	l := c.svc.Listener(c.info.Local.Addr())
+	if l == nil {
 		return c.refuse(loop.NoListener, errRefused)
 	}
-	if !c.l.Opened() {
-		c.l = nil
+	if !l.Opened() {
 		return c.refuse(loop.TooMany, errRefused)
+	}
+	c.mu.Lock()
+	c.l = l // from here on Retire sees it
+	c.mu.Unlock()
+	if c.svc.Listener(c.info.Local.Addr()) != l {
+		return c.refuse(loop.NoListener, errRefused) // retired a moment ago
 	}
 	conn := net.Conn(nc)
 	if config := c.l.TLS(); config != nil {

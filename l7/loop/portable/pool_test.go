@@ -90,7 +90,7 @@ func TestNoLeak(t *testing.T) {
 	p := newProxy(t, nil)
 	p.serve(http.HandlerFunc(echo))
 	ways := []func(c net.Conn){
-		func(c net.Conn) {},
+		func(net.Conn) {},
 		func(c net.Conn) { _, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") },
 		func(c net.Conn) { _, _ = io.WriteString(c, "GET / HT") },
 		func(c net.Conn) {

@@ -6,7 +6,7 @@ import "portico/l7/loop"
 func (d *Driver) Retire(gone func(loop.Listener) bool, reset bool) {
 	for _, c := range d.all() {
 		c.mu.Lock()
-		retired := c.started && gone(c.l) // c.l does not change once it is started
+		retired := c.l != nil && gone(c.l)
 		c.mu.Unlock()
 		switch {
 		case !retired:

@@ -299,3 +299,48 @@ func TestDrainBound(t *testing.T) {
 	_ = p.driver.Close()
 	p.wantWhy(1, exchange.Drained)
 }
+
+// TestRetire proves that the connections of a listener that is gone end: kindly,
+// with the answer under way whole, or at once.
+func TestRetire(t *testing.T) {
+	for _, reset := range []bool{false, true} {
+		t.Run(fmt.Sprintf("reset=%v", reset), func(t *testing.T) {
+			p := newProxy(t, nil)
+			asked, answer := make(chan struct{}), make(chan struct{})
+			p.serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				close(asked)
+				<-answer
+				_, _ = io.WriteString(w, "whole")
+			}))
+			idle, busy := p.dial(), p.dial()
+			eventually(t, "both are open", func() bool { return p.open.Load() == 2 })
+			_, _ = io.WriteString(busy, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			<-asked
+			p.driver.Retire(func(l loop.Listener) bool { return l == loop.Listener(p) }, reset)
+			if reset {
+				eventually(t, "all are gone", func() bool { return p.open.Load() == 0 })
+				close(answer)
+				return
+			}
+			if _, err := io.ReadAll(idle); err != nil {
+				t.Errorf("the idle connection ends with %v", err)
+			}
+			close(answer)
+			r := fetch(t, func() (*http.Response, error) { return http.ReadResponse(bufio.NewReader(busy), nil) })
+			if r.text != "whole" {
+				t.Errorf("the answer under way is %q", r.text)
+			}
+		})
+	}
+}
+
+// TestRefusals proves that every refusal has a name of its own.
+func TestRefusals(t *testing.T) {
+	seen := map[string]bool{}
+	for r := loop.TooMany; r <= loop.BadHandshake; r++ {
+		if seen[r.String()] || r.String() == "unknown" {
+			t.Errorf("refusal %d is named %q", r, r)
+		}
+		seen[r.String()] = true
+	}
+}
