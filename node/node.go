@@ -151,30 +151,30 @@ func (n *Node) tiers() []tier { return []tier{n.l7, n.l4, n.dns} }
 // changed is told of every verdict that changed.
 func (n *Node) changed(*target.Group) { n.dns.Changed() }
 
-// Run serves until ctx ends and then drains every tier at once: connections that
-// idle at the l7 tier are what the flows of the l4 tier wait for. Health checks
-// go on until the last tier is done.
+// Run serves until ctx ends. Then the l7 and l4 tiers leave and drain, both at
+// once: connections that idle at the l7 tier are what the flows of the l4 tier
+// wait for. The dns tier answers until they are done, so that clients learn from
+// it where else to go. Health checks go on until the last tier is done.
 func (n *Node) Run(ctx context.Context) error {
+	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAnswering()
 	probing, stopProbing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopProbing()
 	n.state.Store("serving")
 	stop := context.AfterFunc(ctx, func() { n.state.Store("draining") })
 	defer stop()
 
-	errs := make(chan error)
-	running := n.tiers()
-	for _, t := range running {
-		go func() { errs <- t.Run(ctx) }()
-	}
-	probes := make(chan error, 1)
-	go func() { probes <- n.targets.Run(probing) }()
+	served, answered, probed := make(chan error, 2), make(chan error, 1), make(chan error, 1)
+	go func() { served <- n.l7.Run(ctx) }()
+	go func() { served <- n.l4.Run(ctx) }()
+	go func() { answered <- n.dns.Run(answering) }()
+	go func() { probed <- n.targets.Run(probing) }()
 
-	var err error
-	for range running {
-		err = errors.Join(err, <-errs)
-	}
+	err := errors.Join(<-served, <-served)
+	stopAnswering()
+	err = errors.Join(err, <-answered)
 	stopProbing()
-	err = errors.Join(err, <-probes)
+	err = errors.Join(err, <-probed)
 	n.state.Store("stopped")
 	if errors.Is(err, context.Canceled) {
 		return nil
