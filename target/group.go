@@ -58,10 +58,13 @@ func (g *Group) Pick(q balance.Query, tried []*Target) *Target {
 }
 
 // Resume returns the target with this ID if what began there may go on there:
-// it is still listed and not unhealthy (draining and weight 0 are fine).
+// it is still listed and not unhealthy (draining and weight 0 are fine). While
+// the group fails open, an unhealthy one is no worse than any other, and moving
+// would lose the session for nothing.
 func (g *Group) Resume(id uint64) *Target {
-	m := g.table.Load().byID[id]
-	if m == nil || m.health.Load().verdict == status.Unhealthy {
+	t := g.table.Load()
+	m := t.byID[id]
+	if m == nil || m.health.Load().verdict == status.Unhealthy && t.mode != ModeOpen {
 		return nil
 	}
 	return m

@@ -176,6 +176,27 @@ func TestResume(t *testing.T) {
 	})
 }
 
+// TestResumeFailOpen proves that sessions stay while every target is unhealthy
+// and all are used, and move once another is healthy again.
+func TestResumeFailOpen(t *testing.T) {
+	n := newNetwork()
+	n.set("refuse", 1, 2)
+	synctest.Test(t, func(t *testing.T) {
+		ts := running(t, target.Options{Dial: n.dial})
+		apply(t, ts, web(2))
+		pass(time.Second)
+		g, first := ts.Group("web"), find(t, ts, 1).ID()
+		if g.Mode() != target.ModeOpen || g.Resume(first) == nil {
+			t.Errorf("in mode %s Resume = %v, want the session kept while the group fails open", g.Mode(), g.Resume(first))
+		}
+		n.set("accept", 2)
+		pass(time.Minute)
+		if g.Mode() != target.ModeHealthy || g.Resume(first) != nil {
+			t.Errorf("in mode %s Resume = %v, want the session moved to the healthy target", g.Mode(), g.Resume(first))
+		}
+	})
+}
+
 // TestID proves that a target is called the same on every node, however its
 // address is written.
 func TestID(t *testing.T) {
