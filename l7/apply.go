@@ -93,6 +93,7 @@ type planned struct {
 func (s *Server) plan(want *spec.Spec, c *compiler) (map[netip.AddrPort]planned, []*socket, error) {
 	next := map[netip.AddrPort]planned{}
 	var opened []*socket
+	probers := want.Probers()
 	for _, bind := range want.L7Binds(s.o.Self) {
 		if _, twice := next[bind.Address]; twice {
 			return nil, opened, fmt.Errorf("listen %s: two listeners want this address", bind.Address)
@@ -105,10 +106,6 @@ func (s *Server) plan(want *spec.Spec, c *compiler) (map[netip.AddrPort]planned,
 			}
 			k = &socket{s: s, ln: ln}
 			opened = append(opened, k)
-		}
-		var probers []netip.Addr
-		if len(bind.ProxyFrom) == 0 {
-			probers = want.Probers() // behind l4 nodes, these tell the dns nodes
 		}
 		p := planned{k: k, b: &bound{bind: bind, live: map[*spec.Listener]*listener{}}, handlers: map[*listener]*handler{}}
 		before := map[spec.ListenerName]*listener{}

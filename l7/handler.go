@@ -20,7 +20,7 @@ import (
 type handler struct {
 	*listening
 	live *listener
-	// probers are the dns nodes that watch the VIP here; none behind l4 nodes.
+	// probers are the dns nodes, which probe VIPs from there.
 	probers []netip.Addr
 }
 

@@ -61,7 +61,7 @@ type Server struct {
 	tls          *tls.Config
 	ownKey       []byte      // signs sticky cookies where the spec has no key
 	ready        atomic.Bool // to take what is new
-	leaving      atomic.Bool // Run was told to end
+	leaving      atomic.Bool // dns nodes that probe are to look elsewhere
 
 	mu      sync.Mutex // guards what follows
 	want    *spec.Spec
@@ -113,7 +113,6 @@ func (s *Server) Run(ctx context.Context) error {
 	s.ready.Store(true)
 	<-ctx.Done()
 	s.ready.Store(false)
-	s.leaving.Store(true)
 	s.drain(context.WithoutCancel(ctx))
 
 	stopLog()
@@ -125,10 +124,16 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) drain(ctx context.Context) {
 	s.mu.Lock()
 	bound, leave := s.want.Drain.D(), s.want.Leave(s.o.Self, spec.RoleL7)
+	fronted := false
+	for _, k := range s.sockets {
+		fronted = fronted || len(k.ProxyFrom()) > 0
+	}
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, max(bound, 0))
 	defer cancel()
-	pause(ctx, leave)
+	if leave > 0 {
+		s.leave(ctx, leave, fronted)
+	}
 	s.mu.Lock()
 	for at, k := range s.sockets {
 		k.close()
@@ -140,6 +145,21 @@ func (s *Server) drain(ctx context.Context) {
 	}
 	_ = s.driver.Close()
 	s.retired.Wait()
+}
+
+// leave serves on for as long as those before may send what is new, and makes
+// clients move over. Behind l4 nodes, the probe of a dns node that still comes
+// when these have noticed shows that they have no other node to send it to.
+func (s *Server) leave(ctx context.Context, leave time.Duration, fronted bool) {
+	s.o.Log.Info("leaving", "for", leave, "connections", s.driver.Stats().Clients)
+	s.driver.Leave()
+	if fronted {
+		noticed := min(spec.ReadyTiming().Noticed(), leave)
+		pause(ctx, noticed)
+		leave -= noticed
+	}
+	s.leaving.Store(true)
+	pause(ctx, leave)
 }
 
 // pause waits for d, or until ctx ends.

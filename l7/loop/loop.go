@@ -107,6 +107,9 @@ type Driver interface {
 	// reset ends them at once. It does not wait: Listener.Closed tells. The
 	// Service must not name such a listener any more.
 	Retire(gone func(Listener) bool, reset bool)
+	// Leave makes every connection end with its next answer, and leaves idle ones
+	// alone until then: clients move over, and none finds its connection closed.
+	Leave()
 	// Drain closes idle connections after a short grace, lets requests finish,
 	// and returns when none is left, or with ctx's error. Listeners must be closed before.
 	Drain(ctx context.Context) error

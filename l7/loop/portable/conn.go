@@ -33,7 +33,7 @@ type conn struct {
 	workers int
 	started bool // the machine runs
 	killed  bool // before it did
-	leaving bool // a drain was asked for before it did
+	drained bool // a drain was asked for before it did
 }
 
 func newConn(d *Driver, svc loop.Service, nc *net.TCPConn) *conn {
@@ -54,7 +54,10 @@ func (c *conn) serve() {
 	c.m.Start(exchange.Options{
 		Client: &c.info, Handler: c.l.Handler, Memories: &c.d.memories, Seed: seed(),
 	}, now())
-	if c.leaving || c.d.isDraining() {
+	if c.d.isLeaving() {
+		c.m.Leave()
+	}
+	if c.drained || c.d.isDraining() {
 		c.m.Drain(now())
 	}
 	c.mu.Unlock()
@@ -206,12 +209,21 @@ func (c *conn) tick() {
 	c.work()
 }
 
+// leave asks the connection to end with its next answer.
+func (c *conn) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.started {
+		c.m.Leave()
+	}
+}
+
 // drain asks the connection to end.
 func (c *conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.started {
-		c.leaving = true
+		c.drained = true
 		return
 	}
 	c.m.Drain(now())

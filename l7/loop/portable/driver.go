@@ -38,6 +38,7 @@ type Driver struct {
 
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
+	leaving  bool
 	draining bool
 	empty    chan struct{} // closed when a drain has no connection left; nil before
 }
@@ -110,6 +111,22 @@ func (d *Driver) remove(c *conn) {
 
 // Retain closes the idle connections to addresses that are not wanted any more.
 func (d *Driver) Retain(wanted func(netip.AddrPort) bool) { d.pool.retain(wanted) }
+
+// Leave makes connections end with their next answer.
+func (d *Driver) Leave() {
+	d.mu.Lock()
+	d.leaving = true
+	d.mu.Unlock()
+	for _, c := range d.all() {
+		c.leave()
+	}
+}
+
+func (d *Driver) isLeaving() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.leaving
+}
 
 // Drain lets requests finish.
 func (d *Driver) Drain(ctx context.Context) error {

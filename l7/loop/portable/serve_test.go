@@ -8,12 +8,14 @@ import (
 	crand "crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -280,6 +282,39 @@ func TestDrain(t *testing.T) {
 	wg.Wait()
 	if n := failed.Load(); n != 0 {
 		t.Errorf("%d of %d requests failed", n, served.Load())
+	}
+}
+
+// TestLeave proves that connections end with their next answer, new ones too, and
+// idle ones not before.
+func TestLeave(t *testing.T) {
+	p := newProxy(t, nil)
+	p.serve(http.HandlerFunc(echo))
+	get := func(c net.Conn) (closes bool) {
+		t.Helper()
+		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		_, _ = io.Copy(io.Discard, resp.Body)
+		return resp.Close
+	}
+	idle, fresh := p.dial(), p.dial()
+	if get(idle) {
+		t.Error("a connection ends before it was asked to")
+	}
+	p.driver.Leave()
+	_ = idle.SetReadDeadline(time.Now().Add(700 * time.Millisecond)) // more than the grace of a drain
+	if _, err := idle.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the idle connection ends with %v, want it left alone", err)
+	}
+	_ = idle.SetReadDeadline(time.Now().Add(20 * time.Second))
+	for name, c := range map[string]net.Conn{"idle": idle, "accepted before": fresh, "new": p.dial()} {
+		if !get(c) {
+			t.Errorf("the %s connection goes on after its answer", name)
+		}
 	}
 }
 
