@@ -22,6 +22,40 @@ func TestL7NodeDrained(t *testing.T) {
 	u.noneFailed()
 }
 
+// TestL4NodeDrained proves that stopping the l4 node of a site under load costs no
+// request: clients are at the other site before it is gone, and come back when it
+// serves again.
+func TestL4NodeDrained(t *testing.T) {
+	t.Parallel()
+	d := twoSites(t)
+	u := d.load("/slow?for=50ms")
+	u.more(2 * rate)
+	d.terminate("east-l4")
+	u.more(rate)
+	d.nodes("east-l4")
+	for _, dns := range []string{"east-dns", "west-dns"} {
+		d.await(dns, "east is healthy again", verdicts("vip:public:https", status.Healthy, "east"))
+	}
+	u.more(2 * rate)
+	u.noneFailed()
+	u.servedBy("shop-1", "shop-3")
+}
+
+// TestSiteDrained proves the same of every node of a site at once, its name server
+// included.
+func TestSiteDrained(t *testing.T) {
+	t.Parallel()
+	d := twoSites(t)
+	u := d.load("/slow?for=50ms")
+	u.more(2 * rate)
+	d.terminate("east-dns", "east-l4", "east-l7-1", "east-l7-2")
+	d.kill("shop-1")
+	d.kill("shop-2")
+	u.more(2 * rate)
+	u.noneFailed()
+	u.servedBy("shop-1", "shop-3")
+}
+
 // TestTargetDrained proves that taking a target out by the spec under load costs
 // no request, and that it gets none any more.
 func TestTargetDrained(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -119,6 +120,17 @@ func (u *underLoad) failedOnlyUntil(moment float64) {
 func (u *underLoad) noneFailed() {
 	u.t.Helper()
 	u.failedOnlyUntil(-1)
+}
+
+// servedBy fails the drill for every shop that answered nothing.
+func (u *underLoad) servedBy(shops ...string) {
+	u.t.Helper()
+	u.t.Logf("answered by %v", u.report.Servers)
+	for _, shop := range shops {
+		if !slices.ContainsFunc(u.report.Servers, func(s load.Server) bool { return s.Name == shop && s.Requests > 0 }) {
+			u.t.Errorf("%s answered nothing", shop)
+		}
+	}
 }
 
 // twoSites starts testdata/two-sites.yaml and waits until all of it is healthy.

@@ -162,18 +162,23 @@ func (d *deployment) kill(name string) {
 	<-d.procs[name].done
 }
 
-// terminate asks a process to drain and waits until it has.
-func (d *deployment) terminate(name string) {
+// terminate asks processes to drain, all at once, and waits until they have.
+func (d *deployment) terminate(names ...string) {
 	d.t.Helper()
-	p := d.procs[name]
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-		if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-			d.t.Errorf("%s ended with %d after SIGTERM:\n%s", name, code, p.out)
+	for _, name := range names {
+		_ = d.procs[name].cmd.Process.Signal(syscall.SIGTERM)
+	}
+	end := time.After(pollFor)
+	for _, name := range names {
+		p := d.procs[name]
+		select {
+		case <-p.done:
+			if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+				d.t.Errorf("%s ended with %d after SIGTERM:\n%s", name, code, p.out)
+			}
+		case <-end:
+			d.t.Fatalf("%s did not end within %v after SIGTERM", name, pollFor)
 		}
-	case <-time.After(pollFor):
-		d.t.Errorf("%s did not end within %v after SIGTERM", name, pollFor)
 	}
 }
 
