@@ -56,6 +56,27 @@ func TestSiteDrained(t *testing.T) {
 	u.servedBy("shop-1", "shop-3")
 }
 
+// TestAllInOneDrained proves the same of a site that is one node in all roles: it
+// answers queries with the other site until its clients have moved.
+func TestAllInOneDrained(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, "all-in-one.yaml")
+	d.shops("shop-1=41", "shop-3=43")
+	d.nodes("east-all", "west-all")
+	for _, node := range []string{"east-all", "west-all"} {
+		d.await(node, "both sites are healthy", verdicts("vip:public:https", status.Healthy, "east", "west"))
+	}
+	u := d.load("/slow?for=50ms")
+	u.more(2 * rate)
+	d.terminate("east-all")
+	u.more(2 * rate)
+	d.nodes("east-all")
+	d.await("west-all", "east is healthy again", verdicts("vip:public:https", status.Healthy, "east"))
+	u.more(2 * rate)
+	u.noneFailed()
+	u.servedBy("shop-1", "shop-3")
+}
+
 // TestTargetDrained proves that taking a target out by the spec under load costs
 // no request, and that it gets none any more.
 func TestTargetDrained(t *testing.T) {
