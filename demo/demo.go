@@ -50,7 +50,9 @@ type Demo struct {
 }
 
 // Start brings up every part and returns; Stop ends them.
-func Start(o Options) (*Demo, error) {
+func Start(o Options) (*Demo, error) { return start(o, specText) }
+
+func start(o Options, text []byte) (*Demo, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func Start(o Options) (*Demo, error) {
 	if err := d.openLogs(o.Events); err != nil {
 		return nil, err
 	}
-	want, report := node.Load([]config.Source{{Name: filepath.Join(o.Dir, specFile), Dir: o.Dir, Text: specText}}, "")
+	want, report := node.Load([]config.Source{{Name: filepath.Join(o.Dir, specFile), Dir: o.Dir, Text: text}}, "")
 	if report.Fatal() {
 		return nil, problems(report)
 	}
