@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,6 +55,9 @@ type Demo struct {
 func Start(o Options) (*Demo, error) { return start(o, specText) }
 
 func start(o Options, text []byte) (*Demo, error) {
+	if err := free(text); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -76,6 +81,17 @@ func start(o Options, text []byte) (*Demo, error) {
 		}
 	}
 	return d, nil
+}
+
+// free fails when the demo's addresses are in use, before the keys of a demo that
+// runs are written over.
+func free(text []byte) error {
+	at := regexp.MustCompile(`127\.[0-9.]+:5300`).Find(text)
+	ln, err := net.Listen("tcp", string(at))
+	if err != nil {
+		return fmt.Errorf("the demo's addresses cannot be used; is it running already? %w", err)
+	}
+	return ln.Close()
 }
 
 func prepare(dir string) error {
@@ -185,7 +201,7 @@ func (d *Demo) Apply(sources []client.Source) (client.Applied, error) {
 	for _, n := range applied {
 		generation = max(generation, n.Status().Generation)
 	}
-	return client.Applied{Generation: generation}, nil
+	return client.Applied{Generation: generation, Warnings: located(report)}, nil
 }
 
 // Gather collects the metrics of every node that runs; each is labeled with its name.
@@ -204,11 +220,15 @@ func (d *Demo) Gather() ([]*dto.MetricFamily, error) {
 func problems(report *config.Report) error {
 	var text bytes.Buffer
 	_ = report.Write(&text) // a buffer takes everything
-	e := &client.Error{Message: "the spec has problems; nothing was changed", Text: text.String()}
+	return &client.Error{Message: "the spec has problems; nothing was changed", Text: text.String(), Problems: located(report)}
+}
+
+func located(report *config.Report) []client.Located {
+	var list []client.Located
 	for _, p := range report.Problems() {
-		e.Problems = append(e.Problems, client.Located{File: p.File, Line: p.Line, Column: p.Column, Problem: p.Problem})
+		list = append(list, client.Located{File: p.File, Line: p.Line, Column: p.Column, Problem: p.Problem})
 	}
-	return e
+	return list
 }
 
 // lockedWriter lets the nodes of one process share a file.

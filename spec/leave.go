@@ -35,16 +35,16 @@ func (s *Spec) Leave(self NodeName, role Role) time.Duration {
 		return 0
 	}
 	bound := max(s.Drain.D(), 0)
-	leave := min(s.answersExpire(site.Name), bound/4*3)
+	leave := min(s.AnswersExpire(site.Name), bound/4*3)
 	if role == RoleL4 || len(site.With(RoleL4)) == 0 || leave == 0 && len(site.With(RoleL7)) == 1 {
 		return leave
 	}
 	return min(ReadyTiming().Noticed()+leave, bound/8*7)
 }
 
-// answersExpire is the longest time until no answer names a VIP of the site any
-// more, over the VIPs that other sites have as well.
-func (s *Spec) answersExpire(site SiteName) time.Duration {
+// AnswersExpire is the longest time, from when a site stops serving, until no
+// answer names a VIP of it any more, over the VIPs that other sites have as well.
+func (s *Spec) AnswersExpire(site SiteName) time.Duration {
 	var longest time.Duration
 	for _, z := range s.Zones {
 		for _, r := range z.Records {

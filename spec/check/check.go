@@ -30,6 +30,7 @@ func Spec(s *spec.Spec) []spec.Problem {
 	c.routes()
 	c.targetGroups()
 	c.secrets()
+	c.drain()
 	return c.problems
 }
 

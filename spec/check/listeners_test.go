@@ -3,8 +3,10 @@ package check_test
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"portico/spec"
+	"portico/spec/check"
 )
 
 // Each protocol has what it needs, and nothing that another one has.
@@ -124,6 +126,45 @@ func TestCertificates(t *testing.T) {
 }
 
 // Keys for cookies are long enough, and there is one where several nodes need it.
+// TestDrain proves the warning about nodes that are gone before their clients
+// could know, and that only names with somewhere else to go are counted.
+func TestDrain(t *testing.T) {
+	seconds := func(n int) spec.Duration { return spec.Duration(time.Duration(n) * time.Second) }
+	short := func(s *spec.Spec) {
+		s.Drain = seconds(10)
+		s.VIPs[0].Addresses = map[spec.SiteName][]netip.Addr{"east": {addr("192.0.2.1")}, "west": {addr("192.0.2.2")}}
+		s.VIPs[0].Health.Timing = spec.Timing{Interval: seconds(10), Timeout: seconds(2), Rise: 1, Fall: 1}
+		s.Zones = []spec.Zone{{
+			Name: "example.com", TTL: seconds(30), Nameservers: []spec.Nameserver{{Name: "ns.example.net."}},
+			Records: []spec.Record{{Name: "www", VIP: s.VIPs[0].Name}},
+		}}
+	}
+	drainOnly := func(s *spec.Spec) []string {
+		var got []string
+		for _, p := range check.Spec(s) {
+			if p.Path == "drain" {
+				got = append(got, p.String())
+			}
+		}
+		return got
+	}
+	s := good()
+	short(s)
+	want := "warning: drain: a node that stops is gone after 10s, while clients may use answers that name its VIPs for 43s; use at least 58s, or shorter ttls of records and intervals of vips[].health"
+	if got := drainOnly(s); len(got) != 1 || got[0] != want {
+		t.Errorf("problems %q, want %q", got, want)
+	}
+	s.Drain = seconds(58)
+	if got := drainOnly(s); len(got) > 0 {
+		t.Errorf("with what was asked for, problems are %q", got)
+	}
+	s.Drain = seconds(10)
+	delete(s.VIPs[0].Addresses, "west")
+	if got := drainOnly(s); len(got) > 0 {
+		t.Errorf("with one site, problems are %q", got)
+	}
+}
+
 func TestSecrets(t *testing.T) {
 	sticky := func(s *spec.Spec) {
 		s.Routes[0].Rules[1].Sticky = &spec.Sticky{Cookie: &spec.StickyCookie{Name: "PORTICO"}}
