@@ -136,6 +136,52 @@ func TestSocketTakeover(t *testing.T) {
 	}
 }
 
+// TestSocketRefusals proves that a control socket never takes the place of a
+// file, and that a name the system cannot take is explained.
+func TestSocketRefusals(t *testing.T) {
+	a, socket := start(t, &host{})
+	file := filepath.Join(filepath.Dir(socket), "portico.yaml")
+	if err := os.WriteFile(file, []byte("portico: v1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(filepath.Dir(socket), "link.sock")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		file:                      "it is not a socket",
+		link:                      "it is not a socket",
+		filepath.Dir(socket):      "it is not a socket",
+		filepath.Join(file, "a"):  "folder of the control socket",
+		strings.Repeat("/a", 100): "the system takes 103",
+	} {
+		if _, err := a.ServeSocket(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ServeSocket(%s) = %v, want an error with %q", path, err, want)
+		}
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "portico: v1" {
+		t.Errorf("the file holds %q now (%v)", text, err)
+	}
+}
+
+// TestSocketIsRemoved proves that a server that ended leaves no socket behind.
+func TestSocketIsRemoved(t *testing.T) {
+	a, socket := start(t, &host{})
+	ctx, cancel := context.WithCancel(t.Context())
+	second := filepath.Join(filepath.Dir(socket), "second.sock")
+	wait, err := a.ServeSocket(ctx, second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := wait(); err != nil {
+		t.Errorf("serve: %v", err)
+	}
+	if _, err := os.Lstat(second); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket is still there (%v)", err)
+	}
+}
+
 // TestTCPOnlyReads proves that the admin address answers reads of this machine
 // alone, whatever name the request carries, and changes nothing.
 func TestTCPOnlyReads(t *testing.T) {

@@ -13,10 +13,16 @@ import (
 	"syscall"
 )
 
+// socketPathMax is how long the name of a unix socket may be everywhere.
+const socketPathMax = 103
+
 // ServeSocket serves everything on a unix socket that only its owner may open,
 // until ctx ends. A socket that a dead process left is taken over; one that a
 // living process answers on is an error.
 func (a *API) ServeSocket(ctx context.Context, path string) (wait func() error, err error) {
+	if len(path) > socketPathMax {
+		return nil, fmt.Errorf("control socket %s: the name is %d characters long, and the system takes %d; use a shorter --socket", path, len(path), socketPathMax)
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the control socket: %w", err)
 	}
@@ -42,15 +48,26 @@ func listenPrivate(path string) (net.Listener, error) {
 	return ln, os.Chmod(path, 0o600)
 }
 
+// removeStale removes a socket that nobody answers on, and nothing else.
 func removeStale(path string) error {
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil
+	case err != nil:
+		return fmt.Errorf("control socket: %w", err)
+	case info.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("control socket %s: there is a file of that name, and it is not a socket; use another --socket", path)
 	}
-	if conn, err := net.Dial("unix", path); err == nil {
+	conn, err := net.Dial("unix", path)
+	switch {
+	case err == nil:
 		_ = conn.Close()
 		return fmt.Errorf("control socket %s: another portico of that name is running; stop it, or use --socket", path)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
 	}
-	return os.Remove(path)
+	return fmt.Errorf("control socket %s: it cannot be told whether another portico is running: %w", path, err)
 }
 
 // ServeTCP serves what reads on a loopback address until ctx ends.
