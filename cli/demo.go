@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -73,13 +74,14 @@ func runDemo(ctx context.Context, io Streams, dir, admin string) error {
 		}
 		return err
 	}
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
+	outliveReaders()
 	a := api.New(api.Options{Host: d, Metrics: d, Log: d.Log()})
 	f := runFlags{admin: admin, socket: demoSocket()}
-	if err := openAdmin(serving, a, f, "demo", d.Log()); err != nil {
+	closeAdmin, err := openAdmin(ctx, a, f, "demo", d.Log())
+	if err != nil {
 		return errors.Join(err, d.Stop())
 	}
+	defer closeAdmin()
 	if _, err := fmt.Fprint(io.Out, welcome(dir, admin)); err != nil {
 		return errors.Join(err, d.Stop())
 	}
@@ -120,7 +122,7 @@ func welcome(dir, admin string) string {
 		"portico bench --dns 127.0.1.53:5300,127.0.2.53:5300 --url " + url + " --rate 200 --for 20s",
 		"portico demo kill east/l7-1      # or east/shop-2, or all of east; then demo heal",
 	} {
-		b.WriteString("  " + line + "\n")
+		b.WriteString("  " + strings.Replace(line, "portico ", program()+" ", 1) + "\n")
 	}
 	b.WriteString("\nFiles: " + dir + " (CA, spec, logs)\n")
 	if admin != "off" {
@@ -129,6 +131,15 @@ func welcome(dir, admin string) string {
 	b.WriteString(missingTools())
 	b.WriteString("\nWhat changes is shown here; interrupt to stop.\n\n")
 	return b.String()
+}
+
+// program is how the one who started this may start it again: by its name where
+// that is found, else by the path it was started with.
+func program() string {
+	if path, err := exec.LookPath("portico"); err == nil && path != "" {
+		return "portico"
+	}
+	return os.Args[0]
 }
 
 // missingTools says what to install for what was just suggested.

@@ -2,12 +2,9 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,11 +15,25 @@ import (
 	"portico/spec/status"
 )
 
-// source reads the documents of a spec anew.
-type source func() ([]config.Source, error)
+// source is where the documents of a spec come from.
+type source struct {
+	// read reads them anew.
+	read func() ([]config.Source, error)
+	// list names the files that they are in now; nil where they are in none.
+	list func() []string
+}
 
 func fileSource(path string) source {
-	return func() ([]config.Source, error) { return readAll([]string{path}) }
+	return source{
+		read: func() ([]config.Source, error) { return readAll([]string{path}) },
+		list: func() []string {
+			files, err := config.PathFiles(path)
+			if err != nil {
+				return []string{path} // watch for it to be right again
+			}
+			return files
+		},
+	}
 }
 
 // host is the process of one node: it reads specs for it, again when they
@@ -32,13 +43,16 @@ type host struct {
 	from source
 	log  *slog.Logger
 	errs Streams
-	// files are those the spec was read from, watched for changes.
+	// files are those that the last spec read from the source depends on.
 	files []string
+	// seen is how they looked before that spec was read.
+	seen fingerprint
 }
 
 // newHost reads the spec, finds which node to be, and applies it.
 func newHost(io Streams, from source, self spec.NodeName, log *slog.Logger, metrics prometheus.Registerer) (*host, error) {
-	sources, err := from()
+	seen := look(from, nil)
+	sources, err := from.read()
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +68,8 @@ func newHost(io Streams, from source, self spec.NodeName, log *slog.Logger, metr
 			return nil, err
 		}
 	}
-	h := &host{from: from, log: log, errs: io, files: report.Files()}
+	h := &host{from: from, log: log, errs: io, seen: seen}
+	h.depend(report.Files())
 	h.node = node.New(node.Options{Name: self, Log: log, AccessLog: io.Out, Metrics: metrics})
 	if err := h.node.Apply(want); err != nil {
 		return nil, err
@@ -107,76 +122,21 @@ func (h *host) Apply(sources []client.Source) (client.Applied, error) {
 	return client.Applied{Generation: h.node.Status().Generation, Warnings: located(report)}, nil
 }
 
-// load applies what the sources say, or returns a *client.Error and changes nothing.
+// load applies what the sources say, or returns a *client.Error and changes
+// nothing. The report is never nil.
 func (h *host) load(sources []config.Source) (*config.Report, error) {
 	want, report := node.Load(sources, h.node.Name())
 	if report.Fatal() {
 		var text bytes.Buffer
 		_ = report.Write(&text) // a buffer takes everything
-		return nil, &client.Error{
-			Message:  fmt.Sprintf("the spec has %d problems; nothing was changed", len(report.Problems())),
+		return report, &client.Error{
+			Message:  "the spec has problems; nothing was changed",
 			Problems: located(report),
 			Text:     text.String(),
 		}
 	}
 	if err := h.node.Apply(want); err != nil {
-		return nil, &client.Error{Message: err.Error() + "; nothing was changed"}
+		return report, &client.Error{Message: err.Error() + "; nothing was changed"}
 	}
 	return report, nil
-}
-
-// watchEvery is how often files are looked at. Looking costs one stat a file.
-const watchEvery = time.Second
-
-// watch applies the spec again when a file of it changes, or on a signal. A spec
-// that cannot be applied is logged and the one before goes on serving.
-func (h *host) watch(ctx context.Context, hangup <-chan os.Signal) {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	seen := fingerprint(h.files)
-	for {
-		forced := false
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangup:
-			forced = true
-		case <-tick.C:
-		}
-		now := fingerprint(h.files)
-		if now == seen && !forced {
-			continue
-		}
-		h.reload()
-		seen = fingerprint(h.files)
-	}
-}
-
-func (h *host) reload() {
-	sources, err := h.from()
-	if err == nil {
-		var report *config.Report
-		if report, err = h.load(sources); err == nil {
-			h.files = report.Files()
-			return
-		}
-	}
-	h.log.Error("spec not applied; the one before goes on serving", "error", err)
-	if refused, ok := err.(*client.Error); ok && refused.Text != "" { //nolint:errorlint // load returns it unwrapped
-		_, _ = fmt.Fprint(h.errs.Err, refused.Text)
-	}
-}
-
-// fingerprint changes when any of the files does.
-func fingerprint(files []string) string {
-	var b bytes.Buffer
-	for _, f := range files {
-		info, err := os.Stat(f)
-		if err != nil {
-			fmt.Fprintf(&b, "%s gone\n", f)
-			continue
-		}
-		fmt.Fprintf(&b, "%s %d %d\n", f, info.Size(), info.ModTime().UnixNano())
-	}
-	return b.String()
 }

@@ -14,18 +14,18 @@ import (
 func quickSource(listen string, to []string) (source, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return nil, refusal{fmt.Errorf("--listen %s: use :8080 or 192.0.2.1:8080", listen)}
+		return source{}, refusal{fmt.Errorf("--listen %s: use :8080 or 192.0.2.1:8080", listen)}
 	}
+	addresses := []string{host}
 	if host == "" {
-		host = everyAddress()
-	}
-	if _, err := netip.ParseAddr(host); err != nil {
-		return nil, refusal{fmt.Errorf("--listen %s: %q is not an address; use :%s or 192.0.2.1:%s", listen, host, port, port)}
+		addresses = everyAddress()
+	} else if _, err := netip.ParseAddr(host); err != nil {
+		return source{}, refusal{fmt.Errorf("--listen %s: %q is not an address; use :%s or 192.0.2.1:%s", listen, host, port, port)}
 	}
 	var targets strings.Builder
 	for _, t := range to {
 		if _, err := netip.ParseAddrPort(t); err != nil {
-			return nil, refusal{fmt.Errorf("--to %s: use an address and a port, such as 127.0.0.1:3000", t)}
+			return source{}, refusal{fmt.Errorf("--to %s: use an address and a port, such as 127.0.0.1:3000", t)}
 		}
 		fmt.Fprintf(&targets, "      - %q\n", t)
 	}
@@ -36,7 +36,7 @@ sites:
       - {name: quick, address: 127.0.0.1, roles: [l7]}
 vips:
   - name: here
-    addresses: {here: [%q]}
+    addresses: {here: [%s]}
 listeners:
   - {name: http, vip: here, port: %s, protocol: http, routes: [all]}
 routes:
@@ -48,17 +48,20 @@ targetGroups:
     balance: least-conn
     health: {check: tcp, interval: 2s}
     targets:
-%s`, host, port, targets.String())
+%s`, `"`+strings.Join(addresses, `", "`)+`"`, port, targets.String())
 	from := []config.Source{{Name: "<flags>", Dir: ".", Text: []byte(text)}}
-	return func() ([]config.Source, error) { return from, nil }, nil
+	return source{read: func() ([]config.Source, error) { return from, nil }}, nil
 }
 
-// everyAddress is :: where the machine has IPv6, which takes IPv4 as well.
-func everyAddress() string {
-	ln, err := net.Listen("tcp", "[::1]:0")
-	if err != nil {
-		return "0.0.0.0"
+// everyAddress lists the wildcard of each family that the machine has: a listener
+// takes the one of its address alone.
+func everyAddress() []string {
+	var wildcards []string
+	for _, family := range []struct{ loopback, wildcard string }{{"127.0.0.1:0", "0.0.0.0"}, {"[::1]:0", "::"}} {
+		if ln, err := net.Listen("tcp", family.loopback); err == nil {
+			_ = ln.Close()
+			wildcards = append(wildcards, family.wildcard)
+		}
 	}
-	_ = ln.Close()
-	return "::"
+	return wildcards
 }

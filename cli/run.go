@@ -72,13 +72,13 @@ Exit codes: 0 drained, 1 it could not start or serve, 2 the spec has problems.`,
 func (f runFlags) source() (source, error) {
 	switch {
 	case f.config != "" && (f.listen != "" || len(f.to) > 0):
-		return nil, refusal{errors.New("--config and --listen/--to exclude each other; a spec names its listeners and targets itself")}
+		return source{}, refusal{errors.New("--config and --listen/--to exclude each other; a spec names its listeners and targets itself")}
 	case f.config != "":
 		return fileSource(f.config), nil
 	case f.listen != "" && len(f.to) > 0:
 		return quickSource(f.listen, f.to)
 	}
-	return nil, refusal{errors.New("nothing to run; use --config FILE, or --listen :8080 --to 127.0.0.1:3000")}
+	return source{}, refusal{errors.New("nothing to run; use --config FILE, or --listen :8080 --to 127.0.0.1:3000")}
 }
 
 // serve runs one node until ctx ends.
@@ -90,15 +90,16 @@ func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.L
 		return err
 	}
 	admin := api.New(api.Options{Host: h, Metrics: registry, Log: log})
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	if err := openAdmin(serving, admin, f, string(h.node.Name()), log); err != nil {
+	closeAdmin, err := openAdmin(ctx, admin, f, string(h.node.Name()), log)
+	if err != nil {
 		return err
 	}
+	defer closeAdmin()
+	outliveReaders()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	go h.watch(serving, hangup)
+	go h.watch(ctx, hangup) // a node that drains takes no other spec
 
 	log.Info("serving", "node", h.node.Name())
 	err = h.node.Run(ctx)
@@ -106,24 +107,38 @@ func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.L
 	return err
 }
 
-// openAdmin opens the control socket and the admin address.
-func openAdmin(ctx context.Context, admin *api.API, f runFlags, name string, log *slog.Logger) error {
+// openAdmin opens the control socket and the admin address. They answer until
+// they are closed, through a drain that began with the end of ctx.
+func openAdmin(ctx context.Context, admin *api.API, f runFlags, name string, log *slog.Logger) (closeAll func(), err error) {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	socket := f.socket
 	if socket == "" {
 		socket = filepath.Join(client.SocketDir(), name+".sock")
 	}
-	if _, err := admin.ServeSocket(ctx, socket); err != nil {
-		return err
+	socketClosed, err := admin.ServeSocket(serving, socket)
+	if err != nil {
+		stop()
+		return nil, err
 	}
-	if f.admin == "off" {
-		return nil
+	addressClosed := func() error { return nil }
+	if f.admin != "off" {
+		if addressClosed, err = admin.ServeTCP(serving, f.admin); err != nil {
+			stop()
+			return nil, errors.Join(err, socketClosed())
+		}
+		log.Info("admin address", "address", f.admin)
 	}
-	if _, err := admin.ServeTCP(ctx, f.admin); err != nil {
-		return err
-	}
-	log.Info("admin address", "address", f.admin)
-	return nil
+	return func() {
+		stop()
+		if err := errors.Join(socketClosed(), addressClosed()); err != nil {
+			log.Error("admin", "error", err)
+		}
+	}, nil
 }
+
+// outliveReaders keeps the process alive when nobody reads its log or access log
+// any more: writing them fails then, and what is served is not their affair.
+func outliveReaders() { signal.Ignore(syscall.SIGPIPE) }
 
 // newLog makes the log of a process.
 func newLog(io Streams, format, level string) (*slog.Logger, error) {

@@ -62,19 +62,9 @@ func (s *Source) isFile() bool { return s.Name != "" && !strings.HasPrefix(s.Nam
 // order of their names. Folders in it, and names that start with a dot, are
 // left out.
 func ReadPath(path string) ([]Source, error) {
-	abs, err := filepath.Abs(path)
+	names, err := PathFiles(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	}
-	info, err := os.Stat(abs)
-	if err != nil {
-		return nil, fmt.Errorf("reading the spec: %w", err)
-	}
-	names := []string{abs}
-	if info.IsDir() {
-		if names, err = specFiles(abs); err != nil {
-			return nil, fmt.Errorf("reading the spec: %w", err)
-		}
+		return nil, err
 	}
 	sources := make([]Source, len(names))
 	for i, name := range names {
@@ -85,6 +75,26 @@ func ReadPath(path string) ([]Source, error) {
 		sources[i] = Source{Name: name, Dir: filepath.Dir(name), Text: text}
 	}
 	return sources, nil
+}
+
+// PathFiles lists, by absolute names, the files that ReadPath reads.
+func PathFiles(path string) ([]string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	info, err := os.Stat(abs)
+	if err != nil {
+		return nil, fmt.Errorf("reading the spec: %w", err)
+	}
+	if !info.IsDir() {
+		return []string{abs}, nil
+	}
+	names, err := specFiles(abs)
+	if err != nil {
+		return nil, fmt.Errorf("reading the spec: %w", err)
+	}
+	return names, nil
 }
 
 // specFiles lists the files of a folder that hold a spec.
