@@ -16,8 +16,10 @@ type facts struct {
 	want    func() *spec.Spec
 }
 
-// VIP is healthy at a site when every probed listener answers there, unhealthy
-// when one does not, and unknown until all were asked.
+// VIP is unhealthy at a site when a probed listener does not answer there, and
+// healthy when those that were asked all do. One that was not asked yet says
+// nothing, so that a listener that is added moves no clients. It is unknown while
+// none was asked.
 func (f facts) VIP(name spec.VIPName, _ spec.SiteName, addr netip.Addr) (status.Verdict, string) {
 	want := f.want()
 	vip := want.VIP(name)
@@ -30,7 +32,7 @@ func (f facts) VIP(name spec.VIPName, _ spec.SiteName, addr netip.Addr) (status.
 		if v == status.Unhealthy {
 			return v, fmt.Sprintf("listener %s: %s", l.Name, reason)
 		}
-		if i == 0 || v == status.Unknown {
+		if i == 0 || verdict == status.Unknown && v == status.Healthy {
 			verdict, why = v, fmt.Sprintf("listener %s: %s", l.Name, reason)
 		}
 	}
