@@ -74,7 +74,9 @@ func (d *Driver) Serve(ln net.Listener, svc loop.Service) error {
 	if !ok {
 		return fmt.Errorf("serving on %s: %T is no TCP listener", ln.Addr(), ln)
 	}
-	d.served.Add(1)
+	if !d.beginServe() {
+		return ln.Close()
+	}
 	defer d.served.Done()
 	netx.Accept(d.ctx, tcp, d.o.Log, func(nc *net.TCPConn) {
 		c := newConn(d, svc, nc)
@@ -85,6 +87,18 @@ func (d *Driver) Serve(ln net.Listener, svc loop.Service) error {
 		go c.serve()
 	})
 	return nil
+}
+
+// beginServe counts a Serve in, unless the driver is closed: Close waits for
+// those it found.
+func (d *Driver) beginServe() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ctx.Err() != nil {
+		return false
+	}
+	d.served.Add(1)
+	return true
 }
 
 // add counts a connection in, unless the driver is closed.
