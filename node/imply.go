@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"portico/spec"
+	"portico/target"
 	"portico/target/health"
 )
 
@@ -38,6 +39,47 @@ func groups(want *spec.Spec, self spec.NodeName) []spec.TargetGroup {
 		list = append(list, vipGroups(want)...)
 	}
 	return list
+}
+
+// leaving is next with what is in now and not in next: groups as they are, and
+// targets that take nothing new. They are watched until every tier has taken the
+// new spec, so that nothing known of them is lost when one does not.
+func leaving(now, next []spec.TargetGroup) []spec.TargetGroup {
+	all := slices.Clone(next)
+	index := make(map[spec.TargetGroupName]int, len(all))
+	for i := range all {
+		index[all[i].Name] = i
+	}
+	for _, old := range now {
+		i, stays := index[old.Name]
+		if !stays {
+			all = append(all, old)
+			continue
+		}
+		all[i].Targets = leavingTargets(old.Targets, all[i].Targets)
+	}
+	return all
+}
+
+func leavingTargets(now, next []spec.Target) []spec.Target {
+	listed := make(map[netip.AddrPort]bool, len(next))
+	for i := range next {
+		listed[plain(next[i].Address)] = true
+	}
+	all := slices.Clip(next)
+	for _, t := range now {
+		if listed[plain(t.Address)] || len(all) == target.TargetsMax {
+			continue
+		}
+		t.Drain = true
+		all = append(all, t)
+	}
+	return all
+}
+
+// plain is the address that targets are told apart by.
+func plain(a spec.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 // flowGroups lists the groups that tcp listeners send to.

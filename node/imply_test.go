@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"portico/spec"
+	"portico/target"
 	"portico/target/health"
 )
 
@@ -111,5 +112,39 @@ func TestVIPCheck(t *testing.T) {
 	want.VIPs[0].Health.Listeners = []spec.ListenerName{"db"}
 	if got := probed(want, &want.VIPs[0]); len(got) != 1 || got[0].Name != "db" {
 		t.Errorf("probed listeners %v, want db alone", got)
+	}
+}
+
+// TestLeaving proves that a new spec's groups go with what they take the place
+// of, drained, once and no more than a group may have.
+func TestLeaving(t *testing.T) {
+	group := func(name spec.TargetGroupName, addrs ...string) spec.TargetGroup {
+		g := spec.TargetGroup{Name: name}
+		for _, a := range addrs {
+			g.Targets = append(g.Targets, spec.Target{Address: spec.AddrPort{AddrPort: netip.MustParseAddrPort(a)}, Weight: 1})
+		}
+		return g
+	}
+	now := []spec.TargetGroup{group("a", "10.0.0.1:80", "[::ffff:10.0.0.2]:80"), group("gone", "10.0.0.3:80")}
+	next := []spec.TargetGroup{group("a", "10.0.0.2:80", "10.0.0.4:80"), group("new", "10.0.0.5:80")}
+	var got []string
+	for _, g := range leaving(now, next) {
+		for _, t := range g.Targets {
+			got = append(got, fmt.Sprint(g.Name, " ", t.Address, " ", t.Drain))
+		}
+	}
+	want := []string{"a 10.0.0.2:80 false", "a 10.0.0.4:80 false", "a 10.0.0.1:80 true", "new 10.0.0.5:80 false", "gone 10.0.0.3:80 false"}
+	if !slices.Equal(got, want) {
+		t.Errorf("leaving is %q, want %q", got, want)
+	}
+	if len(next[0].Targets) != 2 || len(now[0].Targets) != 2 {
+		t.Error("it changed what it was given")
+	}
+	full := make([]string, target.TargetsMax)
+	for i := range full {
+		full[i] = fmt.Sprintf("10.1.%d.%d:80", i/256, i%256)
+	}
+	if n := len(leaving(now, []spec.TargetGroup{group("a", full...)})[0].Targets); n != target.TargetsMax {
+		t.Errorf("a full group has %d targets", n)
 	}
 }

@@ -117,11 +117,15 @@ func (n *Node) Apply(want *spec.Spec) error {
 		return problems
 	}
 	before := n.want.Load()
-	if err := n.applyAll(want); err != nil {
-		if undo := n.applyAll(before); undo != nil {
+	now, next := groups(before, n.name), groups(want, n.name)
+	if err := n.applyAll(want, leaving(now, next)); err != nil {
+		if undo := n.applyAll(before, now); undo != nil {
 			n.log.Error("spec before the failed one could not be restored whole", "error", undo)
 		}
 		return err
+	}
+	if err := n.targets.Apply(next); err != nil {
+		n.log.Error("targets that left are still watched", "error", err)
 	}
 	n.log.Info("spec applied", "generation", n.generation.Add(1))
 	return nil
@@ -129,12 +133,12 @@ func (n *Node) Apply(want *spec.Spec) error {
 
 // applyAll hands the spec to the tiers from the end of the path to its start, so
 // that nothing is sent where nobody listens yet.
-func (n *Node) applyAll(want *spec.Spec) error {
+func (n *Node) applyAll(want *spec.Spec, watched []spec.TargetGroup) error {
 	if node, _ := want.Node(n.name); node != nil {
 		n.dialer.Store(&netx.Dialer{Source: node.Address})
 	}
 	n.want.Store(want)
-	if err := n.targets.Apply(groups(want, n.name)); err != nil {
+	if err := n.targets.Apply(watched); err != nil {
 		return fmt.Errorf("target groups: %w", err)
 	}
 	for _, t := range n.tiers() {
@@ -189,7 +193,7 @@ func (n *Node) Cut() {
 	defer n.apply.Unlock()
 	want := *n.want.Load()
 	want.Drain = 1
-	if err := n.applyAll(&want); err != nil {
+	if err := n.applyAll(&want, groups(&want, n.name)); err != nil {
 		n.log.Error("cut", "error", err)
 	}
 }

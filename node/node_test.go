@@ -181,6 +181,12 @@ func TestApplyIsWholeOrNot(t *testing.T) {
 	t.Cleanup(func() { _ = udp.Close() })
 	n, _ := start(t, load(t, oneNode(at)))
 	serves(t, "http://"+at+".10:8080/", "200 web")
+	testkit.Poll(t, pollFor, func() error {
+		if v := webVerdict(n); v != status.Healthy {
+			return fmt.Errorf("the target is %v, want healthy", v)
+		}
+		return nil
+	})
 
 	other := []string{"targets: [\"$NET.101:3000\"]", "targets: [\"$NET.102:3000\"]"}
 	for name, edits := range map[string][]string{
@@ -198,6 +204,9 @@ func TestApplyIsWholeOrNot(t *testing.T) {
 			}
 			if got, err := fetch("http://" + at + ".10:9000/"); got != "200 web" {
 				t.Errorf("the spec before answers %q, %v on tcp; want 200 web", got, err)
+			}
+			if v := webVerdict(n); v != status.Healthy {
+				t.Errorf("the target is %v, want its verdict kept", v)
 			}
 			if g := n.Status().Generation; g != 1 {
 				t.Errorf("generation is %d, want 1", g)
