@@ -200,6 +200,9 @@ func TestSites(t *testing.T) {
 		{"a role twice", func(s *spec.Spec) { s.Sites[0].Nodes[0].Roles = []spec.Role{"dns", "dns"} }, []string{
 			`sites[0].nodes[0].roles[1]: the role "dns" is given twice`,
 		}},
+		{"a role to come", func(s *spec.Spec) { s.Sites[0].Nodes[0].Roles = append(s.Sites[0].Nodes[0].Roles, spec.RoleVIP) }, []string{
+			`warning: sites[0].nodes[0].roles[1]: the role "vip" does nothing yet: VIPs are not announced; route them to the node's l4 or l7 role, and leave it out`,
+		}},
 		{"an address of no machine", func(s *spec.Spec) { s.Sites[0].Nodes[0].Address = addr("0.0.0.0") }, []string{
 			`sites[0].nodes[0].address: 0.0.0.0 is not the address of one machine; use the one that other nodes reach it by`,
 		}},

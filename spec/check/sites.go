@@ -39,6 +39,9 @@ func (c *checker) node(n *spec.Node, path string) {
 		if slices.Contains(n.Roles[:i], r) {
 			c.problem(spec.At(path, "roles", i), fmt.Sprintf("the role %q is given twice", r), "")
 		}
+		if r == spec.RoleVIP {
+			c.warning(spec.At(path, "roles", i), `the role "vip" does nothing yet: VIPs are not announced`, "route them to the node's l4 or l7 role, and leave it out")
+		}
 	}
 	if a := n.Address; a.IsUnspecified() || a.IsMulticast() {
 		c.problem(spec.At(path, "address"), fmt.Sprintf("%s is not the address of one machine", a), "use the one that other nodes reach it by")

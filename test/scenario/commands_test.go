@@ -42,19 +42,21 @@ func of(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story)
 // commands lists what stories can do beside what testscript brings.
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"certificates": certificates, // certificates HOST...: ca.pem, myapp.pem, myapp.key, sticky.key
-		"resolver":     resolver,     // resolver ADDR...: the DNS servers that get and lookup ask
-		"lookup":       lookup,       // lookup NAME: the addresses, one a line
-		"get":          get,          // get [-X METHOD] [-H LINE] [-d BODY] URL: status, some fields, body
-		"eventually":   eventually,   // eventually REGEXP COMMAND...: until its output matches
-		"served-by":    servedBy,     // served-by VAR OTHER NAME NAME: set VAR to who served the last get, OTHER to the other
-		"hold":         hold,         // hold N ADDRESS: open N connections and keep them
-		"release":      release,      // release: close what hold opened
-		"forget":       forget,       // forget: drop all cookies
-		"repeat":       repeat,       // repeat N COMMAND...: N times, output joined
-		"count":        count,        // count N REGEXP [atleast]: matches in the last output
-		"raw":          raw,          // raw ADDRESS TEXT: send bytes (Go escapes), print what comes back
-		"replace":      replace,      // replace FILE OLD NEW: edit a file
+		"certificates": certificates,  // certificates HOST...: ca.pem, myapp.pem, myapp.key, sticky.key
+		"resolver":     resolver,      // resolver ADDR...: the DNS servers that get and lookup ask
+		"lookup":       lookup,        // lookup NAME: the addresses, one a line
+		"get":          get,           // get [-X METHOD] [-H LINE] [-d BODY] URL: status, some fields, body
+		"eventually":   eventually,    // eventually REGEXP COMMAND...: until its output matches
+		"served-by":    servedBy,      // served-by VAR OTHER NAME NAME: set VAR to who served the last get, OTHER to the other
+		"hold":         hold,          // hold N ADDRESS: open N connections and keep them
+		"release":      release,       // release: close what hold opened
+		"forget":       forget,        // forget: drop all cookies
+		"repeat":       repeat,        // repeat N COMMAND...: N times, output joined
+		"count":        count,         // count N REGEXP [atleast]: matches in the last output
+		"websocket":    websocketEcho, // websocket URL TEXT: send it, print what comes back
+		"line":         line,          // line NAME:PORT TEXT: print the greeting, send a line, print the next
+		"raw":          raw,           // raw ADDRESS TEXT: send bytes (Go escapes), print what comes back
+		"replace":      replace,       // replace FILE OLD NEW: edit a file
 	}
 }
 
