@@ -43,6 +43,7 @@ var (
 	errTargetChar   = &Error{400, "character in request target"}
 	errFragment     = &Error{400, "fragment in request target"}
 	errPercent      = &Error{400, "percent-encoding in path"}
+	errDots         = &Error{400, "ambiguous dot segment in path"}
 	errNUL          = &Error{400, "NUL in path"}
 	errScheme       = &Error{400, "scheme of request target"}
 	errUserinfo     = &Error{400, "userinfo in request target"}

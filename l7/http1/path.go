@@ -10,8 +10,8 @@ import (
 // normalize sets req.Path to the normal form of path: escaped unreserved
 // characters are decoded and dot segments removed (RFC 3986, sections 6.2.2.2 and
 // 5.2.4), so that what a rule matches is what the target resolves. Other escapes,
-// "%2F" among them, and backslashes stay as they are. Where nothing changes, Path
-// is path itself.
+// "%2F" among them, and backslashes stay as they are, but not beside dots: see
+// ambiguous. Where nothing changes, Path is path itself.
 func normalize(req *message.Request, path []byte) *Error {
 	escaped := bytes.IndexByte(path, '%') >= 0
 	if !escaped && !hasDots(path) {
@@ -29,22 +29,58 @@ func normalize(req *message.Request, path []byte) *Error {
 		req.Scratch = decoded
 	}
 	p := removeDots(req.Scratch[start:])
+	if ambiguous(p) {
+		return errDots
+	}
 	req.Path = slices.Clip(p)
 	return nil
 }
 
-// hasDots reports whether path has a dot segment, or two dots that start a segment.
+// hasDots reports whether path has what may be a dot segment.
 func hasDots(path []byte) bool {
 	for {
 		i := bytes.IndexByte(path, '.')
 		if i < 0 {
 			return false
 		}
-		if i > 0 && path[i-1] == '/' && (i+1 == len(path) || path[i+1] == '/' || path[i+1] == '.') {
+		if i > 0 && (path[i-1] == '/' || path[i-1] == '\\') && (i+1 == len(path) || class[path[i+1]]&isName == 0 || path[i+1] == '.') {
 			return true
 		}
 		path = path[i+1:]
 	}
+}
+
+// ambiguous reports whether path, without dot segments, has one for a target that
+// takes an escaped slash or a backslash for a slash, or drops what follows a
+// semicolon. It would resolve another path than the one a rule matched.
+func ambiguous(path []byte) bool {
+	for i := 0; i < len(path); i++ {
+		if path[i] != '.' {
+			continue
+		}
+		before, dots := path[:i], i
+		for i+1 < len(path) && path[i+1] == '.' {
+			i++
+		}
+		if i-dots < 2 && slashEnds(before) && slashStarts(path[i+1:]) {
+			return true
+		}
+	}
+	return false
+}
+
+func slashEnds(p []byte) bool {
+	n := len(p)
+	return n > 0 && (p[n-1] == '/' || p[n-1] == '\\') || n > 2 && escapedSlash(p[n-3:])
+}
+
+func slashStarts(p []byte) bool {
+	return len(p) == 0 || p[0] == '/' || p[0] == '\\' || p[0] == ';' || len(p) > 2 && escapedSlash(p[:3])
+}
+
+// escapedSlash reports "%2F", or "%5C" for a backslash.
+func escapedSlash(p []byte) bool {
+	return p[0] == '%' && (p[1] == '2' && lower(p[2]) == 'f' || p[1] == '5' && lower(p[2]) == 'c')
 }
 
 // decodeUnreserved appends path to dst with escapes decoded that need not be any.
