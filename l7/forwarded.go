@@ -88,16 +88,16 @@ func take(req *message.Request, scratch []byte, trusted bool) ([]byte, said) {
 		switch {
 		case !is:
 			kept = append(kept, f)
-		case !trusted:
+		case !trusted, bytes.IndexByte(f.Name, '_') >= 0: // proxies pass on what they do not know
 		case to != nil:
 			*to = f.Value
-		case len(f.Name) == len(nameFor):
+		case message.EqualFold(f.Name, "x-forwarded-for"):
 			if len(scratch) > from {
 				scratch = append(scratch, ", "...)
 			}
 			scratch = append(scratch, f.Value...)
 		default:
-			kept = append(kept, f) // a trusted proxy's Forwarded or X-Real-Ip
+			kept = append(kept, f) // a trusted proxy's Forwarded, X-Real-Ip and the like
 		}
 	}
 	req.Fields = kept
@@ -110,18 +110,35 @@ func (s *said) field(name []byte) (to *[]byte, is bool) {
 		return nil, false
 	}
 	switch {
-	case message.EqualFold(name, "x-forwarded-for"), message.EqualFold(name, "forwarded"), message.EqualFold(name, "x-real-ip"):
-		return nil, true
-	case message.EqualFold(name, "x-forwarded-proto"):
+	case alike(name, "x-forwarded-proto"):
 		return &s.proto, true
-	case message.EqualFold(name, "x-forwarded-host"):
+	case alike(name, "x-forwarded-host"):
 		return &s.host, true
-	case message.EqualFold(name, "x-forwarded-port"):
+	case alike(name, "x-forwarded-port"):
 		return &s.port, true
-	case message.EqualFold(name, "x-request-id"):
+	case alike(name, "x-request-id"):
 		return &s.id, true
 	}
-	return nil, false
+	const any = "x-forwarded-" // For, and what some targets know besides: Prefix, Ssl
+	family := len(name) > len(any) && alike(name[:len(any)], any)
+	return nil, family || alike(name, "forwarded") || alike(name, "x-real-ip")
+}
+
+// alike compares a name as received with one in lower case, as targets do that
+// read fields from variables (RFC 3875, section 4.1.18): "_" is "-" to them.
+func alike(name []byte, lower string) bool {
+	if len(name) != len(lower) {
+		return false
+	}
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] && (c != '_' || lower[i] != '-') {
+			return false
+		}
+	}
+	return true
 }
 
 // trusts reports whether an address is one of the proxies.

@@ -47,6 +47,13 @@ func TestForward(t *testing.T) {
 			"X-Forwarded-For: 1.1.1.1", "x-forwarded-for: 2.2.2.2", "X-FORWARDED-PROTO: https", "X-Forwarded-Host: evil", "X-Forwarded-Port: 1",
 			"X-Request-Id: mine", "Forwarded: for=1.1.1.1", "X-Real-IP: 1.1.1.1",
 		}, "192.0.2.1:1", "192.0.2.1 http 443 shop.test:81", ""},
+		{"a liar in variables", "192.0.2.1:1", false, []string{
+			"X_Forwarded_For: 1.1.1.1", "x-forwarded_proto: https", "X_FORWARDED_HOST: evil", "X_Forwarded-Port: 1", "X_Request_Id: mine",
+			"X_Real_IP: 1.1.1.1", "X-Forwarded-Prefix: /x", "X-Forwarded-Ssl: on", "X_Forwarded_Scheme: https",
+		}, "192.0.2.1:1", "192.0.2.1 http 443 shop.test:81", ""},
+		{"a liar behind a proxy", "10.0.0.1:1", false, []string{
+			"X_Forwarded_For: 1.1.1.1", "X-Forwarded-For: 198.51.100.7", "X_Forwarded_Proto: https", "X_Request_Id: mine",
+		}, "198.51.100.7:0", "198.51.100.7, 10.0.0.1 http 443 shop.test:81", ""},
 		{"a proxy", "10.0.0.1:1", false, []string{
 			"X-Forwarded-For: 198.51.100.7", "X-Forwarded-Proto: https", "X-Forwarded-Host: www.test", "X-Forwarded-Port: 8443", "X-Request-Id: a-1",
 		}, "198.51.100.7:0", "198.51.100.7, 10.0.0.1 https 8443 www.test", "a-1"},
