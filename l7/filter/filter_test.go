@@ -124,6 +124,15 @@ func TestRedirectIPv6(t *testing.T) {
 	}
 }
 
+// A request for no path is sent to the host, not to one whose name ends in *.
+func TestRedirectAsterisk(t *testing.T) {
+	req := request()
+	req.Method, req.Path, req.HasQuery = []byte("OPTIONS"), []byte("*"), false
+	if got := string((&filter.Redirect{Scheme: "https"}).Append(nil, req, filter.Match{})); got != "https://shop.test" {
+		t.Errorf("redirect of OPTIONS * is %s", got)
+	}
+}
+
 // Prefixes are replaced by whole segments, as in the Gateway API.
 func TestRewritePath(t *testing.T) {
 	tests := []struct{ path, prefix, with, want string }{

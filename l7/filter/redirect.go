@@ -103,7 +103,11 @@ func (r *Redirect) Append(dst []byte, req *message.Request, m Match) []byte {
 	case r.Port == 0 && https == m.HTTPS && len(port) > 0:
 		dst = append(append(dst, ':'), port...)
 	}
-	dst = r.Path.append(dst, req.Path, m.Prefix)
+	path := req.Path
+	if len(path) > 0 && path[0] != '/' {
+		path = nil // the * of OPTIONS, which no URL has
+	}
+	dst = r.Path.append(dst, path, m.Prefix)
 	if req.HasQuery {
 		dst = append(append(dst, '?'), req.Query...)
 	}
