@@ -26,7 +26,7 @@ Exit codes: 0 applied, 1 it could not be applied, 2 it has problems.`,
 			if err != nil {
 				return err
 			}
-			at, err := one(socket)
+			at, err := one(c.Context(), socket)
 			if err != nil {
 				return err
 			}

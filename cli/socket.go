@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,55 +19,77 @@ func socketFlag(c *cobra.Command, socket *string) {
 	c.Flags().StringVar(socket, "socket", "", "control socket of the portico to ask; found by itself when not given")
 }
 
+// answerWithin is how long a portico that is looked for may take to answer. One
+// that was stopped or hangs must not keep people from asking the others.
+const answerWithin = 2 * time.Second
+
 // every returns a client for each portico of this user that answers, or for the
 // one socket that was named.
 func every(ctx context.Context, socket string) ([]*client.Client, error) {
 	if socket != "" {
 		return []*client.Client{client.Unix(socket)}, nil
 	}
-	sockets, err := client.Find()
+	sockets, err := living(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var living []*client.Client
-	for _, path := range sockets {
-		at := client.Unix(path)
-		if _, err := at.Status(ctx); err == nil {
-			living = append(living, at)
-		}
+	clients := make([]*client.Client, len(sockets))
+	for i, path := range sockets {
+		clients[i] = client.Unix(path)
 	}
-	if len(living) == 0 {
-		return nil, nobody()
-	}
-	return living, nil
+	return clients, nil
 }
 
 // one returns the client of the only portico of this user, or of the socket
 // that was named.
-func one(socket string) (*client.Client, error) {
+func one(ctx context.Context, socket string) (*client.Client, error) {
 	if socket != "" {
 		return client.Unix(socket), nil
 	}
+	sockets, err := living(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(sockets) == 1 {
+		return client.Unix(sockets[0]), nil
+	}
+	var names []string
+	for _, path := range sockets {
+		names = append(names, strings.TrimSuffix(filepath.Base(path), ".sock"))
+	}
+	return nil, refusal{fmt.Errorf("several run here (%s); name one with --socket %s", strings.Join(names, ", "), sockets[0])}
+}
+
+// living lists the sockets on which a portico of this user answers, of which
+// there is at least one. All are asked at once.
+func living(ctx context.Context) ([]string, error) {
 	sockets, err := client.Find()
 	if err != nil {
 		return nil, err
 	}
-	var living, names []string
-	for _, path := range sockets {
-		if _, err := client.Unix(path).Status(context.Background()); err == nil {
-			living = append(living, path)
-			names = append(names, strings.TrimSuffix(filepath.Base(path), ".sock"))
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	failed := make([]error, len(sockets))
+	var asking sync.WaitGroup
+	for i, path := range sockets {
+		asking.Go(func() { _, failed[i] = client.Unix(path).Status(ctx) })
+	}
+	asking.Wait()
+	var alive []string
+	var silent error
+	for i, path := range sockets {
+		switch {
+		case failed[i] == nil:
+			alive = append(alive, path)
+		case !errors.Is(failed[i], syscall.ECONNREFUSED): // that is what a dead one left behind
+			silent = errors.Join(silent, failed[i])
 		}
 	}
-	switch len(living) {
-	case 0:
-		return nil, nobody()
-	case 1:
-		return client.Unix(living[0]), nil
+	switch {
+	case len(alive) > 0:
+		return alive, nil
+	case silent != nil:
+		return nil, silent
 	}
-	return nil, refusal{fmt.Errorf("several run here (%s); name one with --socket %s", strings.Join(names, ", "), living[0])}
-}
-
-func nobody() error {
-	return errors.New("no portico of this user runs here (looked in " + client.SocketDir() + "); start one with portico demo or portico run, or name its --socket")
+	return nil, errors.New("no portico of this user runs here (looked in " + client.SocketDir() + "); start one with portico demo or portico run, or name its --socket")
 }
