@@ -109,10 +109,13 @@ func (n *Node) Check(want *spec.Spec) spec.Problems {
 // Apply makes the spec the one that is served, whole or not at all: when it
 // returns an error, the spec before it still serves. Problems are returned as
 // spec.Problems; other errors say what could not be done, such as a listen
-// address that is taken.
+// address that is taken. A node that drains keeps the spec it has.
 func (n *Node) Apply(want *spec.Spec) error {
 	n.apply.Lock()
 	defer n.apply.Unlock()
+	if state := n.state.Load(); state == "draining" || state == "stopped" {
+		return fmt.Errorf("the node is %s: it takes no other spec", state)
+	}
 	if problems := n.Check(want); problems.Fatal() {
 		return problems
 	}

@@ -295,6 +295,22 @@ func TestApplyWhileRunning(t *testing.T) {
 	}
 }
 
+// TestApplyWhenStopped proves that a node that was told to stop keeps its spec
+// and says why.
+func TestApplyWhenStopped(t *testing.T) {
+	at := network()
+	want := load(t, oneNode(at))
+	n, stop := start(t, want)
+	stop()
+	err := n.Apply(load(t, oneNode(at, "$NET.101:3000", "$NET.102:3000")))
+	if err == nil || !strings.Contains(err.Error(), "takes no other spec") {
+		t.Errorf("Apply = %v, want a refusal", err)
+	}
+	if n.Spec() != want {
+		t.Error("its spec is another one now")
+	}
+}
+
 func webVerdict(n *node.Node) status.Verdict {
 	for _, g := range n.Status().Groups {
 		if g.Name == "web" {
