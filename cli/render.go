@@ -121,7 +121,7 @@ func groupTable(nodes []status.Node, all bool) table {
 			why += ", for " + ago(v.target.Since)
 		}
 		if v.mode != "healthy" && v.mode != "unchecked" {
-			why = "group is " + v.mode + "; " + why
+			why += "; group is " + v.mode
 		}
 		t.add(v.group, v.target.Label, v.target.Address.String(), verdict, weight,
 			fmt.Sprint(v.target.Active), fmt.Sprint(v.target.Total), why)
@@ -163,8 +163,11 @@ func views(nodes []status.Node, all bool) []*view {
 	return order
 }
 
-// ago is a short span of time up to now.
+// ago is a short span of time up to now; a time that never was is a dash.
 func ago(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
 	d := clock.Now().Sub(t).Round(time.Second)
 	switch {
 	case d < time.Minute:

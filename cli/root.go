@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,9 @@ func Main(args []string, io Streams, version string) int {
 	context.AfterFunc(ctx, stop)
 
 	err := newRoot(io, version, args).ExecuteContext(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
+		err = refusal{err} // cobra's own, which has no type
+	}
 	switch {
 	case err == nil:
 		return ExitOK
