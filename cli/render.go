@@ -227,5 +227,8 @@ func cut(line string, width int) string {
 	if utf8.RuneCountInString(line) <= width {
 		return line
 	}
+	if width < 1 {
+		return ""
+	}
 	return string([]rune(line)[:width-1]) + "…"
 }

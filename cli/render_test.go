@@ -78,7 +78,7 @@ func TestStatusMerges(t *testing.T) {
 
 // TestStatusFits proves that no line is wider than the terminal.
 func TestStatusFits(t *testing.T) {
-	for _, width := range []int{40, 60, 80, 120} {
+	for _, width := range []int{0, 1, 40, 60, 80, 120} {
 		for line := range strings.SplitSeq(render(t, width, true), "\n") {
 			if n := utf8.RuneCountInString(line); n > width {
 				t.Errorf("at width %d a line has %d columns: %s", width, n, line)

@@ -113,6 +113,10 @@ func openAdmin(ctx context.Context, admin *api.API, f runFlags, name string, log
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	socket := f.socket
 	if socket == "" {
+		if err := client.Own(client.SocketDir()); err != nil {
+			stop()
+			return nil, err
+		}
 		socket = filepath.Join(client.SocketDir(), name+".sock")
 	}
 	socketClosed, err := admin.ServeSocket(serving, socket)

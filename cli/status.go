@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,14 +55,20 @@ type widthWriter struct {
 	width int
 }
 
-// width is that of the terminal, or 100 where there is none.
+// unbounded is the width of what is not a terminal: a program, or a file.
+const unbounded = 1 << 20
+
+// width is that of the terminal; COLUMNS overrides it, and gives one to a pipe.
 func width(w io.Writer) int {
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		return n
+	}
 	if f, ok := w.(*os.File); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 			return n
 		}
 	}
-	return 100
+	return unbounded
 }
 
 func isTerminal(w io.Writer) bool {

@@ -1,10 +1,12 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
+	"syscall"
 )
 
 // SocketDir is the folder in which processes of this user put their sockets and
@@ -24,9 +26,30 @@ func SocketDir() string {
 	return filepath.Join(os.TempDir(), fmt.Sprintf("portico-%d", os.Getuid()))
 }
 
-// Find lists the sockets of the processes of this user, by name.
+// Find lists the sockets of the processes of this user, by name. A folder that
+// somebody else owns is an error: whoever made it could answer in our name.
 func Find() ([]string, error) {
+	if err := Own(SocketDir()); err != nil {
+		return nil, err
+	}
 	sockets, err := filepath.Glob(filepath.Join(SocketDir(), "*.sock"))
 	sort.Strings(sockets)
 	return sockets, err
+}
+
+// Own returns an error when the folder is there and belongs to neither this user
+// nor root.
+func Own(dir string) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if ok && owner.Uid != 0 && int(owner.Uid) != os.Getuid() {
+		return fmt.Errorf("the folder %s of control sockets belongs to user %d, not to you; set PORTICO_SOCKETS to a folder of your own", dir, owner.Uid)
+	}
+	return nil
 }
