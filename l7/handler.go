@@ -77,11 +77,22 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	st.rule, st.match = r, filter.Match{Prefix: found.Path, HTTPS: st.https}
 	d.Route, d.Rule = r.Route.Name, r.Index
 	d.Timeouts, d.Attempts = r.timeouts, r.attempts
+	if len(req.Authority) == 0 && req.Local.IsValid() {
+		ask(req, d)
+	}
 	if r.filters.Request(req, st.match, d); d.Fixed != nil {
 		return
 	}
 	st.key = clientKey(req)
 	h.choose(req, d, st)
+}
+
+// ask makes a request without Host, as HTTP/1.0 allows, one to the VIP it came to
+// (RFC 9112, section 3.3): targets refuse an empty Host.
+func ask(req *message.Request, d *exchange.Decision) {
+	from := len(d.Scratch)
+	d.Scratch = req.Local.AppendTo(d.Scratch)
+	req.Authority = d.Scratch[from:len(d.Scratch):len(d.Scratch)]
 }
 
 // leaving reports whether a request is the probe of a dns node that should learn

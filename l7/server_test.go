@@ -2,7 +2,9 @@ package l7_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -64,6 +66,26 @@ func TestProxied(t *testing.T) {
 	got := c.do("GET /next other.test") // pipelined; the first answer is read first
 	if s := got.seen(t); s.Host != "Shop.test:81" || s.Path != "/x?y=1" || s.Body != "hello" {
 		t.Errorf("the target saw %+v", s)
+	}
+}
+
+// A request without Host is one to the VIP for a target, and has no other host.
+func TestNoHost(t *testing.T) {
+	b := newBed(t, func(_ *bed, s *spec.Spec) { toOne(s, group("g", newTarget(t, "a"))) })
+	c := b.dial()
+	c.send("GET /x HTTP/1.0\r\n\r\n")
+	resp, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := answer{resp, string(text)}.seen(t)
+	if want := netip.AddrPortFrom(addr, b.http).String(); got.Host != want || got.Header.Get("X-Forwarded-Host") != "" {
+		t.Errorf("the target was asked for host %q, want %q, forwarded %q", got.Host, want, got.Header.Get("X-Forwarded-Host"))
 	}
 }
 
