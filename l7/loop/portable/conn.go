@@ -23,6 +23,7 @@ type conn struct {
 	quiet bool
 
 	mu      sync.Mutex
+	at      time.Time // of events since lock; zero until now is asked
 	m       exchange.Machine
 	client  *peer
 	target  *peer              // nil without one
@@ -43,7 +44,7 @@ func newConn(d *Driver, svc loop.Service, nc *net.TCPConn) *conn {
 // serve is the connection's goroutine.
 func (c *conn) serve() {
 	err := c.greet()
-	c.mu.Lock()
+	c.lock()
 	if err != nil || c.killed {
 		c.mu.Unlock()
 		c.hangUp()
@@ -53,21 +54,35 @@ func (c *conn) serve() {
 	c.started, c.workers = true, 1
 	c.m.Start(exchange.Options{
 		Client: &c.info, Handler: c.l.Handler, Memories: &c.d.memories, Seed: seed(),
-	}, now())
+	}, c.now())
 	if c.d.isLeaving() {
 		c.m.Leave()
 	}
 	if c.drained || c.d.isDraining() {
-		c.m.Drain(now())
+		c.m.Drain(c.now())
 	}
 	c.mu.Unlock()
 	c.work()
 }
 
+// lock takes the lock for a stretch without I/O, in which it is one time.
+func (c *conn) lock() {
+	c.mu.Lock()
+	c.at = time.Time{}
+}
+
+// now is the time of this stretch: reading the clock costs as much as an event.
+func (c *conn) now() time.Time {
+	if c.at.IsZero() {
+		c.at = now()
+	}
+	return c.at
+}
+
 // work serves sides until there is none to serve; the last worker of a machine
 // that is done cleans up. The worker was counted already.
 func (c *conn) work() {
-	c.mu.Lock()
+	c.lock()
 	var held *peer
 	for {
 		c.perform(held)
@@ -155,7 +170,7 @@ func (c *conn) read(p *peer) {
 	c.arm()
 	c.mu.Unlock()
 	n, err := p.link.Read(room)
-	c.mu.Lock()
+	c.lock()
 	p.w, p.err = n, err
 	p.full = n == len(room)
 }
@@ -166,14 +181,14 @@ func (c *conn) offer(p *peer) {
 		return
 	}
 	if p.r < p.w {
-		p.r += c.m.Bytes(p.side, p.buf[p.r:p.w], now())
+		p.r += c.m.Bytes(p.side, p.buf[p.r:p.w], c.now())
 	}
 	if p.r == p.w && p.err != nil && !p.told && c.m.Reads(p.side) {
 		p.told = true
 		if isEOF(p.err) {
-			c.m.Ended(p.side, now())
+			c.m.Ended(p.side, c.now())
 		} else {
-			c.m.Broke(p.side, p.err, now())
+			c.m.Broke(p.side, p.err, c.now())
 		}
 	}
 }
@@ -186,7 +201,7 @@ func (c *conn) arm() {
 		return
 	}
 	c.timerAt = at
-	wait := at.Sub(now())
+	wait := at.Sub(c.now())
 	if c.timer == nil {
 		c.timer = time.AfterFunc(wait, c.tick)
 		return
@@ -196,14 +211,14 @@ func (c *conn) arm() {
 
 // tick is the timer's goroutine.
 func (c *conn) tick() {
-	c.mu.Lock()
+	c.lock()
 	c.timerAt = time.Time{}
 	if c.m.Done() {
 		c.mu.Unlock()
 		return
 	}
 	c.workers++
-	c.m.Tick(now())
+	c.m.Tick(c.now())
 	c.arm()
 	c.mu.Unlock()
 	c.work()
@@ -220,19 +235,19 @@ func (c *conn) leave() {
 
 // drain asks the connection to end.
 func (c *conn) drain() {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	if !c.started {
 		c.drained = true
 		return
 	}
-	c.m.Drain(now())
+	c.m.Drain(c.now())
 	c.arm()
 }
 
 // kill ends the connection at once.
 func (c *conn) kill() {
-	c.mu.Lock()
+	c.lock()
 	if !c.started {
 		c.killed = true
 		_ = c.raw.Close()
@@ -244,7 +259,7 @@ func (c *conn) kill() {
 		return
 	}
 	c.workers++
-	c.m.Abort(now())
+	c.m.Abort(c.now())
 	c.mu.Unlock()
 	c.work()
 }

@@ -47,7 +47,7 @@ func (c *conn) peer(s exchange.Side) *peer {
 // dial takes a pooled connection, or waits for a new one.
 func (c *conn) dial(a *exchange.Action) {
 	if !a.Fresh {
-		if l := c.d.pool.take(a.To, now()); l != nil {
+		if l := c.d.pool.take(a.To, c.now()); l != nil {
 			c.connected(a, l, true)
 			return
 		}
@@ -58,10 +58,10 @@ func (c *conn) dial(a *exchange.Action) {
 	c.arm()
 	c.mu.Unlock()
 	nc, err := c.d.o.Dial(ctx, a.To)
-	c.mu.Lock()
+	c.lock()
 	c.giveUp = nil
 	if err != nil {
-		c.m.ConnectFailed(err, now())
+		c.m.ConnectFailed(err, c.now())
 		return
 	}
 	c.connected(a, newLink(nc), false)
@@ -74,7 +74,7 @@ func (c *conn) connected(a *exchange.Action, l *link, reused bool) {
 	}
 	c.target, c.spare = c.spare, nil
 	*c.target = peer{side: exchange.TargetSide, link: l, to: a.To}
-	c.m.Connected(reused, now())
+	c.m.Connected(reused, c.now())
 }
 
 // send writes, and lets another worker listen to a target meanwhile.
@@ -86,12 +86,12 @@ func (c *conn) send(a *exchange.Action) {
 	c.arm()
 	c.mu.Unlock()
 	n, err := p.link.write(segs, &c.d.buffers)
-	c.mu.Lock()
+	c.lock()
 	if err != nil {
-		c.m.SendFailed(a.Side, n, err, now())
+		c.m.SendFailed(a.Side, n, err, c.now())
 		return
 	}
-	c.m.Sent(a.Side, now())
+	c.m.Sent(a.Side, c.now())
 }
 
 func size(segs [][]byte) int {
@@ -106,7 +106,7 @@ func (c *conn) shut(s exchange.Side) {
 	p := c.peer(s)
 	c.mu.Unlock()
 	p.link.shut()
-	c.mu.Lock()
+	c.lock()
 }
 
 // keep pools the target's connection.
@@ -117,7 +117,7 @@ func (c *conn) keep() {
 		_ = p.link.Close() // it said more than its answer, or ended
 		return
 	}
-	c.d.pool.put(p.to, p.link, now())
+	c.d.pool.put(p.to, p.link, c.now())
 }
 
 // part takes the target's side off the connection.
@@ -149,5 +149,5 @@ func (c *conn) close(a *exchange.Action) {
 	} else {
 		_ = c.client.link.Close()
 	}
-	c.mu.Lock()
+	c.lock()
 }
