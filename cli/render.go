@@ -14,7 +14,7 @@ import (
 
 // writeStatus renders the views of several nodes as one.
 func writeStatus(w widthWriter, nodes []status.Node, all bool) error {
-	sections := []table{nodeTable(nodes), recordTable(nodes), listenerTable(nodes), groupTable(nodes, all)}
+	sections := []table{nodeTable(nodes), recordTable(nodes), groupTable(nodes, all), listenerTable(nodes)}
 	for i, t := range sections {
 		if len(t.rows) == 0 {
 			continue
@@ -44,10 +44,11 @@ func nodeTable(nodes []status.Node) table {
 }
 
 // recordTable shows what each name is answered with, a row a site. DNS nodes
-// decide alone, so a view that differs from the first one's is shown as well.
+// decide alone, so where their views differ each is shown, and who has it.
 func recordTable(nodes []status.Node) table {
 	t := table{head: []string{"NAME", "POLICY", "SITE", "ADDRESSES", "WEIGHT", "VERDICT", "ANSWERED", "SEEN BY"}, right: 4, rightTo: 5}
 	seenBy := map[string]int{} // a view of a record, to its first row
+	names := map[string]bool{}
 	for _, n := range nodes {
 		for _, r := range n.Records {
 			rows := siteRows(r)
@@ -59,7 +60,11 @@ func recordTable(nodes []status.Node) table {
 			seenBy[key] = len(t.rows)
 			t.rows = append(t.rows, rows...)
 			t.rows[seenBy[key]][7] = string(n.Name)
+			names[r.Name] = true
 		}
+	}
+	if len(seenBy) == len(names) {
+		t.dropLast()
 	}
 	return t
 }
@@ -106,7 +111,7 @@ type view struct {
 }
 
 func groupTable(nodes []status.Node, all bool) table {
-	t := table{head: []string{"TARGET GROUP", "TARGET", "ADDRESS", "VERDICT", "WEIGHT", "ACTIVE", "TOTAL", "WHY"}, right: 4, rightTo: 7}
+	t := table{head: []string{"GROUP", "TARGET", "ADDRESS", "VERDICT", "FOR", "WEIGHT", "ACTIVE", "TOTAL"}, right: 4}
 	for _, v := range views(nodes, all) {
 		verdict := v.target.Verdict.String()
 		if v.agree < v.nodes {
@@ -116,17 +121,24 @@ func groupTable(nodes []status.Node, all bool) table {
 		if v.target.Drain {
 			weight = "drain"
 		}
-		why := v.target.Reason
-		if !v.target.Since.IsZero() && v.target.Verdict != status.Unknown {
-			why += ", for " + ago(v.target.Since)
-		}
-		if v.mode != "healthy" && v.mode != "unchecked" {
-			why += "; group is " + v.mode
-		}
-		t.add(v.group, v.target.Label, v.target.Address.String(), verdict, weight,
-			fmt.Sprint(v.target.Active), fmt.Sprint(v.target.Total), why)
+		t.add(v.group, v.target.Label, v.target.Address.String(), verdict, ago(v.target.Since), weight,
+			fmt.Sprint(v.target.Active), fmt.Sprint(v.target.Total))
+		t.note(v.why())
 	}
 	return t
+}
+
+// why says what an operator should know of a target, in a line of its own below
+// it; of one that is as it should be there is nothing to say.
+func (v *view) why() string {
+	var parts []string
+	if v.agree < v.nodes || v.target.Verdict != status.Healthy && v.mode != "unchecked" {
+		parts = append(parts, v.target.Reason)
+	}
+	if v.mode != "healthy" && v.mode != "unchecked" {
+		parts = append(parts, "group is "+v.mode)
+	}
+	return strings.Join(parts, "; ")
 }
 
 func views(nodes []status.Node, all bool) []*view {
@@ -185,9 +197,30 @@ type table struct {
 	// right is the first column that is set flush right, and rightTo the one
 	// after the last; zero means none, and to the end.
 	right, rightTo int
+	notes          map[int]string // below a row
 }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// note puts a line below the last row; an empty one is left out.
+func (t *table) note(text string) {
+	if text == "" {
+		return
+	}
+	if t.notes == nil {
+		t.notes = map[int]string{}
+	}
+	t.notes[len(t.rows)-1] = text
+}
+
+// dropLast leaves the last column out.
+func (t *table) dropLast() {
+	last := len(t.head) - 1
+	t.head = t.head[:last]
+	for i := range t.rows {
+		t.rows[i] = t.rows[i][:last]
+	}
+}
 
 // write sets the columns as wide as they need and cuts the last at the width.
 func (t *table) write(w widthWriter) error {
@@ -197,7 +230,7 @@ func (t *table) write(w widthWriter) error {
 			wide[i] = max(wide[i], utf8.RuneCountInString(cell))
 		}
 	}
-	for _, row := range append([][]string{t.head}, t.rows...) {
+	for at, row := range append([][]string{t.head}, t.rows...) {
 		var b strings.Builder
 		for i, cell := range row {
 			pad := strings.Repeat(" ", wide[i]-utf8.RuneCountInString(cell))
@@ -213,6 +246,11 @@ func (t *table) write(w widthWriter) error {
 		}
 		if _, err := fmt.Fprintln(w, cut(strings.TrimRight(b.String(), " "), w.width)); err != nil {
 			return err
+		}
+		if note := t.notes[at-1]; note != "" {
+			if _, err := fmt.Fprintln(w, cut(strings.Repeat(" ", wide[0])+"  └ "+note, w.width)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -56,10 +56,10 @@ func TestStatusMerges(t *testing.T) {
 	text := render(t, 200, false)
 	for _, want := range []string{
 		"l7-1  east  l7     serving  3     2h00m",
-		"www.example.com  weighted  east  192.0.2.1      90  healthy    yes       l7-1 l7-2",
-		"west  192.0.2.2      10  unhealthy  no",
-		"shop          shop-1  10.0.0.1:80  healthy                  1       4     20  status 200, for 1m30s",
-		"unhealthy (1 of 2)",
+		"www.example.com  weighted  east  192.0.2.1      90  healthy    yes\n",
+		"west  192.0.2.2      10  unhealthy  no\n",
+		"shop   shop-1  10.0.0.1:80  healthy             1m30s       1       4     20\n",
+		"unhealthy (1 of 2)  1m30s       1       2     20\n       └ connection refused\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("status lacks %q:\n%s", want, text)
@@ -116,6 +116,42 @@ func TestExplainText(t *testing.T) {
 	for _, want := range []string{"dns  names\n", "+ east\n", "  - west is unhealthy\n", "l7   proxy\n", "▼\n10.0.0.1:80\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("explain lacks %q:\n%s", want, b.String())
+		}
+	}
+}
+
+// TestStatusShowsWhoDiffers proves that DNS nodes that answer differently are
+// each shown, by name.
+func TestStatusShowsWhoDiffers(t *testing.T) {
+	nodes := twoViews()
+	nodes[1].Records[0].Sites[1].Verdict = status.Healthy
+	nodes[1].Records[0].Sites[1].Used = true
+	var b strings.Builder
+	if err := writeStatus(widthWriter{&b, 200}, nodes, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"SEEN BY", "yes       l7-1\n", "yes       l7-2\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("status lacks %q:\n%s", want, b.String())
+		}
+	}
+}
+
+// TestFit proves that a screen is never scrolled, and that what is left out is counted.
+func TestFit(t *testing.T) {
+	tests := []struct {
+		height int
+		want   string
+	}{
+		{100, "a\nb\nc\n"},
+		{4, "a\nb\nc\n"},
+		{3, "a\nb\n… 1 more lines"},
+		{2, "a\n… 2 more lines"},
+		{1, "… 3 more lines"},
+	}
+	for _, tt := range tests {
+		if got := fit("a\nb\nc\n", tt.height); got != tt.want {
+			t.Errorf("at height %d: %q, want %q", tt.height, got, tt.want)
 		}
 	}
 }

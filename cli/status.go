@@ -104,7 +104,7 @@ func watchStatus(ctx context.Context, streams Streams, show func(widthWriter) er
 			return err
 		}
 		const home, clearRight, clearBelow = "\x1b[H", "\x1b[K", "\x1b[J"
-		text := strings.ReplaceAll(b.String(), "\n", clearRight+"\n")
+		text := strings.ReplaceAll(fit(b.String(), height(streams.Out)), "\n", clearRight+"\n")
 		if _, err := fmt.Fprint(streams.Out, home+text+clearBelow); err != nil {
 			return err
 		}
@@ -114,4 +114,25 @@ func watchStatus(ctx context.Context, streams Streams, show func(widthWriter) er
 		case <-tick.C:
 		}
 	}
+}
+
+// height is that of the terminal, or without bound where there is none.
+func height(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if _, n, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+	}
+	return unbounded
+}
+
+// fit cuts text to a number of lines, the last of which says how many are left
+// out and has no line feed, so that nothing scrolls.
+func fit(text string, height int) string {
+	lines := strings.SplitAfter(text, "\n")
+	if len(lines) <= height {
+		return text
+	}
+	kept := max(0, height-1)
+	return strings.Join(lines[:kept], "") + fmt.Sprintf("… %d more lines", len(lines)-1-kept)
 }
