@@ -38,9 +38,7 @@ func (h *handler) observe(st *state, r *exchange.Result) {
 	if st.rule != nil {
 		c = st.rule.count
 	}
-	if class := r.Status / 100; class < len(codes) {
-		c.requests[class].Inc()
-	}
+	c.requests[min(r.Status/100, len(codes)-1)].Inc()
 	c.duration.Observe(r.Total.Seconds())
 	h.count.ended[r.Why].Inc()
 	if r.Retries > 0 {

@@ -22,7 +22,8 @@ const (
 	routeNone  = ""
 )
 
-// codes are the classes of a status; the first is for requests without an answer.
+// codes are the classes of a status; the first is for requests without an answer,
+// and a status above 599 counts as 5xx (RFC 9110, section 15).
 var codes = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 
 type metrics struct {

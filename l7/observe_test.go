@@ -89,6 +89,13 @@ func TestAccessLogFormats(t *testing.T) {
 // with the route.
 func TestMetrics(t *testing.T) {
 	tgt := newTarget(t, "a")
+	answer := tgt.Config.Handler
+	tgt.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/999" {
+			w.WriteHeader(999)
+		}
+		answer.ServeHTTP(w, r)
+	})
 	b := newBed(t, func(_ *bed, s *spec.Spec) {
 		toOne(s, group("g", tgt))
 		s.Routes[0].Hosts = []string{"shop.test"}
@@ -97,7 +104,8 @@ func TestMetrics(t *testing.T) {
 	c.do("GET / shop.test")
 	c.do("GET / shop.test")
 	c.do("GET / evil.test")
-	waitFor(t, "the last request to be counted", func() bool { return b.server.Status()[0].Total == 3 })
+	c.do("GET /999 shop.test")
+	waitFor(t, "the last request to be counted", func() bool { return b.server.Status()[0].Total == 4 })
 	got, err := b.metrics.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -118,8 +126,9 @@ func TestMetrics(t *testing.T) {
 	for key, want := range map[string]float64{
 		"portico_l7_requests_total 2xx http all":       2,
 		"portico_l7_requests_total 4xx http ":          1,
-		"portico_l7_request_duration_seconds http all": 2,
-		"portico_l7_requests_ended_total http ok":      2,
+		"portico_l7_requests_total 5xx http all":       1, // a status that no class has
+		"portico_l7_request_duration_seconds http all": 3,
+		"portico_l7_requests_ended_total http ok":      3,
 		"portico_l7_requests_ended_total http handled": 1,
 		"portico_l7_requests_active http":              0,
 		"portico_l7_connections":                       1,
@@ -129,7 +138,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	st := b.server.Status()
-	if len(st) != 1 || st[0].Name != "http" || st[0].Tier != spec.RoleL7 || st[0].Active != 1 || st[0].Total != 3 || st[0].Failed != 0 {
+	if len(st) != 1 || st[0].Name != "http" || st[0].Tier != spec.RoleL7 || st[0].Active != 1 || st[0].Total != 4 || st[0].Failed != 0 {
 		t.Errorf("Status = %+v", st)
 	}
 	next := b.base()
