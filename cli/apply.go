@@ -3,12 +3,10 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"portico/client"
-	"portico/config"
 )
 
 func applyVerb(io Streams) *cobra.Command {
@@ -30,7 +28,7 @@ Exit codes: 0 applied, 1 it could not be applied, 2 it has problems.`,
 			if err != nil {
 				return err
 			}
-			applied, err := at.Apply(c.Context(), wire(sources))
+			applied, err := at.Apply(c.Context(), sources)
 			if err != nil {
 				return explainRefusal(io, output, err)
 			}
@@ -71,34 +69,4 @@ func writeApplied(io Streams, output string, a client.Applied) error {
 	}
 	_, err := fmt.Fprintf(io.Out, "applied; this is generation %d\n", a.Generation)
 	return err
-}
-
-// wire turns sources into what the API takes.
-func wire(sources []config.Source) []client.Source {
-	list := make([]client.Source, len(sources))
-	for i, s := range sources {
-		list[i] = client.Source{Name: s.Name, Dir: s.Dir, Text: s.Text}
-		if s.Dir == "" {
-			list[i].Dir = filepath.Dir(s.Name)
-		}
-	}
-	return list
-}
-
-// fromWire is the reverse of wire.
-func fromWire(list []client.Source) []config.Source {
-	sources := make([]config.Source, len(list))
-	for i, s := range list {
-		sources[i] = config.Source{Name: s.Name, Dir: s.Dir, Text: s.Text}
-	}
-	return sources
-}
-
-// located turns a report's problems into what the API answers with.
-func located(report *config.Report) []client.Located {
-	var list []client.Located
-	for _, p := range report.Problems() {
-		list = append(list, client.Located{File: p.File, Line: p.Line, Column: p.Column, Problem: p.Problem})
-	}
-	return list
 }

@@ -57,8 +57,8 @@ func writeReport(io Streams, report *config.Report, args []string) error {
 }
 
 // readAll reads the sources at several paths.
-func readAll(paths []string) ([]config.Source, error) {
-	var all []config.Source
+func readAll(paths []string) ([]spec.Source, error) {
+	var all []spec.Source
 	for _, path := range paths {
 		sources, err := config.ReadPath(path)
 		if err != nil {

@@ -39,7 +39,7 @@ it, and which target. They answer from the tables that real traffic uses.
 			for i := range clients {
 				at[i] = clients[i]
 			}
-			answers, err := node.Explain(at, q)
+			answers, err := node.Explain(at, "", q)
 			if err != nil {
 				return err
 			}

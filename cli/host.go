@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -18,14 +17,14 @@ import (
 // source is where the documents of a spec come from.
 type source struct {
 	// read reads them anew.
-	read func() ([]config.Source, error)
+	read func() ([]spec.Source, error)
 	// list names the files that they are in now; nil where they are in none.
 	list func() []string
 }
 
 func fileSource(path string) source {
 	return source{
-		read: func() ([]config.Source, error) { return readAll([]string{path}) },
+		read: func() ([]spec.Source, error) { return readAll([]string{path}) },
 		list: func() []string {
 			files, err := config.PathFiles(path)
 			if err != nil {
@@ -98,42 +97,24 @@ func (h *host) Status() []status.Node { return []status.Node{h.node.Status()} }
 
 // Explain answers the API.
 func (h *host) Explain(tier spec.Role, q status.Question) ([]status.Answer, error) {
-	return explainAt([]node.Explainer{h.node}, tier, q)
-}
-
-func explainAt(at []node.Explainer, tier spec.Role, q status.Question) ([]status.Answer, error) {
-	if tier == "" {
-		return node.Explain(at, q)
-	}
-	for _, e := range at {
-		if a, ok, err := e.ExplainTier(tier, q); ok || err != nil {
-			return []status.Answer{a}, err
-		}
-	}
-	return []status.Answer{}, nil
+	return node.Explain([]node.Explainer{h.node}, tier, q)
 }
 
 // Apply answers the API.
-func (h *host) Apply(sources []client.Source) (client.Applied, error) {
-	report, err := h.load(fromWire(sources))
+func (h *host) Apply(sources []spec.Source) (client.Applied, error) {
+	report, err := h.load(sources)
 	if err != nil {
 		return client.Applied{}, err
 	}
-	return client.Applied{Generation: h.node.Status().Generation, Warnings: located(report)}, nil
+	return client.Applied{Generation: h.node.Status().Generation, Warnings: report.Problems()}, nil
 }
 
 // load applies what the sources say, or returns a *client.Error and changes
 // nothing. The report is never nil.
-func (h *host) load(sources []config.Source) (*config.Report, error) {
+func (h *host) load(sources []spec.Source) (*config.Report, error) {
 	want, report := node.Load(sources, h.node.Name())
 	if report.Fatal() {
-		var text bytes.Buffer
-		_ = report.Write(&text) // a buffer takes everything
-		return report, &client.Error{
-			Message:  "the spec has problems; nothing was changed",
-			Problems: located(report),
-			Text:     text.String(),
-		}
+		return report, client.Refused(report.Problems(), report.Text())
 	}
 	if err := h.node.Apply(want); err != nil {
 		return report, &client.Error{Message: err.Error() + "; nothing was changed"}

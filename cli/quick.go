@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"portico/config"
+	"portico/spec"
 )
 
 // quickSource writes the spec that --listen and --to stand for, so that the
@@ -49,8 +49,8 @@ targetGroups:
     health: {check: tcp, interval: 2s}
     targets:
 %s`, `"`+strings.Join(addresses, `", "`)+`"`, port, targets.String())
-	from := []config.Source{{Name: "<flags>", Dir: ".", Text: []byte(text)}}
-	return source{read: func() ([]config.Source, error) { return from, nil }}, nil
+	from := []spec.Source{{Name: "<flags>", Dir: ".", Text: []byte(text)}}
+	return source{read: func() ([]spec.Source, error) { return from, nil }}, nil
 }
 
 // everyAddress lists the wildcard of each family that the machine has: a listener

@@ -22,36 +22,26 @@ import (
 	"portico/spec/status"
 )
 
-// Source is one document of a spec.
-type Source struct {
-	Name string `json:"name"` // the file's absolute name, for messages
-	Dir  string `json:"dir"`  // the folder that relative paths in it start from
-	Text []byte `json:"text"`
-}
-
-// Located is a problem and where in a document it is.
-type Located struct {
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-	Column int    `json:"column"`
-	spec.Problem
-}
-
 // Applied is the outcome of Apply.
 type Applied struct {
 	// Generation counts the specs the process has applied since its start.
 	Generation uint64 `json:"generation"`
 	// Warnings did not stop it.
-	Warnings []Located `json:"warnings,omitempty"`
+	Warnings []spec.Located `json:"warnings,omitempty"`
 }
 
 // Error is what the API answers when it refuses.
 type Error struct {
 	Message string `json:"error"`
 	// Problems are those of a spec that was refused.
-	Problems []Located `json:"problems,omitempty"`
+	Problems []spec.Located `json:"problems,omitempty"`
 	// Text is Problems as they are printed, with excerpts.
 	Text string `json:"text,omitempty"`
+}
+
+// Refused is the Error about a spec with problems, given also as they are printed.
+func Refused(problems []spec.Located, text string) *Error {
+	return &Error{Message: "the spec has problems; nothing was changed", Problems: problems, Text: text}
 }
 
 // Error is the message.
@@ -132,7 +122,7 @@ func explainQuery(tier spec.Role, q status.Question) string {
 
 // Apply makes the process serve another spec. A spec that is refused is an
 // *Error with its problems, and changes nothing.
-func (c *Client) Apply(ctx context.Context, sources []Source) (Applied, error) {
+func (c *Client) Apply(ctx context.Context, sources []spec.Source) (Applied, error) {
 	var a Applied
 	err := c.call(ctx, http.MethodPost, "/v1/apply", sources, &a)
 	return a, err

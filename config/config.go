@@ -33,21 +33,10 @@ const (
 	sourcesMax = 1000
 )
 
-// Source is one file of a spec, read.
-type Source struct {
-	// Name is the absolute file name, or a word in angle brackets, such as
-	// <stdin>, for text that is in no file.
-	Name string
-	// Dir is what relative paths in the text are relative to; empty means the
-	// folder that Name is in, or the working directory when Name is no file.
-	Dir  string
-	Text []byte
-}
-
-// dir is the folder that relative paths start from.
-func (s *Source) dir() string {
+// folder is the one that relative paths of a source start from.
+func folder(s spec.Source) string {
 	dir := s.Dir
-	if dir == "" && s.isFile() {
+	if dir == "" && isFile(s) {
 		dir = filepath.Dir(s.Name)
 	}
 	if abs, err := filepath.Abs(dir); err == nil {
@@ -56,23 +45,23 @@ func (s *Source) dir() string {
 	return dir
 }
 
-func (s *Source) isFile() bool { return s.Name != "" && !strings.HasPrefix(s.Name, "<") }
+func isFile(s spec.Source) bool { return s.Name != "" && !strings.HasPrefix(s.Name, "<") }
 
 // ReadPath reads a file, or every *.yaml, *.yml and *.json of a folder in the
 // order of their names. Folders in it, and names that start with a dot, are
 // left out.
-func ReadPath(path string) ([]Source, error) {
+func ReadPath(path string) ([]spec.Source, error) {
 	names, err := PathFiles(path)
 	if err != nil {
 		return nil, err
 	}
-	sources := make([]Source, len(names))
+	sources := make([]spec.Source, len(names))
 	for i, name := range names {
 		text, err := readBounded(name, sourceMax)
 		if err != nil {
 			return nil, fmt.Errorf("reading the spec: %w", err)
 		}
-		sources[i] = Source{Name: name, Dir: filepath.Dir(name), Text: text}
+		sources[i] = spec.Source{Name: name, Dir: filepath.Dir(name), Text: text}
 	}
 	return sources, nil
 }
@@ -151,7 +140,7 @@ func readBounded(name string, limit int64) ([]byte, error) {
 // Load reads sources as one spec. The spec is nil when their text could not be
 // read at all. When the report is fatal the spec holds what could be read, which
 // is good for finding more problems and for nothing else.
-func Load(sources []Source, kinds spec.Kinds) (*spec.Spec, *Report) {
+func Load(sources []spec.Source, kinds spec.Kinds) (*spec.Spec, *Report) {
 	report := newReport(sources)
 	if len(sources) > sourcesMax {
 		report.at(nil, "", fmt.Sprintf("%d files are too many for one spec", len(sources)), fmt.Sprintf("use at most %d", sourcesMax))

@@ -73,7 +73,7 @@ func (d *decoder) absolute(n *node) string {
 	if filepath.IsAbs(n.text) {
 		return filepath.Clean(n.text)
 	}
-	return filepath.Join(d.report.sources[n.place.source].dir(), n.text)
+	return filepath.Join(folder(d.report.sources[n.place.source]), n.text)
 }
 
 // read returns what is in a file, and remembers that it was asked for.

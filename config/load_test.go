@@ -15,8 +15,8 @@ import (
 	"portico/spec"
 )
 
-func source(text string) []config.Source {
-	return []config.Source{{Name: "<test>", Text: []byte(text)}}
+func source(text string) []spec.Source {
+	return []spec.Source{{Name: "<test>", Text: []byte(text)}}
 }
 
 // A spec is complete after it was loaded: what is absent has its default,
@@ -107,7 +107,7 @@ func TestFolder(t *testing.T) {
 
 // A file that is missing is watched for all the same: it may come.
 func TestFilesThatAreMissing(t *testing.T) {
-	_, report := config.Load([]config.Source{{Name: "<test>", Dir: "/nowhere", Text: []byte("portico: v1\nsecrets: {sticky: [{file: key}]}\n")}}, kinds())
+	_, report := config.Load([]spec.Source{{Name: "<test>", Dir: "/nowhere", Text: []byte("portico: v1\nsecrets: {sticky: [{file: key}]}\n")}}, kinds())
 	if got := report.Files(); !slices.Equal(got, []string{"/nowhere/key"}) || !report.Fatal() {
 		t.Errorf("Files = %v, fatal %v", got, report.Fatal())
 	}
@@ -157,7 +157,7 @@ func TestLoadBounds(t *testing.T) {
 			}
 		})
 	}
-	if s, report := config.Load(make([]config.Source, 1001), kinds()); s != nil || !report.Fatal() {
+	if s, report := config.Load(make([]spec.Source, 1001), kinds()); s != nil || !report.Fatal() {
 		t.Error("1001 files were taken")
 	}
 }
@@ -285,7 +285,7 @@ func FuzzLoad(f *testing.F) {
 		if len(text) > 16<<10 {
 			return
 		}
-		s, report := config.Load([]config.Source{{Name: "<fuzz>", Dir: dir, Text: text}}, kinds())
+		s, report := config.Load([]spec.Source{{Name: "<fuzz>", Dir: dir, Text: text}}, kinds())
 		if err := report.Write(new(bytes.Buffer)); err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func load(t interface {
 }, text string,
 ) *spec.Spec {
 	t.Helper()
-	s, report := config.Load([]config.Source{{Name: "<test>", Dir: ".", Text: []byte(text)}}, kinds())
+	s, report := config.Load([]spec.Source{{Name: "<test>", Dir: ".", Text: []byte(text)}}, kinds())
 	if report.Fatal() {
 		var b bytes.Buffer
 		_ = report.Write(&b)

@@ -14,14 +14,10 @@ import (
 // problemsMax bounds what is kept of a spec that is wrong everywhere.
 const problemsMax = 1000
 
-// Located is a problem and where it was written. File is "" when it was written
-// nowhere; lines and columns count from 1, columns in characters.
-type Located struct {
-	File   string `json:"file,omitempty"`
-	Line   int    `json:"line,omitempty"`
-	Column int    `json:"column,omitempty"`
-	spec.Problem
-
+// located is a problem, its place among the sources, and whether the line there
+// holds a secret.
+type located struct {
+	spec.Located
 	place  place
 	secret bool
 }
@@ -29,21 +25,21 @@ type Located struct {
 // Report is what Load found: all problems, with their places, and the files that
 // the spec depends on. It is not safe for use by several goroutines at once.
 type Report struct {
-	sources  []Source
+	sources  []spec.Source
 	root     *node
 	files    map[string]bool
-	problems []Located
+	problems []located
 	errors   int // all of them, those that were not kept included
 	warnings int
-	seen     map[Located]bool
+	seen     map[located]bool
 	// wrong holds the paths that could not be read, and may be zero for that.
 	wrong pathSet
 }
 
-func newReport(sources []Source) *Report {
-	r := &Report{sources: sources, files: map[string]bool{}, seen: map[Located]bool{}, wrong: pathSet{}}
+func newReport(sources []spec.Source) *Report {
+	r := &Report{sources: sources, files: map[string]bool{}, seen: map[located]bool{}, wrong: pathSet{}}
 	for i := range sources {
-		if sources[i].isFile() {
+		if isFile(sources[i]) {
 			r.files[sources[i].Name] = true
 		}
 	}
@@ -66,9 +62,18 @@ func (r *Report) Add(problems []spec.Problem) {
 func (r *Report) Fatal() bool { return r.errors > 0 }
 
 // Problems lists the problems in the order of their places.
-func (r *Report) Problems() []Located {
+func (r *Report) Problems() []spec.Located {
+	sorted := r.sorted()
+	list := make([]spec.Located, len(sorted))
+	for i, p := range sorted {
+		list[i] = p.Located
+	}
+	return list
+}
+
+func (r *Report) sorted() []located {
 	sorted := slices.Clone(r.problems)
-	slices.SortStableFunc(sorted, func(a, b Located) int {
+	slices.SortStableFunc(sorted, func(a, b located) int {
 		return cmp.Or(cmp.Compare(a.place.source, b.place.source), cmp.Compare(a.place.line, b.place.line), cmp.Compare(a.place.column, b.place.column))
 	})
 	return sorted
@@ -93,7 +98,7 @@ func (r *Report) at(n *node, path, what, help string) {
 }
 
 func (r *Report) add(p spec.Problem, n *node) {
-	l := Located{Problem: p}
+	l := located{Located: spec.Located{Problem: p}}
 	if n != nil && n.place.line > 0 && n.place.source < len(r.sources) {
 		l.File, l.Line, l.Column = r.sources[n.place.source].Name, n.place.line, n.place.column
 		l.place, l.secret = n.place, n.secret

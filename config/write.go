@@ -18,12 +18,18 @@ const (
 	excerptBefore = 40
 )
 
-// Write renders the problems in order, each with its line and a mark under what
-// is wrong. When the report is fatal the last line says how many there are.
+// Write writes Text.
 func (r *Report) Write(w io.Writer) error {
+	_, err := io.WriteString(w, r.Text())
+	return err
+}
+
+// Text renders the problems in order, each with its line and a mark under what
+// is wrong. When the report is fatal the last line says how many there are.
+func (r *Report) Text() string {
 	var out strings.Builder
 	lines := lineIndex{sources: r.sources, lines: map[int][][]byte{}}
-	problems := r.Problems()
+	problems := r.sorted()
 	hidden := map[place]bool{} // lines that hold a secret
 	for _, p := range problems {
 		if p.secret {
@@ -45,8 +51,7 @@ func (r *Report) Write(w io.Writer) error {
 	if r.Fatal() {
 		fmt.Fprintf(&out, "%s%s; nothing was changed\n", r.count(), r.in())
 	}
-	_, err := io.WriteString(w, out.String())
-	return err
+	return out.String()
 }
 
 func (r *Report) count() string {
@@ -85,7 +90,7 @@ func (r *Report) in() string {
 
 // lineIndex splits sources into lines when one is first asked for.
 type lineIndex struct {
-	sources []Source
+	sources []spec.Source
 	lines   map[int][][]byte
 }
 

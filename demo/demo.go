@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	_ "embed" // for demo.yaml
 	"errors"
@@ -19,7 +18,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"portico/client"
-	"portico/config"
 	"portico/node"
 	"portico/spec"
 	"portico/spec/status"
@@ -68,9 +66,9 @@ func start(o Options, text []byte) (*Demo, error) {
 	if err := d.openLogs(o.Events); err != nil {
 		return nil, err
 	}
-	want, report := node.Load([]config.Source{{Name: filepath.Join(o.Dir, specFile), Dir: o.Dir, Text: text}}, "")
+	want, report := node.Load([]spec.Source{{Name: filepath.Join(o.Dir, specFile), Dir: o.Dir, Text: text}}, "")
 	if report.Fatal() {
-		return nil, problems(report)
+		return nil, client.Refused(report.Problems(), report.Text())
 	}
 	d.want = want
 	d.ctx, d.stop = context.WithCancel(context.Background())
@@ -159,27 +157,15 @@ func (d *Demo) Explain(tier spec.Role, q status.Question) ([]status.Answer, erro
 		}
 	}
 	d.mu.Unlock()
-	if tier == "" {
-		return node.Explain(at, q)
-	}
-	for _, e := range at {
-		if a, ok, err := e.ExplainTier(tier, q); ok || err != nil {
-			return []status.Answer{a}, err
-		}
-	}
-	return []status.Answer{}, nil
+	return node.Explain(at, tier, q)
 }
 
 // Apply answers the API: every node that runs is handed the spec. When one
 // cannot apply it, those before it are handed the one before.
-func (d *Demo) Apply(sources []client.Source) (client.Applied, error) {
-	list := make([]config.Source, len(sources))
-	for i, s := range sources {
-		list[i] = config.Source{Name: s.Name, Dir: s.Dir, Text: s.Text}
-	}
-	want, report := node.Load(list, "")
+func (d *Demo) Apply(sources []spec.Source) (client.Applied, error) {
+	want, report := node.Load(sources, "")
 	if report.Fatal() {
-		return client.Applied{}, problems(report)
+		return client.Applied{}, client.Refused(report.Problems(), report.Text())
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -201,7 +187,7 @@ func (d *Demo) Apply(sources []client.Source) (client.Applied, error) {
 	for _, n := range applied {
 		generation = max(generation, n.Status().Generation)
 	}
-	return client.Applied{Generation: generation, Warnings: located(report)}, nil
+	return client.Applied{Generation: generation, Warnings: report.Problems()}, nil
 }
 
 // Gather collects the metrics of every node that runs; each is labeled with its name.
@@ -215,20 +201,6 @@ func (d *Demo) Gather() ([]*dto.MetricFamily, error) {
 	}
 	d.mu.Unlock()
 	return all.Gather()
-}
-
-func problems(report *config.Report) error {
-	var text bytes.Buffer
-	_ = report.Write(&text) // a buffer takes everything
-	return &client.Error{Message: "the spec has problems; nothing was changed", Text: text.String(), Problems: located(report)}
-}
-
-func located(report *config.Report) []client.Located {
-	var list []client.Located
-	for _, p := range report.Problems() {
-		list = append(list, client.Located{File: p.File, Line: p.Line, Column: p.Column, Problem: p.Problem})
-	}
-	return list
 }
 
 // lockedWriter lets the nodes of one process share a file.

@@ -16,7 +16,6 @@ import (
 	"testing"
 
 	"portico/client"
-	"portico/config"
 	"portico/internal/testkit"
 	"portico/node"
 	"portico/spec"
@@ -29,7 +28,7 @@ func demoSpec(t *testing.T) *spec.Spec {
 	if err := prepare(dir); err != nil {
 		t.Fatal(err)
 	}
-	want, report := node.Load([]config.Source{{Name: filepath.Join(dir, specFile), Dir: dir, Text: specText}}, "")
+	want, report := node.Load([]spec.Source{{Name: filepath.Join(dir, specFile), Dir: dir, Text: specText}}, "")
 	if problems := report.Problems(); len(problems) > 0 {
 		t.Fatalf("the demo's spec has problems: %v", problems)
 	}
@@ -154,13 +153,13 @@ func TestDrills(t *testing.T) {
 	if _, err := d.Kill("nothing"); err == nil || !strings.Contains(err.Error(), `"nothing"`) {
 		t.Errorf("killing nothing: %v, want an error with the name", err)
 	}
-	bad := []client.Source{{Name: "x", Dir: d.dir, Text: []byte("portico: v2")}}
+	bad := []spec.Source{{Name: "x", Dir: d.dir, Text: []byte("portico: v2")}}
 	if _, err := d.Apply(bad); err == nil {
 		t.Error("a spec with a problem was applied")
 	} else if refused, ok := errors.AsType[*client.Error](err); !ok || len(refused.Problems) == 0 {
 		t.Errorf("a spec with a problem: %v, want its problems", err)
 	}
-	if a, err := d.Apply([]client.Source{{Name: "x", Dir: d.dir, Text: text}}); err != nil || a.Generation != 2 {
+	if a, err := d.Apply([]spec.Source{{Name: "x", Dir: d.dir, Text: text}}); err != nil || a.Generation != 2 {
 		t.Errorf("Apply = %+v, %v; want generation 2", a, err)
 	}
 	if families, err := d.Gather(); err != nil || len(families) == 0 {

@@ -17,10 +17,19 @@ type Explainer interface {
 	ExplainTier(tier spec.Role, q status.Question) (status.Answer, bool, error)
 }
 
-// Explain follows a request from its name to its target, asking at each tier
-// the first of those at hand that can answer. Each answers from the tables its
-// data path uses.
-func Explain(at []Explainer, q status.Question) ([]status.Answer, error) {
+// Explain asks one tier of those at hand about a request or, when the tier is
+// empty, follows the request from its name to its target, asking at each tier the
+// first that can answer. Each answers from the tables its data path uses.
+func Explain(at []Explainer, tier spec.Role, q status.Question) ([]status.Answer, error) {
+	if tier == "" {
+		return explainPath(at, q)
+	}
+	p := path{at: at, answers: []status.Answer{}}
+	p.ask(tier, q)
+	return p.answers, p.err
+}
+
+func explainPath(at []Explainer, q status.Question) ([]status.Answer, error) {
 	host, port, err := hostPort(q.URL)
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func TestExplain(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			proxy.asked = nil
-			answers, err := node.Explain(tt.at, status.Question{URL: tt.url})
+			answers, err := node.Explain(tt.at, "", status.Question{URL: tt.url})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestExplainRefuses(t *testing.T) {
 		{"http://www.example.com/", nobody, "nothing here answers"},
 		{"http://www.example.com/", broken, "connection refused"},
 	} {
-		if _, err := node.Explain(tt.at, status.Question{URL: tt.url}); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := node.Explain(tt.at, "", status.Question{URL: tt.url}); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("Explain(%s) = %v, want an error with %q", tt.url, err, tt.want)
 		}
 	}

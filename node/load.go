@@ -12,7 +12,7 @@ import (
 // Load reads a spec from its text and checks it as the named node would before
 // applying it. With no name, the first node of the spec is taken. The spec is
 // usable only when the report is not fatal.
-func Load(sources []config.Source, name spec.NodeName) (*spec.Spec, *config.Report) {
+func Load(sources []spec.Source, name spec.NodeName) (*spec.Spec, *config.Report) {
 	want, report := config.Load(sources, Kinds())
 	if want == nil {
 		return nil, report

@@ -16,7 +16,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"portico/config"
 	"portico/internal/testkit"
 	"portico/node"
 	"portico/spec"
@@ -56,7 +55,7 @@ targetGroups:
 
 func load(t *testing.T, text string) *spec.Spec {
 	t.Helper()
-	want, report := node.Load([]config.Source{{Name: "test.yaml", Dir: t.TempDir(), Text: []byte(text)}}, "all")
+	want, report := node.Load([]spec.Source{{Name: "test.yaml", Dir: t.TempDir(), Text: []byte(text)}}, "all")
 	if report.Fatal() {
 		t.Fatalf("spec has problems: %+v", report.Problems())
 	}

@@ -30,7 +30,7 @@ type Host interface {
 	Status() []status.Node
 	// Explain answers for one tier, or for all when the tier is empty.
 	Explain(tier spec.Role, q status.Question) ([]status.Answer, error)
-	Apply(sources []client.Source) (client.Applied, error)
+	Apply(sources []spec.Source) (client.Applied, error)
 }
 
 // Drill is a Host whose parts can be ended and brought back.
@@ -108,7 +108,7 @@ func questionOf(r *http.Request, q *status.Question) error {
 }
 
 func (a *API) apply(w http.ResponseWriter, r *http.Request) {
-	var sources []client.Source
+	var sources []spec.Source
 	if err := json.NewDecoder(io.LimitReader(r.Body, bodyMax)).Decode(&sources); err != nil {
 		a.refuse(w, http.StatusBadRequest, &client.Error{Message: "body: " + err.Error()})
 		return

@@ -25,7 +25,7 @@ import (
 type host struct {
 	asked   status.Question
 	tier    spec.Role
-	applied []client.Source
+	applied []spec.Source
 	refuse  error
 }
 
@@ -41,7 +41,7 @@ func (h *host) Explain(tier spec.Role, q status.Question) ([]status.Answer, erro
 	return []status.Answer{{Tier: spec.RoleL7, Result: "goes on"}}, h.refuse
 }
 
-func (h *host) Apply(sources []client.Source) (client.Applied, error) {
+func (h *host) Apply(sources []spec.Source) (client.Applied, error) {
 	h.applied = sources
 	return client.Applied{Generation: 7}, h.refuse
 }
@@ -88,7 +88,7 @@ func TestClient(t *testing.T) {
 	if h.tier != spec.RoleL7 || h.asked.URL != q.URL || h.asked.From != q.From || h.asked.Header["Cookie"][0] != "a=b; c" {
 		t.Errorf("the host was asked %q %+v, want l7 %+v", h.tier, h.asked, q)
 	}
-	applied, err := c.Apply(t.Context(), []client.Source{{Name: "/a.yaml", Dir: "/", Text: []byte("portico: v1")}})
+	applied, err := c.Apply(t.Context(), []spec.Source{{Name: "/a.yaml", Dir: "/", Text: []byte("portico: v1")}})
 	if err != nil || applied.Generation != 7 || string(h.applied[0].Text) != "portico: v1" {
 		t.Errorf("Apply = %+v, %v; host took %+v", applied, err, h.applied)
 	}
@@ -96,7 +96,7 @@ func TestClient(t *testing.T) {
 		t.Errorf("Kill = %q, %v", done, err)
 	}
 
-	h.refuse = &client.Error{Message: "no", Problems: []client.Located{{File: "/a.yaml", Line: 3, Problem: spec.Problem{What: "bad"}}}, Text: "a:3: bad\n"}
+	h.refuse = &client.Error{Message: "no", Problems: []spec.Located{{File: "/a.yaml", Line: 3, Problem: spec.Problem{What: "bad"}}}, Text: "a:3: bad\n"}
 	_, err = c.Apply(t.Context(), nil)
 	var refused *client.Error
 	if !errors.As(err, &refused) || refused.Text != "a:3: bad\n" || len(refused.Problems) != 1 || refused.Problems[0].What != "bad" {

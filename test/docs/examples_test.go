@@ -14,7 +14,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"portico/config"
 	"portico/internal/testkit"
 	"portico/node"
 	"portico/spec"
@@ -66,9 +65,9 @@ func relocate(text string) string {
 }
 
 // start runs one node of a spec. Stop ends it, and fails the test if it does not.
-func start(t *testing.T, from config.Source, name spec.NodeName) (n *node.Node, metrics *prometheus.Registry, stop func()) {
+func start(t *testing.T, from spec.Source, name spec.NodeName) (n *node.Node, metrics *prometheus.Registry, stop func()) {
 	t.Helper()
-	want, report := node.Load([]config.Source{from}, name)
+	want, report := node.Load([]spec.Source{from}, name)
 	if report.Fatal() {
 		t.Fatal(written(report))
 	}

@@ -39,19 +39,19 @@ func TestSpecs(t *testing.T) {
 }
 
 // source is text as if it stood in a file of the examples, whose keys it may name.
-func source(t *testing.T, name, text string) config.Source {
+func source(t *testing.T, name, text string) spec.Source {
 	t.Helper()
 	dir, err := filepath.Abs(filepath.Join(root, "examples"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return config.Source{Name: filepath.Join(dir, filepath.Base(name)), Dir: dir, Text: []byte(text)}
+	return spec.Source{Name: filepath.Join(dir, filepath.Base(name)), Dir: dir, Text: []byte(text)}
 }
 
 // loads reads a spec as the named node and returns the nodes it has.
-func loads(t *testing.T, from config.Source, name spec.NodeName) []spec.NodeName {
+func loads(t *testing.T, from spec.Source, name spec.NodeName) []spec.NodeName {
 	t.Helper()
-	want, report := node.Load([]config.Source{from}, name)
+	want, report := node.Load([]spec.Source{from}, name)
 	if report.Fatal() {
 		t.Errorf("as node %q:\n%s", name, written(report))
 		return nil
@@ -68,7 +68,7 @@ func loads(t *testing.T, from config.Source, name spec.NodeName) []spec.NodeName
 // decodes reads a fragment, which may refer to what it does not show.
 func decodes(t *testing.T, f tidy.Fence) {
 	t.Helper()
-	if _, report := config.Load([]config.Source{source(t, f.Path, "portico: v1\n"+f.Text)}, node.Kinds()); report.Fatal() {
+	if _, report := config.Load([]spec.Source{source(t, f.Path, "portico: v1\n"+f.Text)}, node.Kinds()); report.Fatal() {
 		t.Errorf("%s:%d: a fragment that does not decode:\n%s", f.Path, f.Line, written(report))
 	}
 }
