@@ -26,8 +26,9 @@ func (v verdicts) VIP(_ spec.VIPName, _ spec.SiteName, addr netip.Addr) (status.
 // records of the type asked for, and never an address of a site that is unhealthy
 // while another is not.
 func TestWhateverPasses(t *testing.T) {
-	served := 0
+	drawn, served := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
+		drawn++
 		want := drawSpec(t)
 		known := verdicts{}
 		for _, a := range []netip.Addr{east, west, east6} {
@@ -53,8 +54,8 @@ func TestWhateverPasses(t *testing.T) {
 			}
 		}
 	})
-	if served < 20 {
-		t.Errorf("only %d specs passed: the test draws too much that is wrong", served)
+	if served < drawn/10 {
+		t.Errorf("only %d of %d specs passed: the test draws too much that is wrong", served, drawn)
 	}
 }
 
