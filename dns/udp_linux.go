@@ -25,6 +25,9 @@ const (
 	batch = 32
 	// queryMax is the longest datagram that is read; a longer one is no query.
 	queryMax = 2048
+	// emptyMax is how many batches are answered at the end: more than a socket's
+	// buffer holds, and few enough that clients who go on asking keep no socket open.
+	emptyMax = 512
 	// udpPause is how long a socket rests after an error nobody expects.
 	udpPause = 10 * time.Millisecond
 )
@@ -74,6 +77,10 @@ func serveUDP(c *net.UDPConn, r *responder, log *slog.Logger) {
 		log.Error("dns socket", "error", err)
 		return
 	}
+	newLoop(raw, r).serve(log)
+}
+
+func newLoop(raw syscall.RawConn, r *responder) *udpLoop {
 	l := &udpLoop{r: r, raw: raw}
 	for i := range batch {
 		l.inv[i].Base = &l.msg[i][0]
@@ -85,7 +92,7 @@ func serveUDP(c *net.UDPConn, r *responder, log *slog.Logger) {
 		l.out[i].hdr.Iov = &l.outv[i]
 		l.out[i].hdr.SetIovlen(1)
 	}
-	l.serve(log)
+	return l
 }
 
 // serve answers until the socket is closed or its read deadline is set, which
@@ -115,7 +122,8 @@ func (l *udpLoop) serve(log *slog.Logger) {
 
 // empty answers what waits in the socket.
 func (l *udpLoop) empty(send func(uintptr) bool) {
-	for more := true; more; {
+	more := true
+	for n := 0; more && n < emptyMax; n++ {
 		err := l.raw.Control(func(fd uintptr) { more = l.receive(fd) && l.errno == 0 })
 		if more = more && err == nil; more {
 			l.flush(send, l.answer())
