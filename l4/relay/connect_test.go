@@ -147,4 +147,7 @@ func TestClientLeavesWhileDialing(t *testing.T) {
 	if n := dials.dials.Load(); n != 1 {
 		t.Errorf("dialed %d times, want once", n)
 	}
+	if n := b.metric("portico_l4_connect_failures_total"); n != 0 {
+		t.Errorf("%v failures of a target that was not waited for", n)
+	}
 }

@@ -159,7 +159,9 @@ func (f *flow) connect(s *state) l4.Decision {
 			return d
 		}
 		d.Target.End()
-		f.tally.connectFailures.Add(1)
+		if f.reason() == open { // else it was given up, and says nothing of the target
+			f.tally.connectFailures.Add(1)
+		}
 		f.tuple.Tried = append(f.tuple.Tried, d.Target)
 		late := clock.Now().Sub(began) > triesBound
 		if f.reason() != open || try == triesMax || late || !helpsElsewhere(err) {
