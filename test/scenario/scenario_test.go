@@ -74,6 +74,7 @@ func garbage(addr string) error {
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
+		WorkdirRoot:         t.TempDir(), // testscript leaves a folder of its own behind
 		RequireExplicitExec: false,
 		Setup:               setup,
 		Cmds:                commands(),
