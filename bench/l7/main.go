@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command l7 measures what one proxied HTTP/1.1 request costs Portico, and what it
 // costs nginx and HAProxy on the same work in the same run: CPU time and, where
 // the machine can count them, instructions. See bench/README.md.

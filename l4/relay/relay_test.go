@@ -199,28 +199,31 @@ func TestForeignConnection(t *testing.T) {
 // A reset of one side becomes a reset of the other, after what was sent before it.
 func TestReset(t *testing.T) {
 	t.Run("by the target", func(t *testing.T) {
-		vip := free(t, "127.0.1.10")
+		vip, heard := free(t, "127.0.1.10"), make(chan struct{})
 		b := start(t, tcpSpec(vip, server(t, "127.0.2.1", func(c *net.TCPConn) {
 			_, _ = io.ReadFull(c, make([]byte, 5))
 			_, _ = io.WriteString(c, "bye")
-			time.Sleep(20 * time.Millisecond)
+			<-heard
 			netx.Reset(c)
 		})))
 		c := dial(t, vip)
 		say(t, c, "hello")
 		hear(t, c, "bye")
+		close(heard)
 		wantReset(t, c)
 		b.ends(relay.TargetReset)
 	})
 	t.Run("by the client", func(t *testing.T) {
-		vip, ended := free(t, "127.0.1.10"), make(chan error, 1)
+		vip, heard, ended := free(t, "127.0.1.10"), make(chan struct{}), make(chan error, 1)
 		b := start(t, tcpSpec(vip, server(t, "127.0.2.1", func(c *net.TCPConn) {
+			_, _ = io.ReadFull(c, make([]byte, 5))
+			close(heard)
 			_, err := io.Copy(io.Discard, struct{ io.Reader }{c})
 			ended <- err
 		})))
 		c := dial(t, vip)
 		say(t, c, "hello")
-		time.Sleep(20 * time.Millisecond)
+		<-heard
 		netx.Reset(c)
 		if err := <-ended; !netx.IsReset(err) {
 			t.Errorf("the target's connection ends with %v, want a reset", err)
