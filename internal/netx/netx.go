@@ -54,6 +54,17 @@ func network(a netip.Addr) string {
 	return "tcp6"
 }
 
+// AddrPort is an address of a TCP connection in its only form: an IPv4 address
+// that came in by an IPv6 socket is an IPv4 address. It is the zero AddrPort for
+// an address of another kind.
+func AddrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	return unmap(tcp.AddrPort())
+}
+
 // unmap gives the address of an AddrPort its only form.
 func unmap(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())

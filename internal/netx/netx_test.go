@@ -192,3 +192,21 @@ func TestFilesMax(t *testing.T) {
 		t.Errorf("FilesMax = %d, want 0 or more", n)
 	}
 }
+
+// TestAddrPort proves that an address has one form, whatever socket it came by.
+func TestAddrPort(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		addr net.Addr
+		want string
+	}{
+		{"IPv4", &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1).To4(), Port: 80}, "192.0.2.1:80"},
+		{"IPv4 by an IPv6 socket", &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80}, "192.0.2.1:80"},
+		{"IPv6", &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 80}, "[2001:db8::1]:80"},
+		{"no TCP address", &net.UnixAddr{Name: "x"}, "invalid AddrPort"},
+	} {
+		if got := netx.AddrPort(tt.addr).String(); got != tt.want {
+			t.Errorf("%s: AddrPort = %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}

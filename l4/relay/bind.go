@@ -60,18 +60,9 @@ func (b *bind) full(table *l4.Table, t *tally) bool {
 // tuple is the flow as l4.Decide knows it: the VIP is the one the client meant,
 // which on a wildcard address only the connection tells.
 func (b *bind) tuple(client *net.TCPConn) l4.Flow {
-	f := l4.Flow{Client: addrPort(client.RemoteAddr()), VIP: b.address}
+	f := l4.Flow{Client: netx.AddrPort(client.RemoteAddr()), VIP: b.address}
 	if b.address.Addr().IsUnspecified() {
-		f.VIP = addrPort(client.LocalAddr())
+		f.VIP = netx.AddrPort(client.LocalAddr())
 	}
 	return f
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := t.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

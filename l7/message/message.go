@@ -84,17 +84,6 @@ func Get(fields []Field, name string) []byte {
 	return nil
 }
 
-// Count returns how many lines a field has; the name must be in lower case.
-func Count(fields []Field, name string) int {
-	n := 0
-	for i := range fields {
-		if EqualFold(fields[i].Name, name) {
-			n++
-		}
-	}
-	return n
-}
-
 // Del removes all lines of a field, keeping the order of the rest; the name
 // must be in lower case.
 func Del(fields []Field, name string) []Field {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -24,7 +23,7 @@ var errRefused = errors.New("refused")
 // connection is to be reset; it was counted already.
 func (c *conn) greet() error {
 	nc := c.raw
-	c.info.Peer, c.info.Local = addrPort(nc.RemoteAddr()), addrPort(nc.LocalAddr())
+	c.info.Peer, c.info.Local = netx.AddrPort(nc.RemoteAddr()), netx.AddrPort(nc.LocalAddr())
 	_ = nc.SetDeadline(now().Add(greetTime))
 	if err := c.proxyHeader(); err != nil {
 		return err
@@ -121,16 +120,6 @@ func readProxy(r io.Reader) (proxy.Header, error) {
 	}
 	h.TLVs = nil // they lie in buf
 	return h, err
-}
-
-// addrPort is an address of a TCP connection in its only form.
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 // hangUp closes a connection that was not greeted.
