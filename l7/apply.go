@@ -183,16 +183,18 @@ func (s *Server) retire(gone []*listener) {
 		}
 		return n
 	}
+	retire := func(reset bool) { s.driver.Retire(func(l loop.Listener) bool { return is[l] }, reset) }
+	retire(false) // before Apply returns, so that what is answered from then on says so
 	ctx, cancel := context.WithTimeout(context.Background(), max(s.want.Drain.D(), 0))
 	s.retired.Go(func() {
 		defer cancel()
 		for left() > 0 && ctx.Err() == nil {
-			s.driver.Retire(func(l loop.Listener) bool { return is[l] }, false)
 			pause(ctx, retireTick)
+			retire(false)
 		}
 		if n := left(); n > 0 {
 			s.o.Log.Warn("drain bound of removed listeners passed", "connections", n)
-			s.driver.Retire(func(l loop.Listener) bool { return is[l] }, true)
+			retire(true)
 		}
 	})
 }
