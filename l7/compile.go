@@ -9,6 +9,7 @@ import (
 	"portico/l7/filter"
 	"portico/l7/route"
 	"portico/l7/sticky"
+	"portico/l7/transport"
 	"portico/spec"
 	"portico/target"
 )
@@ -49,6 +50,7 @@ type rule struct {
 type groupOf struct {
 	name     spec.TargetGroupName
 	group    *target.Group // nil when there is none; the requests get 503
+	via      *transport.Transport
 	timeouts spec.Timeouts
 }
 

@@ -12,6 +12,7 @@ import (
 	"portico/l7/http1"
 	"portico/l7/message"
 	"portico/l7/sticky"
+	"portico/target"
 	"portico/target/balance"
 )
 
@@ -131,7 +132,7 @@ func (h *handler) choose(req *message.Request, d *exchange.Decision, st *state) 
 	}
 	st.choice = &r.groups[i]
 	d.Group, d.Timeouts = st.choice.name, st.choice.timeouts
-	h.pick(d, st)
+	h.pick(req, d, st)
 }
 
 // resume sends a request where its cookie says, and reports whether it did.
@@ -153,12 +154,11 @@ func (h *handler) resume(req *message.Request, d *exchange.Decision, st *state) 
 	st.choice = c
 	d.Group, d.Timeouts = c.name, c.timeouts
 	if t := c.group.Resume(session.Target); t != nil {
-		t.Begin()
-		d.Target, d.Address = t, t.Address()
+		h.send(req, d, st, t)
 		return true
 	}
 	h.moved(d, st, "target gone or unhealthy")
-	return h.pick(d, st)
+	return h.pick(req, d, st)
 }
 
 // moved notes that a session goes to another target than before.
@@ -172,7 +172,7 @@ func (h *handler) moved(d *exchange.Decision, st *state, why string) {
 }
 
 // pick sets a target of the chosen group, and reports whether there is one.
-func (h *handler) pick(d *exchange.Decision, st *state) bool {
+func (h *handler) pick(req *message.Request, d *exchange.Decision, st *state) bool {
 	if st.choice.group == nil {
 		return false
 	}
@@ -181,18 +181,23 @@ func (h *handler) pick(d *exchange.Decision, st *state) bool {
 	if t == nil {
 		return false
 	}
-	t.Begin()
-	d.Target, d.Address = t, t.Address()
+	h.send(req, d, st, t)
 	return true
 }
 
+// send makes a target of the chosen group the one a request goes to.
+func (h *handler) send(req *message.Request, d *exchange.Decision, st *state, t *target.Target) {
+	t.Begin()
+	d.Target, d.Address, d.Via = t, t.Address(), st.choice.via.For(req.Authority)
+}
+
 // Next chooses another target after one did not take the request.
-func (h *handler) Next(_ *message.Request, d *exchange.Decision, _ exchange.Why) bool {
+func (h *handler) Next(req *message.Request, d *exchange.Decision, _ exchange.Why) bool {
 	st := d.State.(*state)
 	d.Target.End()
 	d.Tried = append(d.Tried, d.Target)
 	d.Target = nil
-	if !h.pick(d, st) {
+	if !h.pick(req, d, st) {
 		return false
 	}
 	if st.rule.cookie != nil && !st.set {

@@ -1,6 +1,10 @@
 package exchange
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"portico/l7/transport"
+)
 
 // Side is one of the two connections of an exchange.
 type Side uint8
@@ -25,7 +29,8 @@ type Kind uint8
 
 // The actions.
 const (
-	// Dial connects to To, or takes a pooled connection unless Fresh is set.
+	// Dial connects to To by Via, or takes a pooled connection that was made so
+	// unless Fresh is set.
 	// It is answered by one Connected or ConnectFailed, also when the target's
 	// side was closed meanwhile (then the dial should be given up at once).
 	Dial Kind = iota
@@ -35,7 +40,8 @@ const (
 	Send
 	// Shut ends the sending direction of Side (FIN, close_notify).
 	Shut
-	// Pool keeps the target's connection for another request to its address.
+	// Pool keeps the target's connection for another request to its address by the
+	// same Transport.
 	// It is not the machine's any more.
 	Pool
 	// Close closes Side; Reset says that the peer must not take what it got for
@@ -63,11 +69,12 @@ func (k Kind) String() string {
 // Action is one thing for the driver to do.
 type Action struct {
 	Kind  Kind
-	Side  Side           // of Send, Shut and Close
-	To    netip.AddrPort // of Dial
-	Fresh bool           // of Dial
-	Reset bool           // of Close
-	Segs  [][]byte       // of Send
+	Side  Side                 // of Send, Shut and Close
+	To    netip.AddrPort       // of Dial
+	Via   *transport.Transport // of Dial; nil means HTTP/1.1 in plain text
+	Fresh bool                 // of Dial
+	Reset bool                 // of Close
+	Segs  [][]byte             // of Send
 }
 
 // wants are the actions that are due, apart from Send, which the outs know.
@@ -101,7 +108,7 @@ func (m *Machine) Next(a *Action) bool {
 		*a = Action{Kind: Pool, Side: TargetSide}
 	case w.dial && !m.dialing && !m.pending(TargetSide):
 		w.dial, m.dialing = false, true
-		*a = Action{Kind: Dial, Side: TargetSide, To: m.mem.d.Address, Fresh: w.fresh}
+		*a = Action{Kind: Dial, Side: TargetSide, To: m.mem.d.Address, Via: m.mem.d.Via, Fresh: w.fresh}
 		w.fresh = false
 	case w.close[ClientSide]:
 		*a = Action{Kind: Close, Side: ClientSide, Reset: w.reset}

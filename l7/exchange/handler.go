@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/message"
+	"portico/l7/transport"
 	"portico/spec"
 	"portico/target"
 )
@@ -80,11 +81,13 @@ type Decision struct {
 	Begun  bool      // Begin was called
 
 	// Set by the handler.
-	Route     spec.RouteName
-	Rule      int
-	Group     spec.TargetGroupName
-	Target    *target.Target
-	Address   netip.AddrPort // of Target; the only thing the machine looks at
+	Route   spec.RouteName
+	Rule    int
+	Group   spec.TargetGroupName
+	Target  *target.Target
+	Address netip.AddrPort // of Target; the only thing the machine looks at
+	// Via is how to connect to Address; nil means HTTP/1.1 in plain text.
+	Via       *transport.Transport
 	Fixed     *Fixed
 	Timeouts  spec.Timeouts // resolved: zero and negative mean no bound
 	Attempts  int           // how often Next may be asked

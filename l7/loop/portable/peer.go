@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 
 	"portico/l7/exchange"
 )
@@ -14,10 +13,10 @@ import (
 type peer struct {
 	side exchange.Side
 	link *link
-	to   netip.AddrPort // of a target
-	buf  []byte         // nil while there is nothing in it and nobody reads
-	r, w int            // buf[r:w] waits for the machine
-	full bool           // the last read filled the buffer
+	from shelf  // of a target: where it is kept
+	buf  []byte // nil while there is nothing in it and nobody reads
+	r, w int    // buf[r:w] waits for the machine
+	full bool   // the last read filled the buffer
 
 	err     error // what reading ended with
 	told    bool  // the machine knows of err

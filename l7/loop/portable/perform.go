@@ -47,7 +47,7 @@ func (c *conn) peer(s exchange.Side) *peer {
 // dial takes a pooled connection, or waits for a new one.
 func (c *conn) dial(a *exchange.Action) {
 	if !a.Fresh {
-		if l := c.d.pool.take(a.To, c.now()); l != nil {
+		if l := c.d.pool.take(shelf{a.To, a.Via}, c.now()); l != nil {
 			c.connected(a, l, true)
 			return
 		}
@@ -58,6 +58,9 @@ func (c *conn) dial(a *exchange.Action) {
 	c.arm()
 	c.mu.Unlock()
 	nc, err := c.d.o.Dial(ctx, a.To)
+	if err == nil {
+		nc, err = a.Via.Handshake(ctx, nc, a.To)
+	}
 	c.lock()
 	c.giveUp = nil
 	if err != nil {
@@ -73,7 +76,7 @@ func (c *conn) connected(a *exchange.Action, l *link, reused bool) {
 		c.spare = new(peer)
 	}
 	c.target, c.spare = c.spare, nil
-	*c.target = peer{side: exchange.TargetSide, link: l, to: a.To}
+	*c.target = peer{side: exchange.TargetSide, link: l, from: shelf{a.To, a.Via}}
 	c.m.Connected(reused, c.now())
 }
 
@@ -117,7 +120,7 @@ func (c *conn) keep() {
 		_ = p.link.Close() // it said more than its answer, or ended
 		return
 	}
-	c.d.pool.put(p.to, p.link, c.now())
+	c.d.pool.put(p.from, p.link, c.now())
 }
 
 // part takes the target's side off the connection.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portico/l7/loop"
+	"portico/l7/transport"
 )
 
 // pool keeps connections to targets between requests: the last one that came
@@ -18,12 +19,18 @@ type pool struct {
 	total     int
 
 	mu      sync.Mutex
-	shelves map[netip.AddrPort][]*link // oldest first
+	shelves map[shelf][]*link // oldest first
 	count   int
 	wanted  func(netip.AddrPort) bool // nil means all are
 	sweeper *time.Timer               // runs while there are any; nil before the first
 	sweeps  bool
 	closed  bool
+}
+
+// shelf is what the connections on it have in common: any will do for another.
+type shelf struct {
+	to  netip.AddrPort
+	via *transport.Transport
 }
 
 // idle is what a pooled connection remembers.
@@ -37,14 +44,14 @@ type idle struct {
 func newPool(o loop.Options) *pool {
 	return &pool{
 		idle: o.PoolIdle, perTarget: o.PoolPerTarget, total: o.PoolTotal,
-		shelves: map[netip.AddrPort][]*link{},
+		shelves: map[shelf][]*link{},
 	}
 }
 
-// take returns a connection to an address that seems alive, or nil.
-func (p *pool) take(to netip.AddrPort, at time.Time) *link {
+// take returns a connection of a shelf that seems alive, or nil.
+func (p *pool) take(from shelf, at time.Time) *link {
 	for {
-		l := p.pop(to)
+		l := p.pop(from)
 		if l == nil {
 			return nil
 		}
@@ -55,40 +62,40 @@ func (p *pool) take(to netip.AddrPort, at time.Time) *link {
 	}
 }
 
-func (p *pool) pop(to netip.AddrPort) *link {
+func (p *pool) pop(from shelf) *link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	shelf := p.shelves[to]
-	if len(shelf) == 0 {
+	row := p.shelves[from]
+	if len(row) == 0 {
 		return nil
 	}
-	last := len(shelf) - 1
-	l := shelf[last]
-	shelf[last] = nil
-	p.shelves[to] = shelf[:last] // an empty shelf keeps its room until the next sweep
+	last := len(row) - 1
+	l := row[last]
+	row[last] = nil
+	p.shelves[from] = row[:last] // an empty shelf keeps its room until the next sweep
 	p.count--
 	return l
 }
 
 // put keeps a connection, or closes it where it is one too many.
-func (p *pool) put(to netip.AddrPort, l *link, at time.Time) {
+func (p *pool) put(on shelf, l *link, at time.Time) {
 	l.idle.since = at
-	if !p.push(to, l) {
+	if !p.push(on, l) {
 		_ = l.Close()
 	}
 }
 
-func (p *pool) push(to netip.AddrPort, l *link) bool {
+func (p *pool) push(on shelf, l *link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	shelf := p.shelves[to]
+	row := p.shelves[on]
 	switch {
-	case p.closed, p.idle < 0, len(shelf) >= p.perTarget, p.count >= p.total:
+	case p.closed, p.idle < 0, len(row) >= p.perTarget, p.count >= p.total:
 		return false
-	case p.wanted != nil && !p.wanted(to):
+	case p.wanted != nil && !p.wanted(on.to):
 		return false
 	}
-	p.shelves[to] = append(shelf, l)
+	p.shelves[on] = append(row, l)
 	p.count++
 	p.schedule()
 	return true
@@ -111,7 +118,7 @@ func (p *pool) schedule() {
 // sweep closes what was idle for too long.
 func (p *pool) sweep() {
 	at := now()
-	p.drop(func(_ netip.AddrPort, l *link) bool { return at.Sub(l.idle.since) >= p.idle })
+	p.drop(func(_ shelf, l *link) bool { return at.Sub(l.idle.since) >= p.idle })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sweeps = false
@@ -125,7 +132,7 @@ func (p *pool) retain(wanted func(netip.AddrPort) bool) {
 	p.mu.Lock()
 	p.wanted = wanted
 	p.mu.Unlock()
-	p.drop(func(to netip.AddrPort, _ *link) bool { return !wanted(to) })
+	p.drop(func(on shelf, _ *link) bool { return !wanted(on.to) })
 }
 
 func (p *pool) close() {
@@ -135,24 +142,24 @@ func (p *pool) close() {
 		p.sweeper.Stop()
 	}
 	p.mu.Unlock()
-	p.drop(func(netip.AddrPort, *link) bool { return true })
+	p.drop(func(shelf, *link) bool { return true })
 }
 
 // drop closes the connections that bad names.
-func (p *pool) drop(bad func(netip.AddrPort, *link) bool) {
+func (p *pool) drop(bad func(shelf, *link) bool) {
 	var closing []*link
 	p.mu.Lock()
-	for to, shelf := range p.shelves {
-		kept := slices.DeleteFunc(shelf, func(l *link) bool {
-			if bad(to, l) {
+	for on, row := range p.shelves {
+		kept := slices.DeleteFunc(row, func(l *link) bool {
+			if bad(on, l) {
 				closing = append(closing, l)
 				return true
 			}
 			return false
 		})
-		p.shelves[to] = kept
+		p.shelves[on] = kept
 		if len(kept) == 0 {
-			delete(p.shelves, to)
+			delete(p.shelves, on)
 		}
 	}
 	p.count -= len(closing)

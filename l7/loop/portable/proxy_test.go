@@ -21,6 +21,7 @@ import (
 	"portico/l7/loop"
 	"portico/l7/loop/portable"
 	"portico/l7/message"
+	"portico/l7/transport"
 	"portico/spec"
 )
 
@@ -32,6 +33,7 @@ type proxy struct {
 	driver *portable.Driver
 	ln     *net.TCPListener
 	target atomic.Pointer[netip.AddrPort]
+	via    atomic.Pointer[transport.Transport]
 	tls    *tls.Config
 	from   []netip.Addr
 	ready  atomic.Bool
@@ -160,6 +162,7 @@ func (p *proxy) Begin(req *message.Request, d *exchange.Decision) {
 	if to := p.target.Load(); to != nil {
 		d.Address = *to
 	}
+	d.Via = p.via.Load()
 	if p.ProxyFrom() != nil {
 		at := len(d.Scratch)
 		d.Scratch = req.Client.AppendTo(d.Scratch)
