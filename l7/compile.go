@@ -44,6 +44,7 @@ type rule struct {
 	timeouts spec.Timeouts
 	attempts int
 	count    *routeCount
+	judged   []filterCount // by place in filters; nil for one that admits everything
 }
 
 // groupOf is one target group of a rule.
@@ -135,6 +136,7 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 			return nil, fmt.Errorf("%s: %w", from, err)
 		}
 		h.rules[i].count = count
+		h.rules[i].judged = c.s.metrics.judged(count, h.rules[i].filters.Judges())
 	}
 	c.made[l] = h
 	return h, nil

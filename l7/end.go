@@ -5,6 +5,7 @@ import (
 
 	"portico/l7/accesslog"
 	"portico/l7/exchange"
+	"portico/l7/filter"
 	"portico/l7/message"
 	"portico/spec"
 )
@@ -21,11 +22,29 @@ func (h *handler) End(req *message.Request, d *exchange.Decision, r *exchange.Re
 	if d.Target != nil {
 		d.Target.End()
 	}
+	if st.rule != nil {
+		h.leaveFilters(st, r)
+	}
 	h.observe(st, r)
 	if h.log != spec.AccessLogOff {
 		h.write(req, d, st, r)
 	}
-	*st = state{line: st.line} // what waits in a pool holds no old spec
+	st.visit.Clear()
+	*st = state{line: st.line, visit: st.visit} // what waits in a pool holds no old spec
+}
+
+// leaveFilters ends a request's visit to the filters of its rule, and counts what
+// they said of it.
+func (h *handler) leaveFilters(st *state, r *exchange.Result) {
+	st.rule.filters.End(&st.visit)
+	for i, judged := range st.rule.judged {
+		if o := st.visit.Outcome(i); o != filter.Unasked {
+			judged[o].Inc()
+		}
+	}
+	if why := st.visit.Why(); why != "" && r.Why == exchange.Handled {
+		r.Why, r.Detail = exchange.Refused, why
+	}
 }
 
 // observe updates counters and metrics.

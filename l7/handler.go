@@ -38,6 +38,7 @@ type state struct {
 	set    bool     // the answer sets the sticky cookie
 	line   []byte   // of the access log; memory only
 	match  filter.Match
+	visit  filter.Visit // of match
 }
 
 // stateOf returns the state for a new request, in the memory of an older one.
@@ -47,7 +48,7 @@ func stateOf(d *exchange.Decision) *state {
 		st = &state{}
 		d.State = st
 	}
-	*st = state{line: st.line[:0]}
+	*st = state{line: st.line[:0], visit: st.visit}
 	return st
 }
 
@@ -75,7 +76,7 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 		return
 	}
 	r := &h.rules[found.Rule.ID]
-	st.rule, st.match = r, filter.Match{Prefix: found.Path, HTTPS: st.https}
+	st.rule, st.match = r, filter.Match{Prefix: found.Path, HTTPS: st.https, ID: st.id, Visit: &st.visit}
 	d.Route, d.Rule = r.Route.Name, r.Index
 	d.Timeouts, d.Attempts = r.timeouts, r.attempts
 	if len(req.Authority) == 0 && req.Local.IsValid() {
@@ -207,9 +208,9 @@ func (h *handler) Next(req *message.Request, d *exchange.Decision, _ exchange.Wh
 }
 
 // Response filters the head of an answer and sets the sticky cookie.
-func (h *handler) Response(_ *message.Request, resp *message.Response, d *exchange.Decision) {
+func (h *handler) Response(req *message.Request, resp *message.Response, d *exchange.Decision) {
 	st := d.State.(*state)
-	resp.Fields = st.rule.filters.Response(resp.Fields)
+	st.rule.filters.Response(req, resp, st.match, d)
 	if !st.set {
 		return
 	}

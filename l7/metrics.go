@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portico/l7/exchange"
+	"portico/l7/filter"
 	"portico/l7/loop"
 	"portico/spec"
 )
@@ -34,6 +35,7 @@ type metrics struct {
 	active   *prometheus.GaugeVec
 	refused  [loop.BadHandshake + 1]prometheus.Counter
 	moved    prometheus.Counter
+	filters  *prometheus.CounterVec
 
 	mu    sync.Mutex
 	known map[series]bool // whose series there are
@@ -55,6 +57,7 @@ type listenerCount struct {
 
 // routeCount are the bound series of one route of a listener.
 type routeCount struct {
+	series
 	requests [len(codes)]prometheus.Counter
 	duration prometheus.Observer
 }
@@ -80,6 +83,8 @@ func newMetrics(to prometheus.Registerer, s *Server) *metrics {
 		moved: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "portico_l7_sticky_moved_total", Help: "Sticky sessions that had to go to another target.",
 		}),
+		filters: counter("filter_requests_total", "Requests that a filter let pass or refused, by outcome.",
+			"listener", "route", "filter", "outcome"),
 		known: map[series]bool{},
 	}
 	refused := counter("connections_refused_total", "Connections closed before any request, by reason.", "reason")
@@ -122,11 +127,33 @@ func (m *metrics) route(listener spec.ListenerName, name spec.RouteName, n int) 
 	m.mu.Lock()
 	m.known[series{listener, name}] = true
 	m.mu.Unlock()
-	c := &routeCount{duration: m.duration.WithLabelValues(string(listener), string(name))}
+	c := &routeCount{series: series{listener, name}, duration: m.duration.WithLabelValues(string(listener), string(name))}
 	for i, code := range codes {
 		c.requests[i] = m.requests.WithLabelValues(string(listener), string(name), code)
 	}
 	return c
+}
+
+// filterCount are the bound series of one filter of a route, by filter.Outcome.
+type filterCount []prometheus.Counter
+
+// judged binds the series of the filters of a rule that admit requests; "" stands
+// for one that does not.
+func (m *metrics) judged(of *routeCount, names []string) []filterCount {
+	counts := make([]filterCount, len(names))
+	for i, name := range names {
+		if name == "" {
+			continue
+		}
+		for _, o := range filter.Outcomes() {
+			var c prometheus.Counter
+			if o != filter.Unasked {
+				c = m.filters.WithLabelValues(string(of.listener), string(of.route), name, o.String())
+			}
+			counts[i] = append(counts[i], c)
+		}
+	}
+	return counts
 }
 
 // retain forgets the series of listeners and routes that a spec has no more.
@@ -151,6 +178,7 @@ func (m *metrics) retain(want *spec.Spec) {
 		labels := prometheus.Labels{"listener": string(s.listener), "route": string(s.route)}
 		m.requests.DeletePartialMatch(labels)
 		m.duration.DeletePartialMatch(labels)
+		m.filters.DeletePartialMatch(labels)
 		if !listeners[s.listener] {
 			delete(labels, "route")
 			m.ended.DeletePartialMatch(labels)

@@ -164,6 +164,7 @@ const (
 	TotalTimeout                    // the whole request took too long
 	TunnelTimeout                   // no byte either way for too long
 	Drained                         // cut off when the drain's bound passed
+	Refused                         // answered by the handler, which did not let it pass
 	whys
 )
 
@@ -209,6 +210,8 @@ func (w Why) String() string {
 		return "tunnel-timeout"
 	case Drained:
 		return "drained"
+	case Refused:
+		return "refused"
 	default:
 		return "unknown"
 	}

@@ -2,6 +2,7 @@ package filter
 
 // All lists every filter.
 var All = []Entry{
+	{"ip", "let clients in by their address", newParams[IP], newIP},
 	{"requestHeaders", "set, add and remove headers of requests", newParams[Headers], newRequestHeaders},
 	{"responseHeaders", "set, add and remove headers of responses", newParams[Headers], newResponseHeaders},
 	{"redirect", "send the client to another URL", newParams[Redirect], newRedirect},

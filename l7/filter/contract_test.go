@@ -1,6 +1,7 @@
 package filter_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 // samples are parameters that make each filter do the most it can. A new filter
 // is tested by one line here; without it the contract fails.
 var samples = map[string]any{
+	"ip":              &filter.IP{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
 	"requestHeaders":  &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
 	"responseHeaders": &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
 	"redirect":        &filter.Redirect{Scheme: "https", Host: "b.test", Port: 8443, Path: &filter.Path{Prefix: "/v2"}},
@@ -62,7 +64,7 @@ func contractOutput(t *testing.T, chain *filter.Chain) {
 				t.Errorf("status %d", d.Fixed.Status)
 			}
 		}
-		all = append(all, chain.Response(fields("Server: x", "x-tier: y"))...)
+		all = append(all, answered(chain, req, &d, "Server: x", "x-tier: y")...)
 		for _, f := range all {
 			if !http1.ValidName(f.Name) || !http1.ValidValue(f.Value) {
 				t.Errorf("path %q: field %q: %q", path, f.Name, f.Value)
@@ -80,12 +82,15 @@ func contractMemory(t *testing.T, chain *filter.Chain) {
 	t.Helper()
 	from, req, d := request(), &message.Request{}, &exchange.Decision{}
 	room, answer := make([]message.Field, 0, 16), make([]message.Field, 0, 16)
+	resp := &message.Response{}
 	n := testing.AllocsPerRun(100, func() {
 		*req = *from
 		req.Fields = append(room, from.Fields...)
 		d.Scratch, d.Fixed = d.Scratch[:0], nil
 		chain.Request(req, match, d)
-		chain.Response(append(answer, from.Fields[0]))
+		*resp = message.Response{Status: 200, Fields: append(answer, from.Fields[0])}
+		chain.Response(req, resp, match, d)
+		chain.End(match.Visit)
 	})
 	if n > 0 {
 		t.Errorf("applying allocates %v times", n)
@@ -95,6 +100,7 @@ func contractMemory(t *testing.T, chain *filter.Chain) {
 		r := request()
 		d.Scratch, d.Fixed = d.Scratch[:0], nil
 		chain.Request(r, match, d)
+		chain.End(match.Visit)
 		got := text(r.Fields) + string(r.Path)
 		if d.Fixed != nil {
 			got += text(d.Fixed.Fields)
@@ -124,14 +130,15 @@ func BenchmarkChain(b *testing.B) {
 	}
 	req, d := request(), &exchange.Decision{}
 	base, path := make([]message.Field, 3, 16), req.Path
-	out := make([]message.Field, 1, 16)
+	out, resp := make([]message.Field, 1, 16), &message.Response{}
 	copy(base, req.Fields)
 	b.ReportAllocs()
 	for b.Loop() {
 		req.Fields, req.Path = append(base[:0], request3...), path
 		d.Scratch = d.Scratch[:0]
 		c.Request(req, match, d)
-		c.Response(append(out[:0], request3[0]))
+		*resp = message.Response{Status: 200, Fields: append(out[:0], request3[0])}
+		c.Response(req, resp, match, d)
 	}
 }
 

@@ -26,6 +26,11 @@ type Match struct {
 	Prefix string
 	// HTTPS says that the client asked for https, here or of a trusted proxy.
 	HTTPS bool
+	// ID of the request, by which it is logged.
+	ID []byte
+	// Visit is what the chain remembers of the request. It is nil where a request
+	// is only explained: then nothing is counted.
+	Visit *Visit
 }
 
 // Filter is one compiled step of a rule. It is immutable and serves many
@@ -35,10 +40,22 @@ type Filter interface {
 	// setting d.Fixed, after which no further filter sees the request. Values it
 	// makes up live in d.Scratch, so that they last until the request ends.
 	Request(req *message.Request, m Match, d *exchange.Decision)
-	// Response returns the fields of an answer, edited.
-	Response(fields []message.Field) []message.Field
+	// Response edits the head of an answer: a target's, or one that a filter of
+	// the rule made. Fields of framing are not in it, and are not to be added.
+	Response(req *message.Request, resp *message.Response, m Match, d *exchange.Decision)
 	// Explain says in one line what Request or Response would change.
 	Explain(req *message.Request, m Match) string
+}
+
+// judge is implemented by filters that admit some requests and refuse others;
+// what they said is counted.
+type judge interface{ judges() }
+
+// ender is implemented by filters that hold something for as long as a request.
+type ender interface {
+	// End gives it back. It is called once for each request that the chain saw,
+	// also where this filter was not reached: then its mark is zero.
+	End(v *Visit)
 }
 
 // Entry is one kind of filter: a line of All.
@@ -64,8 +81,9 @@ func Kinds() []spec.Kind {
 type Chain struct {
 	names   []string
 	filters []Filter
-	// changesResponses is false when no filter would look at a response.
-	changesResponses bool
+	// changesResponses is false when no filter would look at a response, ends
+	// when none waits for the end of a request.
+	changesResponses, ends bool
 }
 
 // Compile makes the chain of a rule whose parameters were checked. It fails for
@@ -86,36 +104,82 @@ func Compile(choices []spec.Choice) (Chain, error) {
 		c.filters = append(c.filters, f)
 		_, quiet := f.(interface{ onlyRequests() })
 		c.changesResponses = c.changesResponses || !quiet
+		_, waits := f.(ender)
+		c.ends = c.ends || waits
 	}
 	return c, nil
+}
+
+// Judges lists the names of the filters by their place in the chain; it is empty
+// for one that admits every request.
+func (c *Chain) Judges() []string {
+	names := make([]string, len(c.names))
+	for i, f := range c.filters {
+		if _, ok := f.(judge); ok {
+			names[i] = c.names[i]
+		}
+	}
+	return names
 }
 
 // Request runs the filters over a request, up to the first that answers it. An
 // answer is then filtered as a target's would be.
 func (c *Chain) Request(req *message.Request, m Match, d *exchange.Decision) {
-	for _, f := range c.filters {
+	if m.Visit == nil {
+		m.Visit = &Visit{}
+	}
+	m.Visit.begin(len(c.filters))
+	for i, f := range c.filters {
+		m.Visit.at = i
 		if f.Request(req, m, d); d.Fixed != nil {
-			d.Fixed.Fields = c.Response(d.Fixed.Fields)
+			c.fixed(req, m, d)
 			return
 		}
 	}
 }
 
-// Response runs the filters over the fields of an answer.
-func (c *Chain) Response(fields []message.Field) []message.Field {
+// fixed runs the filters over the answer of one of them.
+func (c *Chain) fixed(req *message.Request, m Match, d *exchange.Decision) {
 	if !c.changesResponses {
-		return fields
+		return
 	}
-	for _, f := range c.filters {
-		fields = f.Response(fields)
+	f, resp := d.Fixed, &m.Visit.resp
+	*resp = message.Response{
+		Status: f.Status, Fields: f.Fields, Framing: message.Length, Length: int64(len(f.Body)), Minor: 1,
 	}
-	return fields
+	c.Response(req, resp, m, d)
+	f.Status, f.Fields = resp.Status, resp.Fields
+}
+
+// Response runs the filters over the head of an answer to a request that Request saw.
+func (c *Chain) Response(req *message.Request, resp *message.Response, m Match, d *exchange.Decision) {
+	if !c.changesResponses {
+		return
+	}
+	for i, f := range c.filters {
+		m.Visit.at = i
+		f.Response(req, resp, m, d)
+	}
+}
+
+// End gives back what the filters held for a request that is over.
+func (c *Chain) End(v *Visit) {
+	if !c.ends || len(v.marks) == 0 {
+		return
+	}
+	for i, f := range c.filters {
+		if e, ok := f.(ender); ok {
+			v.at = i
+			e.End(v)
+		}
+	}
 }
 
 // Explain runs the filters over a request as Request does, and says one line for
-// each: its name and what it changes.
+// each: its name and what it changes. Nothing is counted.
 func (c *Chain) Explain(req *message.Request, m Match, d *exchange.Decision) []string {
 	var lines []string
+	m.Visit = nil
 	for i, f := range c.filters {
 		lines = append(lines, c.names[i]+": "+f.Explain(req, m))
 		if f.Request(req, m, d); d.Fixed != nil {
@@ -128,8 +192,9 @@ func (c *Chain) Explain(req *message.Request, m Match, d *exchange.Decision) []s
 // requestOnly is embedded by filters that leave responses alone.
 type requestOnly struct{}
 
-func (requestOnly) Response(fields []message.Field) []message.Field { return fields }
-func (requestOnly) onlyRequests()                                   {}
+func (requestOnly) onlyRequests() {}
+
+func (requestOnly) Response(*message.Request, *message.Response, Match, *exchange.Decision) {}
 
 // keep appends to the memory of an exchange and returns what was appended.
 func keep(d *exchange.Decision, from int) []byte {

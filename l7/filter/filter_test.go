@@ -49,7 +49,17 @@ func compile(t *testing.T, choices ...spec.Choice) *filter.Chain {
 
 func one(name string, params any) spec.Choice { return spec.Choice{Name: name, Params: params} }
 
-var match = filter.Match{Prefix: "/api"}
+var match = filter.Match{Prefix: "/api", ID: []byte("id1"), Visit: new(filter.Visit)}
+
+// answered are the fields of a target's answer with these lines, as a chain makes them.
+func answered(c *filter.Chain, req *message.Request, d *exchange.Decision, lines ...string) []message.Field {
+	resp := &message.Response{Status: 200, Fields: fields(lines...), Length: -1}
+	if d.Fixed == nil {
+		c.Request(req, match, d)
+	}
+	c.Response(req, resp, match, d)
+	return resp.Fields
+}
 
 // Removing comes first, then setting, then adding; names ignore case.
 func TestHeaders(t *testing.T) {
@@ -65,10 +75,10 @@ func TestHeaders(t *testing.T) {
 	if got := text(req.Fields); got != want || d.Fixed != nil {
 		t.Errorf("requestHeaders: %s, want %s", got, want)
 	}
-	if got := text(compile(t, one("requestHeaders", h)).Response(fields("X-Gone: 1"))); got != "X-Gone: 1" {
+	if got := text(answered(compile(t, one("requestHeaders", h)), req, &d, "X-Gone: 1")); got != "X-Gone: 1" {
 		t.Errorf("requestHeaders changed a response: %s", got)
 	}
-	if got := text(compile(t, one("responseHeaders", h)).Response(fields("X-Gone: 1", "x-tier: a"))); got != "X-New: n | X-Tier: c | accept: text/html" {
+	if got := text(answered(compile(t, one("responseHeaders", h)), req, &d, "X-Gone: 1", "x-tier: a")); got != "X-New: n | X-Tier: c | accept: text/html" {
 		t.Errorf("responseHeaders: %s", got)
 	}
 }

@@ -167,5 +167,8 @@ type responseHeaders struct{ *edits }
 func newResponseHeaders(params any) Filter { return responseHeaders{newEdits(params.(*Headers))} }
 
 func (f responseHeaders) Request(*message.Request, Match, *exchange.Decision) {}
-func (f responseHeaders) Response(fields []message.Field) []message.Field     { return f.apply(fields) }
 func (f responseHeaders) Explain(*message.Request, Match) string              { return f.text() }
+
+func (f responseHeaders) Response(_ *message.Request, resp *message.Response, _ Match, _ *exchange.Decision) {
+	resp.Fields = f.apply(resp.Fields)
+}

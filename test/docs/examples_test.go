@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,14 +50,17 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-var address4 = regexp.MustCompile(`\b\d+\.\d+\.\d+\.\d+\b`)
+var address4 = regexp.MustCompile(`\b\d+\.\d+\.\d+\.\d+\b(/\d+)?`)
 
 // relocate moves every address of a spec to one of a random loopback /24, alike
-// addresses to the same one.
+// addresses to the same one. Networks stay.
 func relocate(text string) string {
 	below := fmt.Sprintf("127.%d.%d.", 16+rand.IntN(230), rand.IntN(256))
 	moved := map[string]string{}
 	return address4.ReplaceAllStringFunc(text, func(a string) string {
+		if strings.Contains(a, "/") {
+			return a
+		}
 		if _, known := moved[a]; !known {
 			moved[a] = fmt.Sprint(below, 1+len(moved))
 		}
