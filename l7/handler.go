@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/zeebo/xxh3"
 
@@ -82,9 +83,23 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	if len(req.Authority) == 0 && req.Local.IsValid() {
 		ask(req, d)
 	}
-	if r.filters.Request(req, st.match, d); d.Fixed != nil {
+	if r.filters.Request(req, st.match, d); d.Fixed != nil || d.Pending {
 		return
 	}
+	h.filtered(req, d, st)
+}
+
+// Resume goes on with the filter that had the request wait.
+func (h *handler) Resume(req *message.Request, d *exchange.Decision, now time.Time) {
+	st := d.State.(*state)
+	if st.rule.filters.Resume(req, st.match, d, now); d.Fixed != nil || d.Pending {
+		return
+	}
+	h.filtered(req, d, st)
+}
+
+// filtered goes on with a request that its rule's filters let through.
+func (h *handler) filtered(req *message.Request, d *exchange.Decision, st *state) {
 	st.key = clientKey(req)
 	h.choose(req, d, st)
 }

@@ -78,7 +78,7 @@ func (m *Machine) notConnected(status int, why Why, err error, now time.Time) {
 	}
 	d.Attempts--
 	m.mem.res.Retries++
-	m.dial(false, now)
+	m.decided(now)
 }
 
 // unlink lets go of the target: closes its connection or gives up its dial.

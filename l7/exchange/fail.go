@@ -21,6 +21,7 @@ func (m *Machine) fail(status int, why Why, err error, now time.Time) {
 	}
 	mem := m.mem
 	m.unlink()
+	m.waited(now)
 	m.note(why, err)
 	mem.d.Fixed = nil
 	m.h.Fail(&mem.req, &mem.d, status, why)
@@ -95,6 +96,7 @@ func (m *Machine) discardBody(now time.Time) {
 // connection is reset, so that half an answer is not taken for a whole one.
 func (m *Machine) abort(why Why, err error, now time.Time) {
 	m.unlink()
+	m.waited(now)
 	m.mem.out[ClientSide].drop()
 	m.end(why, err, now)
 	m.shutDown(true)

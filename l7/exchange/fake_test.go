@@ -18,6 +18,7 @@ type handler struct {
 	memories int // lent out
 	begun    int
 	limit    int64
+	ready    bool // what requests wait for has come
 	attempts int
 	free     []*exchange.Memory
 }
@@ -52,6 +53,11 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	case "/limit":
 		d.BodyLimit = 5
 		h.set(d, 1)
+	case "/wait", "/until", "/stuck", "/then-fixed", "/then-none":
+		h.pend(string(req.Path), d)
+	case "/wait-total":
+		d.Timeouts.Total = spec.Duration(5 * time.Second)
+		h.pend(string(req.Path), d)
 	case "/total":
 		d.Timeouts.Total = spec.Duration(5 * time.Second)
 		h.set(d, 1)
@@ -60,11 +66,42 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	}
 }
 
+// Resume waits on unless what is waited for has come.
+func (h *handler) Resume(req *message.Request, d *exchange.Decision, now time.Time) {
+	path := string(req.Path)
+	switch {
+	case path == "/until" && !now.Before(d.Now.Add(untilTime)):
+		d.Fixed = &exchange.Fixed{Status: 503, Why: exchange.WaitTimeout}
+	case !h.ready:
+		h.pend(path, d)
+	case path == "/then-fixed":
+		d.Fixed = &exchange.Fixed{Status: 200, Body: []byte("fixed")}
+	case path == "/then-none":
+	default:
+		h.set(d, byte(1+len(d.Tried)))
+	}
+}
+
+// untilTime is how long a request for /until waits.
+const untilTime = 5 * time.Second
+
+func (h *handler) pend(path string, d *exchange.Decision) {
+	d.Pending = true
+	if path == "/until" || path == "/stuck" {
+		d.Until = d.Now.Add(untilTime)
+	}
+}
+
 func (h *handler) set(d *exchange.Decision, n byte) {
 	d.Address = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 80)
 }
 
-func (h *handler) Next(_ *message.Request, d *exchange.Decision, _ exchange.Why) bool {
+func (h *handler) Next(req *message.Request, d *exchange.Decision, _ exchange.Why) bool {
+	if string(req.Path) == "/queue" {
+		d.Tried = append(d.Tried, nil)
+		d.Pending = true
+		return true
+	}
 	h.set(d, d.Address.Addr().As4()[3]+1)
 	return d.Address.Addr().As4()[3] < 4
 }

@@ -55,6 +55,9 @@ var say = [2][]string{
 		"GET / HTTP/1.0\r\nHost: x\r\n\r\n", "POST /limit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"POST /fixed HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "GET /total HTTP/1.1\r\nHost: x\r\n\r\n",
 		"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n",
+		"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
+		"GET /until HTTP/1.1\r\nHost: x\r\n\r\n", "GET /queue HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POST /then-fixed HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n",
 	},
 	{
 		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "hello", "x",
@@ -99,7 +102,10 @@ func (c *chaos) event(op, arg byte) {
 	case 11:
 		if arg > 250 {
 			c.m.Abort(c.now)
+			break
 		}
+		c.h.ready = arg&1 != 0
+		c.m.Resume(c.now)
 	}
 	c.lazy = op >= 128
 	c.act()
@@ -231,6 +237,8 @@ func FuzzMachine(f *testing.F) {
 	f.Add([]byte{0, 18, 8, 3, 9, 3, 0, 19, 9, 2, 0, 6, 9, 3, 4, 0, 4, 1})
 	f.Add([]byte{0, 16, 8, 3, 9, 3, 6, 20, 9, 2, 0, 1, 7, 9})
 	f.Add([]byte{0, 10, 8, 2, 0, 12, 9, 3, 0, 27, 4, 1, 9, 2, 11, 255})
+	f.Add([]byte{0, 34, 11, 0, 0, 6, 11, 1, 8, 2, 9, 3, 0, 1, 0, 3, 9, 2})
+	f.Add([]byte{0, 38, 8, 0, 11, 1, 8, 2, 9, 3, 0, 1, 0, 3, 9, 2, 11, 1})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		c := newChaos(t)
 		c.act()
@@ -250,7 +258,7 @@ func TestChaos(t *testing.T) {
 		for range r.IntN(120) {
 			op := byte(r.IntN(12))
 			if op < 4 || r.IntN(3) > 0 {
-				op = []byte{0, 1, 8, 9, 9}[r.IntN(5)] // mostly go on
+				op = []byte{0, 1, 8, 9, 9, 11}[r.IntN(6)] // mostly go on
 			}
 			c.event(op+byte(r.IntN(2)*132), byte(r.IntN(256)))
 			if c.m.Done() {

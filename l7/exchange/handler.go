@@ -19,8 +19,9 @@ import (
 // call, except that what Begin puts in the request, and what Response puts in
 // the response, must stay valid until End; Decision.Scratch is meant for that.
 //
-// The calls of one request: Begin; any number of Next; then Response if a target
-// answered, or Fail if none did; and always one End. A request that could not
+// The calls of one request: Begin; any number of Next, and of Resume after each
+// call that left d.Pending set; then Response if a target answered, or Fail if none
+// did; and always one End, also while the request is pending. A request that could not
 // be read (bad, too large, too slow) has no Begin, only Fail and End, and
 // Decision.Begun is false.
 type Handler interface {
@@ -28,10 +29,16 @@ type Handler interface {
 	Bounds() *Bounds
 	// Begin routes the request, filters it (it may edit and add fields, the
 	// target and the authority), and sets either d.Fixed, or d.Target with
-	// d.Address. With neither the client gets 503.
+	// d.Address, or d.Pending. With none of them the client gets 503.
 	Begin(req *message.Request, d *Decision)
-	// Next sets another d.Target and d.Address after the last one did not take
-	// the request, and reports whether there is one. The machine asks at most
+	// Resume goes on where Begin, Next or Resume left off with d.Pending, which
+	// the machine cleared, and sets what Begin would, d.Pending again included.
+	// It is called after d.Wake was, when d.Until has passed, and sometimes for no
+	// reason at all (a late wake of an older request): the handler looks whether
+	// what it waits for has come.
+	Resume(req *message.Request, d *Decision, now time.Time)
+	// Next sets another d.Target and d.Address, or d.Pending, after the last one did
+	// not take the request, and reports whether there is one. The machine asks at most
 	// d.Attempts times, never after anything of a request was sent that must
 	// not be sent twice.
 	Next(req *message.Request, d *Decision, why Why) bool
@@ -79,6 +86,7 @@ type Decision struct {
 	Draw   uint64    // uniformly random
 	Serial int       // of the request on its connection, from 0
 	Begun  bool      // Begin was called
+	Wake   func()    // see Options.Wake; it may be kept, and called after the request's End
 
 	// Set by the handler.
 	Route   spec.RouteName
@@ -92,6 +100,17 @@ type Decision struct {
 	Timeouts  spec.Timeouts // resolved: zero and negative mean no bound
 	Attempts  int           // how often Next may be asked
 	BodyLimit int64         // of the request's body in bytes; 0 means none
+
+	// Pending says that the request has to wait for something that happens
+	// elsewhere, such as a place in a queue or the answer of another server, and
+	// that whoever does it calls Wake. The machine meanwhile holds the client's
+	// body back. Until is when it calls Resume at the latest; zero means that it
+	// answers 503 after a minute.
+	Pending bool
+	Until   time.Time
+	// Awaits is the handler's own: what the request waits for. Whoever works on
+	// that must not touch the Decision, which the request's End takes away.
+	Awaits any
 
 	// Tried is the handler's list of targets that did not take the request; it
 	// has room for TargetsMax without allocation.
@@ -122,6 +141,8 @@ type Fixed struct {
 	Body   []byte
 	// Close ends the connection after the answer.
 	Close bool
+	// Why is the reason in Result; OK means Handled.
+	Why Why
 }
 
 // Result says how a request ended.
@@ -132,6 +153,7 @@ type Result struct {
 
 	Start     time.Time     // when the first byte of the head came
 	Wait      time.Duration // from Start until the head was whole
+	Held      time.Duration // spent pending
 	Connect   time.Duration // spent on connecting to targets; 0 when pooled
 	FirstByte time.Duration // from Start until the target's final head was whole; 0 if never
 	Total     time.Duration // from Start until the end
@@ -163,6 +185,7 @@ const (
 	NoTarget                        // the handler named no target
 	TotalTimeout                    // the whole request took too long
 	TunnelTimeout                   // no byte either way for too long
+	WaitTimeout                     // what the request had to wait for took too long
 	Drained                         // cut off when the drain's bound passed
 	Refused                         // answered by the handler, which did not let it pass
 	whys
@@ -208,6 +231,8 @@ func (w Why) String() string {
 		return "total-timeout"
 	case TunnelTimeout:
 		return "tunnel-timeout"
+	case WaitTimeout:
+		return "wait-timeout"
 	case Drained:
 		return "drained"
 	case Refused:

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"portico/l7/http1"
-	"portico/l7/message"
 )
 
 // headStep is how much is copied at once while a head is looked for, so that a
@@ -51,7 +50,7 @@ func (m *Machine) open(now time.Time) {
 	c := m.o.Client
 	req := &m.mem.req
 	req.TLS, req.Peer, req.Client, req.Local = c.TLS, c.Peer, c.Peer, c.Local
-	m.mem.d.Client, m.mem.d.Serial = c, m.serial
+	m.mem.d.Client, m.mem.d.Serial, m.mem.d.Wake = c, m.serial, m.o.Wake
 	m.up, m.down = upHead, downNone
 	m.reused, m.fresh, m.consumed, m.sentTarget = false, false, false, false
 	m.answered, m.said100, m.interims, m.ended = false, false, 0, false
@@ -87,15 +86,5 @@ func (m *Machine) request(now time.Time) {
 		m.up = upDone
 	}
 	m.h.Begin(req, d)
-	m.totalAt = after(now, d.Timeouts.Total.D())
-	switch {
-	case d.Fixed != nil:
-		m.answerFixed(d.Fixed, Handled, now)
-	case !d.Address.IsValid():
-		m.fail(503, NoTarget, nil, now)
-	case d.BodyLimit > 0 && req.Framing == message.Length && req.Length > d.BodyLimit:
-		m.fail(413, ClientTooLarge, nil, now)
-	default:
-		m.dial(false, now)
-	}
+	m.decided(now)
 }

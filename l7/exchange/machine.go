@@ -46,6 +46,12 @@ type Options struct {
 	// Handler returns the handler for a new request, and the bounds until then.
 	Handler  func() Handler
 	Memories Memories
+	// Wake has the driver give the machine the event Resume, soon. It is safe to
+	// call from any goroutine, as often as one likes, also during an event of this
+	// machine, and also when the request, or the connection, is long over: a driver
+	// that uses its memory for another connection may wake that one instead. Nil
+	// means that the driver wakes nobody; requests then wait until Decision.Until.
+	Wake func()
 	// Seed makes the draws of this connection unlike those of others.
 	Seed uint64
 }
@@ -85,9 +91,11 @@ type Machine struct {
 	chunkUp     bool // the body goes to the target in chunks
 	chunkDown   bool // the body goes to the client in chunks
 	poolable    bool // the target would take another request
+	waits       bool // the handler is to be woken
 
 	bounds  Bounds
 	dialAt  time.Time // when the dial going on began
+	waitAt  time.Time // when the wait going on began; zero without one
 	upAt    time.Time // deadlines; zero means none
 	downAt  time.Time
 	totalAt time.Time

@@ -23,6 +23,7 @@ import (
 //	client stuck    the client takes nothing more, until: client takes
 //	target stuck    the same for the target; target deaf: a send to it fails
 //	wait 2s         time passes
+//	wake            the driver says Resume; ready: what is waited for has come
 //	drain           a drain is asked for; leave: to end with the next answer;
 //	                abort: the driver closes
 //
@@ -155,6 +156,10 @@ func (p *player) step(line string) error {
 		p.happen(exchange.TargetSide, text)
 	case "wait":
 		return p.wait(text)
+	case "ready":
+		p.h.ready = true
+	case "wake":
+		p.m.Resume(p.now)
 	case "leave":
 		p.m.Leave()
 	case "drain":

@@ -57,6 +57,10 @@ func (m *Machine) upPassed(now time.Time) {
 		m.notConnected(504, TargetConnectTimeout, errConnectSlow, now)
 		return
 	}
+	if m.waits {
+		m.waitPassed(now)
+		return
+	}
 	switch m.up {
 	case upIdle, upLinger:
 		m.shutDown(false)

@@ -13,6 +13,7 @@ package filter
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"portico/l7/exchange"
 	"portico/l7/message"
@@ -56,6 +57,15 @@ type ender interface {
 	// End gives it back. It is called once for each request that the chain saw,
 	// also where this filter was not reached: then its mark is zero.
 	End(v *Visit)
+}
+
+// Waiter is a Filter whose Request may set d.Pending instead, because it needs what
+// somebody else works on. The filters after it see the request when that is done.
+type Waiter interface {
+	Filter
+	// Resume does the rest of what Request would have done, d.Pending again
+	// included. See exchange.Handler's Resume for when it is called.
+	Resume(req *message.Request, m Match, d *exchange.Decision, now time.Time)
 }
 
 // Entry is one kind of filter: a line of All.
@@ -122,20 +132,40 @@ func (c *Chain) Judges() []string {
 	return names
 }
 
-// Request runs the filters over a request, up to the first that answers it. An
-// answer is then filtered as a target's would be.
+// Request runs the filters over a request, up to the first that answers it or has
+// it wait. An answer is then filtered as a target's would be.
 func (c *Chain) Request(req *message.Request, m Match, d *exchange.Decision) {
 	if m.Visit == nil {
 		m.Visit = &Visit{}
 	}
 	m.Visit.begin(len(c.filters))
-	for i, f := range c.filters {
+	c.from(0, req, m, d)
+}
+
+// Resume goes on with the filter that had the request wait, with the same Match.
+func (c *Chain) Resume(req *message.Request, m Match, d *exchange.Decision, now time.Time) {
+	i := m.Visit.at
+	c.filters[i].(Waiter).Resume(req, m, d, now)
+	if !c.stops(req, m, d) {
+		c.from(i+1, req, m, d)
+	}
+}
+
+func (c *Chain) from(i int, req *message.Request, m Match, d *exchange.Decision) {
+	for ; i < len(c.filters); i++ {
 		m.Visit.at = i
-		if f.Request(req, m, d); d.Fixed != nil {
-			c.fixed(req, m, d)
+		if c.filters[i].Request(req, m, d); c.stops(req, m, d) {
 			return
 		}
 	}
+}
+
+// stops reports whether a filter ended the request's way through the chain.
+func (c *Chain) stops(req *message.Request, m Match, d *exchange.Decision) bool {
+	if d.Fixed != nil {
+		c.fixed(req, m, d)
+	}
+	return d.Fixed != nil || d.Pending
 }
 
 // fixed runs the filters over the answer of one of them.

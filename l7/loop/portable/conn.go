@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"portico/l7/exchange"
@@ -32,9 +33,10 @@ type conn struct {
 	timer   *time.Timer
 	timerAt time.Time // when timer fires; zero when it does not
 	workers int
-	started bool // the machine runs
-	killed  bool // before it did
-	drained bool // a drain was asked for before it did
+	woken   atomic.Bool // a wake is on its way
+	started bool        // the machine runs
+	killed  bool        // before it did
+	drained bool        // a drain was asked for before it did
 }
 
 func newConn(d *Driver, svc loop.Service, nc *net.TCPConn) *conn {
@@ -53,7 +55,7 @@ func (c *conn) serve() {
 	}
 	c.started, c.workers = true, 1
 	c.m.Start(exchange.Options{
-		Client: &c.info, Handler: c.l.Handler, Memories: &c.d.memories, Seed: seed(),
+		Client: &c.info, Handler: c.l.Handler, Memories: &c.d.memories, Wake: c.wake, Seed: seed(),
 	}, c.now())
 	if c.d.isLeaving() {
 		c.m.Leave()
@@ -94,6 +96,7 @@ func (c *conn) work() {
 		c.feed(held)
 	}
 	c.workers--
+	c.arm() // a request that waits has nobody who reads
 	last := c.workers == 0 && c.m.Done()
 	c.mu.Unlock()
 	if last {
@@ -220,6 +223,28 @@ func (c *conn) tick() {
 	c.workers++
 	c.m.Tick(c.now())
 	c.arm()
+	c.mu.Unlock()
+	c.work()
+}
+
+// wake has the machine look whether what its request waits for has come. It may be
+// called with the lock held, by a handler that is asked something.
+func (c *conn) wake() {
+	if c.woken.CompareAndSwap(false, true) {
+		go c.resume()
+	}
+}
+
+// resume is the goroutine of a wake.
+func (c *conn) resume() {
+	c.lock()
+	c.woken.Store(false)
+	if c.m.Done() {
+		c.mu.Unlock()
+		return
+	}
+	c.workers++
+	c.m.Resume(c.now())
 	c.mu.Unlock()
 	c.work()
 }

@@ -41,6 +41,8 @@ type proxy struct {
 	open   atomic.Int64
 
 	quiet    bool // ended is not kept
+	begin    func(*exchange.Decision)
+	resume   func(*exchange.Decision, time.Time)
 	timeouts spec.Timeouts
 	bounds   exchange.Bounds
 
@@ -163,11 +165,23 @@ func (p *proxy) Begin(req *message.Request, d *exchange.Decision) {
 		d.Address = *to
 	}
 	d.Via = p.via.Load()
+	if p.begin != nil {
+		p.begin(d)
+	}
 	if p.ProxyFrom() != nil {
 		at := len(d.Scratch)
 		d.Scratch = req.Client.AppendTo(d.Scratch)
 		req.Fields = append(req.Fields, message.Field{Name: []byte("X-Client"), Value: d.Scratch[at:]})
 	}
+}
+
+// Resume finds that the wait is over.
+func (p *proxy) Resume(_ *message.Request, d *exchange.Decision, now time.Time) {
+	if p.resume != nil {
+		p.resume(d, now)
+		return
+	}
+	d.Address = *p.target.Load()
 }
 
 func (p *proxy) Next(*message.Request, *exchange.Decision, exchange.Why) bool { return true }
