@@ -32,8 +32,8 @@ test: ## go vet and every test, with the race detector when there is a C compile
 	@$(if $(RACE),,echo "make test: no working C compiler, so without the race detector (Debian: apt-get install gcc libc6-dev)")
 	$(GO) test $(RACE) -timeout 9m ./...
 
-conformance: ## public conformance suites (test/conformance)
-	@$(if $(call tests_in,test/conformance),$(GO) test -count=1 -timeout 15m ./test/conformance/...,echo "make conformance: no suites in test/conformance yet")
+conformance: build ## public conformance suites (test/conformance); SCORES=write writes docs/reference/conformance.md
+	PORTICO_BINARY=$(CURDIR)/bin/portico PORTICO_CONFORMANCE=1 PORTICO_SCORES=$(SCORES) $(GO) test -count=1 -timeout 15m ./test/conformance/...
 
 lab: ## network namespaces with real routers, as root (test/lab)
 	@$(if $(call tests_in,test/lab),$(GO) test -count=1 -timeout 15m ./test/lab/...,echo "make lab: no drills in test/lab yet")
