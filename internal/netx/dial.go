@@ -17,22 +17,34 @@ type Dialer struct {
 	// chosen when the destination is known, so that the ports of the source are
 	// used once for each destination and not once for all.
 	Source netip.Addr
+	// Options are those of the sockets.
+	Options Options
 }
 
-// Dial connects to an address, with TCP_NODELAY and keepalive on. The context
+// Dial connects to an address, with TCP_NODELAY on. The context
 // bounds the connecting only; the caller closes the connection. The error says
 // "dial 10.0.0.7:8080: connection refused".
 func (d Dialer) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	to = unmap(to)
-	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive}}
 	from := d.from(to.Addr())
+	dialer := net.Dialer{KeepAliveConfig: d.Options.keepAliveConfig()}
+	if !dialer.KeepAliveConfig.Enable {
+		dialer.KeepAlive = -1
+	}
+	dialer.Control = func(_, _ string, c syscall.RawConn) error {
+		return controlRaw(c, func(fd int) error {
+			if from.IsValid() {
+				bindWithoutPort(fd)
+			}
+			return tuneDialer(fd, &d.Options)
+		})
+	}
 	// A refusal may come before package net looks at the context.
 	err := ctx.Err()
 	var conn net.Conn
 	switch {
 	case err != nil:
 	case from.IsValid():
-		dialer.Control = bindWithoutPort
 		conn, err = dialer.DialTCP(ctx, network(to.Addr()), from, to)
 	default:
 		// DialTCP would bind to the unspecified address, and with it choose a port

@@ -13,12 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
-	"time"
 )
-
-// keepAlive notices a peer that vanished without a word: probes start after
-// this long without a packet and are this far apart.
-const keepAlive = 15 * time.Second
 
 // Reset closes the connection so that the peer sees a reset and not an end: what
 // was not sent yet is thrown away. A TLS connection is reset beneath.

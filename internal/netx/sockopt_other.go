@@ -4,9 +4,30 @@ package netx
 
 import "syscall"
 
+const (
+	acceptInheritsKeepAlive = false
+	canShare                = false
+)
+
 // bindWithoutPort has no counterpart here: the port is chosen at bind.
-func bindWithoutPort(_, _ string, _ syscall.RawConn) error { return nil }
+func bindWithoutPort(int) {}
 
-func keepAliveOnAccept(_, _ string, _ syscall.RawConn) error { return nil }
+func share(int) error { return nil }
 
-const acceptInheritsKeepAlive = false
+func tuneListener(int, *Options) error { return nil }
+
+func tuneDialer(int, *Options) error { return nil }
+
+func retune(int, *Options) error { return nil }
+
+func backlog(int, *Options) error { return nil }
+
+func control(syscall.Conn, func(fd int) error) error { return nil }
+
+func controlRaw(syscall.RawConn, func(fd int) error) error { return nil }
+
+// CheckCongestion knows nothing against any algorithm here, where none is chosen.
+func CheckCongestion(string) error { return nil }
+
+// FastOpenAccepted knows nothing against it here.
+func FastOpenAccepted() bool { return true }
