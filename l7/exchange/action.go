@@ -3,10 +3,12 @@ package exchange
 import (
 	"net/netip"
 
+	"portico/l7/message"
 	"portico/l7/transport"
 )
 
-// Side is one of the two connections of an exchange.
+// Side is one of the two peers of an exchange: a connection of HTTP/1, or a
+// stream of a protocol that carries several requests on one connection.
 type Side uint8
 
 // The sides.
@@ -36,16 +38,17 @@ const (
 	Dial Kind = iota
 	// Send writes Segs, in order and wholly, to Side. It is answered by one Sent
 	// or SendFailed, also when the side was closed meanwhile. Until then the
-	// segments, and the input they are slices of, must not change.
+	// segments, and the input they are slices of, must not change. To a stream a
+	// head comes before them and an end after them, where they are set.
 	Send
-	// Shut ends the sending direction of Side (FIN, close_notify).
+	// Shut ends the sending direction of Side (FIN, close_notify, END_STREAM).
 	Shut
 	// Pool keeps the target's connection for another request to its address by the
-	// same Transport.
-	// It is not the machine's any more.
+	// same Transport. It is not the machine's any more. A stream is over with it.
 	Pool
 	// Close closes Side; Reset says that the peer must not take what it got for
-	// the whole (RST). On the target's side it also gives up a dial.
+	// the whole (RST). On the target's side it also gives up a dial. What a
+	// stream did not end by then, in either direction, is canceled.
 	Close
 )
 
@@ -75,6 +78,18 @@ type Action struct {
 	Fresh bool                 // of Dial
 	Reset bool                 // of Close
 	Segs  [][]byte             // of Send
+
+	// Of Dial: the protocol that the request asks to switch to, or nil. A stream
+	// that is connected must be able to carry it.
+	Upgrade []byte
+	// Of Send to a stream: a head that goes before Segs, or nil. It is valid until
+	// the machine is told anything, so the driver encodes it at once. An interim
+	// response has a status below 200; 101 says that a tunnel follows.
+	Request  *message.Request
+	Response *message.Response
+	// Of Send to a stream: nothing follows Segs but Trailers, if there are any.
+	End      bool
+	Trailers []message.Field
 }
 
 // wants are the actions that are due, apart from Send, which the outs know.
@@ -94,9 +109,11 @@ func (m *Machine) Next(a *Action) bool {
 		w.close[TargetSide] = false
 		*a = Action{Kind: Close, Side: TargetSide}
 	case m.sendable(ClientSide):
-		*a = Action{Kind: Send, Side: ClientSide, Segs: m.mem.out[ClientSide].take()}
+		m.mem.out[ClientSide].take(a)
+		a.Side = ClientSide
 	case m.sendable(TargetSide):
-		*a = Action{Kind: Send, Side: TargetSide, Segs: m.mem.out[TargetSide].take()}
+		m.mem.out[TargetSide].take(a)
+		a.Side = TargetSide
 	case w.shut[TargetSide] && !m.pending(TargetSide):
 		w.shut[TargetSide] = false
 		*a = Action{Kind: Shut, Side: TargetSide}
@@ -108,7 +125,10 @@ func (m *Machine) Next(a *Action) bool {
 		*a = Action{Kind: Pool, Side: TargetSide}
 	case w.dial && !m.dialing && !m.pending(TargetSide):
 		w.dial, m.dialing = false, true
-		*a = Action{Kind: Dial, Side: TargetSide, To: m.mem.d.Address, Via: m.mem.d.Via, Fresh: w.fresh}
+		*a = Action{
+			Kind: Dial, Side: TargetSide,
+			To: m.mem.d.Address, Via: m.mem.d.Via, Fresh: w.fresh, Upgrade: m.mem.req.Upgrade,
+		}
 		w.fresh = false
 	case w.close[ClientSide]:
 		*a = Action{Kind: Close, Side: ClientSide, Reset: w.reset}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"portico/l7/exchange"
+	"portico/l7/message"
 )
 
 const (
@@ -75,5 +76,76 @@ func BenchmarkExchange(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		exchangeOnce(b, m, request, response)
+	}
+}
+
+// streamOnce is one request that is a stream, and so is its target's side.
+func streamOnce(tb testing.TB, m *exchange.Machine, o exchange.Options, body []byte) {
+	tb.Helper()
+	m.StartStream(o, epoch)
+	req, octets := m.RequestRoom()
+	*octets = append(*octets, "GET/"...)
+	req.Method, req.Path, req.Target = (*octets)[:3], (*octets)[3:], (*octets)[3:]
+	req.Fields = append(req.Fields, message.Field{Name: nameAgent, Value: valueAgent})
+	m.Whole(exchange.ClientSide, true, epoch)
+	pump(tb, m)
+	resp, _ := m.ResponseRoom()
+	resp.Status, resp.Framing, resp.Length = 200, message.Length, int64(len(body))
+	m.Whole(exchange.TargetSide, false, epoch)
+	for len(body) > 0 {
+		body = body[m.Bytes(exchange.TargetSide, body, epoch):]
+	}
+	m.Last(exchange.TargetSide, epoch)
+	pump(tb, m)
+	if !m.Done() {
+		tb.Fatal("the request is not over")
+	}
+}
+
+var (
+	nameAgent  = []byte("user-agent")
+	valueAgent = []byte("h2load nghttp2/1.52.0")
+)
+
+// pump does what the machine asks for.
+func pump(tb testing.TB, m *exchange.Machine) {
+	tb.Helper()
+	var a exchange.Action
+	for m.Next(&a) {
+		switch a.Kind {
+		case exchange.Dial:
+			m.ConnectedStream(true, epoch)
+		case exchange.Send:
+			m.Sent(a.Side, epoch)
+		case exchange.Shut:
+			tb.Fatalf("action %s", a.Kind)
+		case exchange.Pool, exchange.Close:
+		}
+	}
+}
+
+func benchOptions() exchange.Options {
+	h := newHandler()
+	return exchange.Options{
+		Client:   &exchange.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000")},
+		Handler:  func() exchange.Handler { return h },
+		Memories: h,
+	}
+}
+
+// TestStreamNoAllocation proves that a stream on the common path allocates nothing.
+func TestStreamNoAllocation(t *testing.T) {
+	m, o, body := &exchange.Machine{}, benchOptions(), make([]byte, 1024)
+	if n := testing.AllocsPerRun(1000, func() { streamOnce(t, m, o, body) }); n != 0 {
+		t.Errorf("a request allocates %v times, want 0", n)
+	}
+}
+
+// BenchmarkStream is the machine's cost of one request of 1 KiB between streams.
+func BenchmarkStream(b *testing.B) {
+	m, o, body := &exchange.Machine{}, benchOptions(), make([]byte, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		streamOnce(b, m, o, body)
 	}
 }

@@ -23,6 +23,11 @@ func (m *Machine) dial(fresh bool, now time.Time) {
 // Connected is the event that a Dial was done; reused says that the connection
 // served requests before.
 func (m *Machine) Connected(reused bool, now time.Time) {
+	m.connected(false, reused, now)
+}
+
+// connected begins to send the request, to a stream or another connection.
+func (m *Machine) connected(stream, reused bool, now time.Time) {
 	m.dialing = false
 	if m.link != linkDialing || m.want.dial {
 		m.want.close[TargetSide] = true // nobody waits for it any more
@@ -30,6 +35,7 @@ func (m *Machine) Connected(reused bool, now time.Time) {
 		return
 	}
 	m.link, m.reused, m.targetEOF, m.sentTarget = linkOpen, reused, false, false
+	m.stream[TargetSide] = stream
 	m.mem.res.Reused = reused
 	if !reused {
 		m.mem.res.Connect += now.Sub(m.dialAt)
@@ -41,10 +47,9 @@ func (m *Machine) Connected(reused bool, now time.Time) {
 func (m *Machine) sendRequest(now time.Time) {
 	mem := m.mem
 	t := &mem.d.Timeouts
-	o := &mem.out[TargetSide]
 	wait := mem.req.Expect100 && m.up == upHeld
-	o.grown(http1.AppendRequestHead(o.buffer(), &mem.req, http1.RequestOptions{Expect100: wait}))
-	m.chunkUp = mem.req.Framing == message.Chunked
+	m.headUp(wait)
+	m.chunkUp = mem.req.Framing == message.Chunked && !m.stream[TargetSide]
 	m.down, m.downAt = downHead, time.Time{}
 	mem.rhead, mem.rscan = mem.rhead[:0], http1.Scanner{}
 	switch {
@@ -90,4 +95,21 @@ func (m *Machine) unlink() {
 		m.mem.out[TargetSide].drop()
 	}
 	m.link, m.want.dial, m.want.pool, m.want.shut[TargetSide] = linkNone, false, false, false
+}
+
+// headUp sends the head of the request to the target.
+func (m *Machine) headUp(wait bool) {
+	req, o := &m.mem.req, &m.mem.out[TargetSide]
+	if m.stream[TargetSide] {
+		o.half[o.cur].req = req
+		if m.up == upDone && req.Upgrade == nil {
+			o.finish(nil)
+		}
+		return
+	}
+	opt := http1.RequestOptions{Expect100: wait}
+	if m.switching() {
+		opt.WebSocketKey = m.newKey()
+	}
+	o.grown(http1.AppendRequestHead(o.buffer(), req, opt))
 }

@@ -72,6 +72,9 @@ func (m *Machine) answerFixed(f *Fixed, why Why, now time.Time) {
 		mem.out[ClientSide].pass(f.Body)
 		mem.res.BytesOut = int64(len(f.Body))
 	}
+	if m.stream[ClientSide] {
+		mem.out[ClientSide].finish(nil)
+	}
 	body := mem.d.Timeouts.Body.D()
 	if !mem.d.Begun {
 		body = m.bounds.HeadTimeout

@@ -52,6 +52,8 @@ func (m *Machine) settleClient(now time.Time) {
 	m.end(OK, nil, now)
 	switch {
 	case m.closed:
+	case m.stream[ClientSide]:
+		m.shutDown(false)
 	case m.keep && m.up == upDone && !m.clientEOF:
 		m.rest(now)
 	case m.clientEOF || m.up == upDone && !m.clientKeeps:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/http1"
 )
 
 // chaos is a driver that does what a fuzzer says, in any order the contract
@@ -26,11 +27,13 @@ type chaos struct {
 	sending [2]bool
 	eof     [2]bool
 	in      [2][]byte
+	stream  [2]bool
+	headed  [2]bool // a stream said its head
 }
 
-func newChaos(t *testing.T) *chaos {
+func newChaos(t *testing.T, stream [2]bool) *chaos {
 	t.Helper()
-	c := &chaos{t: t, h: newHandler(), now: epoch}
+	c := &chaos{t: t, h: newHandler(), now: epoch, stream: stream}
 	c.h.ended = func(r *exchange.Result) {
 		c.ended++
 		if r.BytesIn < 0 || r.BytesOut < 0 || r.Total < 0 || r.Why.String() == "unknown" {
@@ -38,9 +41,14 @@ func newChaos(t *testing.T) *chaos {
 		}
 	}
 	c.open[exchange.ClientSide] = true
-	c.m.Start(exchange.Options{
+	o := exchange.Options{
 		Client: &exchange.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1")}, Handler: func() exchange.Handler { return c.h }, Memories: c.h,
-	}, c.now)
+	}
+	if stream[exchange.ClientSide] {
+		c.m.StartStream(o, c.now)
+	} else {
+		c.m.Start(o, c.now)
+	}
 	return c
 }
 
@@ -75,6 +83,10 @@ func (c *chaos) event(op, arg byte) {
 	switch op % 12 {
 	case 0, 1, 2, 3:
 		list := say[s]
+		if c.stream[s] && c.open[s] && !c.headed[s] {
+			c.head(s, list[int(arg>>1)%len(list)], op%2 == 0)
+			break
+		}
 		c.in[s] = append(c.in[s], list[int(arg>>1)%len(list)]...)
 	case 4:
 		c.eof[s] = true
@@ -100,12 +112,15 @@ func (c *chaos) event(op, arg byte) {
 			c.m.Leave()
 		}
 	case 11:
-		if arg > 250 {
+		switch {
+		case arg > 250:
 			c.m.Abort(c.now)
-			break
+		case arg > 230 && c.stream[exchange.TargetSide] && c.open[exchange.TargetSide]:
+			c.m.Refused(errors.New("refused"), c.now)
+		default:
+			c.h.ready = arg&1 != 0
+			c.m.Resume(c.now)
 		}
-		c.h.ready = arg&1 != 0
-		c.m.Resume(c.now)
 	}
 	c.lazy = op >= 128
 	c.act()
@@ -122,8 +137,44 @@ func (c *chaos) answerDial(arg byte) {
 		return
 	}
 	t := exchange.TargetSide
-	c.open[t], c.shut[t], c.eof[t], c.in[t] = true, false, false, nil
-	c.m.Connected(arg&3 == 1, c.now)
+	c.open[t], c.shut[t], c.eof[t], c.in[t], c.headed[t] = true, false, false, nil, false
+	if c.stream[t] {
+		c.m.ConnectedStream(arg&3 == 1, c.now)
+	} else {
+		c.m.Connected(arg&3 == 1, c.now)
+	}
+}
+
+// head tells the machine of a stream's head, or that it is none.
+func (c *chaos) head(s exchange.Side, text string, end bool) {
+	if s == exchange.TargetSide && !c.m.Reads(s) {
+		return
+	}
+	var (
+		n    int
+		err  error
+		scan http1.Scanner
+		lim  = http1.Limits{Head: 4096, Fields: 20}
+	)
+	if s == exchange.ClientSide {
+		req, octets := c.m.RequestRoom()
+		*octets = append(*octets, text...)
+		n, err = http1.ParseRequest(*octets, &scan, lim, req)
+	} else {
+		resp, octets := c.m.ResponseRoom()
+		*octets = append(*octets, text...)
+		n, err = http1.ParseResponse(*octets, &scan, lim, nil, resp)
+		c.headed[s] = err == nil && resp.Status >= 200
+	}
+	switch {
+	case err != nil:
+		c.m.Unfit(s, err, c.now)
+	case n == 0:
+		c.m.Unfit(s, errors.New("half a head"), c.now)
+	default:
+		c.m.Whole(s, end, c.now)
+	}
+	c.headed[s] = c.headed[s] || s == exchange.ClientSide
 }
 
 func (c *chaos) answerSend(s exchange.Side, ok bool) {
@@ -143,11 +194,22 @@ func (c *chaos) offer(s exchange.Side, n int) {
 		return
 	}
 	if len(c.in[s]) == 0 {
-		if c.eof[s] {
+		switch {
+		case !c.eof[s]:
+		case !c.stream[s]:
 			c.eof[s] = false
 			c.m.Ended(s, c.now)
-			c.act()
+		case c.headed[s]:
+			reads := c.m.Reads(s)
+			if taken := c.m.Last(s, c.now); taken != reads {
+				c.t.Fatalf("Reads(%s) = %v, and its end was taken: %v", s, reads, taken)
+			}
+			c.eof[s] = !reads
 		}
+		c.act()
+		return
+	}
+	if c.stream[s] && !c.headed[s] {
 		return
 	}
 	b := append([]byte(nil), c.in[s][:max(1, len(c.in[s])-n)]...)
@@ -185,7 +247,8 @@ func (c *chaos) do(a *exchange.Action) {
 		}
 		c.dialing = true
 	case exchange.Send:
-		if !c.open[s] || c.shut[s] || c.sending[s] || len(a.Segs) == 0 {
+		whole := c.stream[s] && (a.Request != nil || a.Response != nil || a.End)
+		if !c.open[s] || c.shut[s] || c.sending[s] || len(a.Segs) == 0 && !whole {
 			c.t.Fatalf("send to the %s: open %v, shut %v, sending %v", s, c.open[s], c.shut[s], c.sending[s])
 		}
 		c.sending[s] = true
@@ -232,15 +295,23 @@ func (c *chaos) finish() {
 // FuzzMachine proves that no order of events makes the machine panic, break its
 // contract, keep memory, or live on after Abort.
 func FuzzMachine(f *testing.F) {
-	f.Add([]byte{0, 0, 8, 2, 9, 3, 0, 1, 0, 3, 9, 2})
-	f.Add([]byte{0, 4, 8, 1, 9, 0, 0, 6, 5, 1, 8, 2, 9, 3, 0, 1})
-	f.Add([]byte{0, 18, 8, 3, 9, 3, 0, 19, 9, 2, 0, 6, 9, 3, 4, 0, 4, 1})
-	f.Add([]byte{0, 16, 8, 3, 9, 3, 6, 20, 9, 2, 0, 1, 7, 9})
-	f.Add([]byte{0, 10, 8, 2, 0, 12, 9, 3, 0, 27, 4, 1, 9, 2, 11, 255})
-	f.Add([]byte{0, 34, 11, 0, 0, 6, 11, 1, 8, 2, 9, 3, 0, 1, 0, 3, 9, 2})
-	f.Add([]byte{0, 38, 8, 0, 11, 1, 8, 2, 9, 3, 0, 1, 0, 3, 9, 2, 11, 1})
+	f.Add([]byte{0, 0, 0, 8, 2, 9, 3, 0, 1, 0, 3, 9, 2})
+	f.Add([]byte{1, 0, 0, 8, 2, 9, 3, 0, 1, 0, 3, 9, 2})
+	f.Add([]byte{2, 0, 0, 8, 2, 9, 3, 0, 1, 0, 3, 9, 2})
+	f.Add([]byte{3, 1, 4, 8, 1, 9, 0, 0, 6, 4, 0, 9, 3, 1, 1, 0, 3, 4, 1, 9, 2, 9, 2})
+	f.Add([]byte{3, 1, 18, 8, 3, 9, 3, 1, 19, 9, 2, 0, 6, 9, 3, 4, 0, 4, 1})
+	f.Add([]byte{0, 0, 4, 8, 1, 9, 0, 0, 6, 5, 1, 8, 2, 9, 3, 0, 1})
+	f.Add([]byte{0, 0, 18, 8, 3, 9, 3, 0, 19, 9, 2, 0, 6, 9, 3, 4, 0, 4, 1})
+	f.Add([]byte{0, 0, 16, 8, 3, 9, 3, 6, 20, 9, 2, 0, 1, 7, 9})
+	f.Add([]byte{0, 0, 10, 8, 2, 0, 12, 9, 3, 0, 27, 4, 1, 9, 2, 11, 255})
+	f.Add([]byte{0, 0, 34, 11, 0, 0, 6, 11, 1, 8, 2, 9, 3, 0, 1, 0, 3, 9, 2})
+	f.Add([]byte{0, 0, 38, 8, 0, 11, 1, 8, 2, 9, 3, 0, 1, 0, 3, 9, 2, 11, 1})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		c := newChaos(t)
+		if len(script) == 0 {
+			return
+		}
+		c := newChaos(t, sidesOf(script[0]))
+		script = script[1:]
 		c.act()
 		for i := 0; i+1 < len(script) && !c.m.Done(); i += 2 {
 			c.event(script[i], script[i+1])
@@ -249,11 +320,14 @@ func FuzzMachine(f *testing.F) {
 	})
 }
 
+// sidesOf says which sides are streams.
+func sidesOf(b byte) [2]bool { return [2]bool{b&1 != 0, b&2 != 0} }
+
 // TestChaos is the fuzzer's property over a fixed number of random histories.
 func TestChaos(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
-		c := newChaos(t)
+		c := newChaos(t, sidesOf(byte(r.IntN(4))))
 		c.act()
 		for range r.IntN(120) {
 			op := byte(r.IntN(12))

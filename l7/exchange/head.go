@@ -28,7 +28,7 @@ func (m *Machine) requestHead(p []byte, now time.Time) int {
 			return len(p)
 		case n > 0:
 			mem.head = mem.head[:n]
-			m.request(now)
+			m.request(false, now)
 			return taken + n - held
 		}
 		taken += step
@@ -70,19 +70,19 @@ func (m *Machine) refuse(err error, now time.Time) {
 	m.fail(status, why, err, now)
 }
 
-// request takes a request whose head is whole.
-func (m *Machine) request(now time.Time) {
+// request takes a request whose head is whole; end says that a stream has no more.
+func (m *Machine) request(end bool, now time.Time) {
 	mem := m.mem
 	d, req := &mem.d, &mem.req
 	d.Now, d.Draw, d.Begun = now, m.draw(), true
 	mem.res.Wait = now.Sub(mem.res.Start)
 	m.serial++
 	m.upAt = time.Time{}
-	m.clientKeeps = req.KeepAlive
-	m.keep = req.KeepAlive
-	mem.body.Reset(req.Framing, req.Length, m.limits())
+	m.clientKeeps = req.KeepAlive && !m.stream[ClientSide]
+	m.keep = m.clientKeeps
+	m.begin(ClientSide)
 	m.up = upHeld
-	if mem.body.Done() {
+	if end || mem.body.Done() && !m.stream[ClientSide] {
 		m.up = upDone
 	}
 	m.h.Begin(req, d)

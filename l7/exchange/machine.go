@@ -54,12 +54,15 @@ type Options struct {
 	Wake func()
 	// Seed makes the draws of this connection unlike those of others.
 	Seed uint64
+	// Serial is the number of the first request on its connection, from 0.
+	Serial int
 }
 
-// Machine serves one client connection: events in, actions out. It is not safe
-// for use by several goroutines at once. After each event the driver calls Next
-// until there is no action (other events may come between), then reads from the sides that Reads names, and
-// calls Tick when Deadline has passed. Done says when to let go of it.
+// Machine serves one client connection, or one request that is a stream of its
+// own: events in, actions out. It is not safe for use by several goroutines at
+// once. After each event the driver calls Next until there is no action (other
+// events may come between), then reads from the sides that Reads names, and calls
+// Tick when Deadline has passed. Done says when to let go of it.
 type Machine struct {
 	o   Options
 	h   Handler // of the request going on
@@ -88,6 +91,7 @@ type Machine struct {
 	leaving     bool // the next answer is the last
 	draining    bool
 	closed      bool // the client's connection is closed, or about to
+	stream      [sides]bool
 	chunkUp     bool // the body goes to the target in chunks
 	chunkDown   bool // the body goes to the client in chunks
 	poolable    bool // the target would take another request
@@ -104,7 +108,7 @@ type Machine struct {
 // Start makes m serve a connection that was just accepted, whatever it served
 // before. The first head must begin within the bound for heads.
 func (m *Machine) Start(o Options, now time.Time) {
-	*m = Machine{o: o, draws: o.Seed}
+	*m = Machine{o: o, draws: o.Seed, serial: o.Serial}
 	m.bounds = *o.Handler().Bounds()
 	m.upAt = after(now, m.bounds.HeadTimeout)
 }

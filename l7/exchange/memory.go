@@ -30,6 +30,9 @@ type Memory struct {
 	body  http1.Decoder // of the request
 	rbody http1.Decoder // of the response
 
+	trailers [sides][]message.Field // that a stream ended with
+	key      [keySize]byte          // of a WebSocket that was asked for here
+
 	out    [sides]out
 	pieces [][]byte // the parts of a body in one event's bytes
 }
@@ -56,6 +59,9 @@ func (m *Memory) reset() {
 	m.head, m.rhead = kept(m.head), kept(m.rhead)
 	m.d.Scratch = kept(m.d.Scratch)
 	m.scan, m.rscan = http1.Scanner{}, http1.Scanner{}
+	for s := range m.trailers {
+		m.trailers[s] = m.trailers[s][:0]
+	}
 	clear(m.pieces[:cap(m.pieces)])
 	m.pieces = m.pieces[:0]
 	for s := range m.out {

@@ -1,5 +1,7 @@
 package exchange
 
+import "portico/l7/message"
+
 // smallPiece is up to where input is copied behind a head rather than sent as a
 // segment of its own: one copy is cheaper than a longer vector.
 const smallPiece = 2048
@@ -15,11 +17,17 @@ type out struct {
 	busy bool // the other half is with the driver
 }
 
-// half is a sequence of segments: of own, and of the input it was handed.
+// half is a sequence of segments: of own, and of the input it was handed. For a
+// stream it has a head before them and an end after them.
 type half struct {
 	own  []byte   // heads and framing made here, and small input
 	mark int      // where the part of own begins that is in no segment yet
 	segs [][]byte // sent in order
+
+	req      *message.Request
+	resp     *message.Response
+	end      bool
+	trailers []message.Field
 }
 
 // buffer is where heads and framing are appended; give the result to grown.
@@ -48,7 +56,15 @@ func (h *half) cut() {
 	}
 }
 
-func (h *half) empty() bool { return len(h.segs) == 0 && h.mark == len(h.own) }
+func (h *half) empty() bool {
+	return len(h.segs) == 0 && h.mark == len(h.own) && h.req == nil && h.resp == nil && !h.end
+}
+
+// finish ends what a stream is sent.
+func (o *out) finish(trailers []message.Field) {
+	h := &o.half[o.cur]
+	h.end, h.trailers = true, trailers
+}
 
 // ready reports whether take would yield something.
 func (o *out) ready() bool { return !o.busy && !o.half[o.cur].empty() }
@@ -57,19 +73,22 @@ func (o *out) ready() bool { return !o.busy && !o.half[o.cur].empty() }
 func (o *out) pending() bool { return o.busy || !o.half[o.cur].empty() }
 
 // full reports whether more should wait until what there is was sent. A head that
-// was not handed out yet leaves room, so that a body's start leaves with it.
+// was not handed out yet leaves room, so that a body's start leaves with it; but
+// an interim response is where the next one is read to.
 func (o *out) full() bool {
 	h := &o.half[o.cur]
-	return o.busy || len(h.segs) > 0 || len(h.own) > ownMax
+	return o.busy || len(h.segs) > 0 || len(h.own) > ownMax || h.resp != nil && h.resp.Status < 200
 }
 
 // take hands what there is to the driver until sent is called.
-func (o *out) take() [][]byte {
+func (o *out) take(a *Action) {
 	h := &o.half[o.cur]
 	h.cut()
 	o.busy = true
 	o.cur = 1 - o.cur
-	return h.segs
+	*a = Action{
+		Kind: Send, Segs: h.segs, Request: h.req, Response: h.resp, End: h.end, Trailers: h.trailers,
+	}
 }
 
 // sent takes back what take handed out.
@@ -83,5 +102,5 @@ func (o *out) drop() { o.half[o.cur].clear() }
 
 func (h *half) clear() {
 	clear(h.segs) // input must not be kept alive
-	h.own, h.segs, h.mark = h.own[:0], h.segs[:0], 0
+	*h = half{own: h.own[:0], segs: h.segs[:0]}
 }

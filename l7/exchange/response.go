@@ -14,6 +14,8 @@ const interimMax = 32
 var (
 	errInterims     = errors.New("too many interim responses")
 	errEarlySwitch  = errors.New("101 before the request was whole")
+	errNoSwitch     = errors.New("the protocol was not switched")
+	errLong         = errors.New("more bytes than announced")
 	errEarlyRequest = errors.New("bytes before the request was sent")
 )
 
@@ -31,7 +33,7 @@ func (m *Machine) responseHead(p []byte, now time.Time) int {
 			return len(p)
 		case n > 0:
 			mem.rhead = mem.rhead[:n]
-			m.response(now)
+			m.response(false, now)
 			return taken + n - held
 		}
 		taken += step
@@ -39,8 +41,8 @@ func (m *Machine) responseHead(p []byte, now time.Time) int {
 	return taken
 }
 
-// response takes a response whose head is whole.
-func (m *Machine) response(now time.Time) {
+// response takes a response whose head is whole; end says that a stream has no more.
+func (m *Machine) response(end bool, now time.Time) {
 	switch status := m.mem.resp.Status; {
 	case !m.sentTarget && !m.mem.out[TargetSide].busy:
 		m.fail(502, TargetBadResponse, errEarlyRequest, now)
@@ -49,7 +51,7 @@ func (m *Machine) response(now time.Time) {
 	case status < 200:
 		m.interim(now)
 	default:
-		m.answer(now)
+		m.answer(end, now)
 	}
 }
 
@@ -61,7 +63,7 @@ func (m *Machine) interim(now time.Time) {
 		return
 	}
 	again := mem.resp.Status == 100 && m.said100
-	if mem.req.Minor > 0 && !again {
+	if m.hearsInterims() && !again {
 		m.say(&mem.resp)
 	}
 	mem.rhead = mem.rhead[:0]
@@ -73,9 +75,16 @@ func (m *Machine) interim(now time.Time) {
 	}
 }
 
+// hearsInterims reports whether the client knows of interim responses.
+func (m *Machine) hearsInterims() bool { return m.stream[ClientSide] || m.mem.req.Minor > 0 }
+
 // say sends a head without a body to the client.
 func (m *Machine) say(resp *message.Response) {
 	o := &m.mem.out[ClientSide]
+	if m.stream[ClientSide] {
+		o.half[o.cur].resp = resp
+		return
+	}
 	o.grown(http1.AppendResponseHead(o.buffer(), resp, http1.ResponseOptions{Minor: m.mem.req.Minor}))
 }
 
@@ -86,9 +95,13 @@ func (m *Machine) goOn(now time.Time) {
 }
 
 // answer sends the head of the final response to the client and lets the body follow.
-func (m *Machine) answer(now time.Time) {
+func (m *Machine) answer(end bool, now time.Time) {
 	mem := m.mem
-	m.poolable = mem.resp.KeepAlive
+	if m.stream[ClientSide] && mem.req.Upgrade != nil && mem.resp.Status < 300 {
+		m.fail(502, TargetBadResponse, errNoSwitch, now) // a 2xx would open the tunnel (RFC 8441, section 5)
+		return
+	}
+	m.poolable = mem.resp.KeepAlive || m.stream[TargetSide]
 	if m.up == upWait {
 		// Whether the client sends its body now, nobody knows (RFC 9110, section 10.1.1).
 		m.up, m.upAt, m.keep, m.poolable = upDrop, time.Time{}, false, false
@@ -96,12 +109,12 @@ func (m *Machine) answer(now time.Time) {
 	if m.up == upBody && !m.poolable {
 		m.keep = false // the target will not take the rest of the body
 	}
-	mem.rbody.Reset(mem.resp.Framing, mem.resp.Length, m.limits())
+	m.begin(TargetSide)
 	mem.res.FirstByte = now.Sub(mem.res.Start)
 	m.h.Response(&mem.req, &mem.resp, &mem.d)
 	m.head(&mem.resp)
 	m.down, m.downAt = downBody, after(now, mem.d.Timeouts.Body.D())
-	if mem.rbody.Done() {
+	if end || mem.rbody.Done() && !m.stream[TargetSide] {
 		m.downloaded(now)
 	}
 }
@@ -109,6 +122,12 @@ func (m *Machine) answer(now time.Time) {
 // head sends the head of a final response to the client.
 func (m *Machine) head(resp *message.Response) {
 	mem := m.mem
+	m.answered = true
+	mem.res.Status = resp.Status
+	if m.stream[ClientSide] {
+		m.say(resp)
+		return
+	}
 	o := &mem.out[ClientSide]
 	opt := http1.ResponseOptions{
 		Minor:     mem.req.Minor,
@@ -119,14 +138,15 @@ func (m *Machine) head(resp *message.Response) {
 	o.grown(http1.AppendResponseHead(o.buffer(), resp, opt))
 	m.keep = keep
 	m.chunkDown = framing == message.Chunked && resp.Framing != message.NoBody
-	m.answered = true
-	mem.res.Status = resp.Status
 }
 
 // download takes bytes of a response's body and sends them on.
 func (m *Machine) download(p []byte, now time.Time) int {
 	mem := m.mem
 	n, size, err := m.cut(&mem.rbody, p)
+	if err == nil && n < len(p) && m.stream[TargetSide] && mem.rbody.Done() {
+		err = errLong
+	}
 	if err != nil {
 		m.abort(TargetBadResponse, err, now)
 		return len(p)
@@ -134,7 +154,7 @@ func (m *Machine) download(p []byte, now time.Time) int {
 	mem.res.BytesOut += size
 	m.forward(ClientSide, size, m.chunkDown)
 	m.downAt = after(now, mem.d.Timeouts.Body.D())
-	if mem.rbody.Done() {
+	if mem.rbody.Done() && !m.stream[TargetSide] {
 		m.poolable = m.poolable && n == len(p) // what comes after an answer is no answer
 		m.downloaded(now)
 	}
@@ -144,10 +164,7 @@ func (m *Machine) download(p []byte, now time.Time) int {
 // downloaded ends the response's body.
 func (m *Machine) downloaded(now time.Time) {
 	mem := m.mem
-	if m.chunkDown {
-		o := &mem.out[ClientSide]
-		o.grown(http1.AppendLastChunk(o.buffer(), mem.rbody.Trailers()))
-	}
+	m.finish(ClientSide, m.chunkDown)
 	m.down = downDone
 	m.downAt = after(now, mem.d.Timeouts.Body.D()) // for the client to take it
 	if m.up == upBody && !m.poolable {

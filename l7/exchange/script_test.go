@@ -54,6 +54,9 @@ type player struct {
 	want   [2]string
 	events []string
 	live   [][]byte // input that Sends may still point into
+
+	stream [2]bool // that side is one
+	said   [2]said // by a stream
 }
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -63,12 +66,16 @@ func newPlayer(t *testing.T, split func(int) int) *player {
 	p := &player{t: t, h: newHandler(), split: split, now: epoch}
 	p.h.ended = func(r *exchange.Result) { p.event(describe(r)) }
 	p.open[exchange.ClientSide] = true
-	p.m.Start(exchange.Options{
+	p.m.Start(p.options(), p.now)
+	return p
+}
+
+func (p *player) options() exchange.Options {
+	return exchange.Options{
 		Client:   &exchange.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000"), Local: netip.MustParseAddrPort("192.0.2.2:80")},
 		Handler:  func() exchange.Handler { return p.h },
 		Memories: p.h,
-	}, p.now)
-	return p
+	}
 }
 
 func describe(r *exchange.Result) string {
@@ -88,17 +95,23 @@ func describe(r *exchange.Result) string {
 // play runs a script whole, byte by byte, and split once at every place.
 func play(t *testing.T, script string) {
 	t.Helper()
+	playSides(t, script, [2]bool{})
+}
+
+// playSides plays a script where sides may be streams.
+func playSides(t *testing.T, script string, stream [2]bool) {
+	t.Helper()
 	longest := 0
 	for line := range strings.Lines(script) {
 		if _, text, ok := strings.Cut(line, "> "); ok {
 			longest = max(longest, len(expand(strings.TrimSpace(text))))
 		}
 	}
-	playSplit(t, script, "whole", func(int) int { return 0 })
-	playSplit(t, script, "byte by byte", func(int) int { return 1 })
+	playSplit(t, script, "whole", stream, func(int) int { return 0 })
+	playSplit(t, script, "byte by byte", stream, func(int) int { return 1 })
 	step := max(1, longest/600)
 	for at := 1; at < longest && !t.Failed(); at += step {
-		playSplit(t, script, fmt.Sprintf("split at %d", at), func(n int) int {
+		playSplit(t, script, fmt.Sprintf("split at %d", at), stream, func(n int) int {
 			if n > at {
 				return at
 			}
@@ -107,9 +120,10 @@ func play(t *testing.T, script string) {
 	}
 }
 
-func playSplit(t *testing.T, script, how string, split func(int) int) {
+func playSplit(t *testing.T, script, how string, stream [2]bool, split func(int) int) {
 	t.Helper()
 	p := newPlayer(t, split)
+	p.stream = stream
 	p.act()
 	for line := range strings.Lines(script) {
 		line = strings.TrimSpace(line)
@@ -197,6 +211,12 @@ func expand(s string) string {
 
 // give sends bytes in pieces; the machine sees one after the other.
 func (p *player) give(s exchange.Side, text string) {
+	if p.stream[s] {
+		var ends bool
+		if text, ends = p.message(s, text); ends {
+			defer p.ends(s)
+		}
+	}
 	if n := p.split(len(text)); n > 0 {
 		for len(text) > n {
 			p.in[s] = append(p.in[s], text[:n]...)
@@ -224,6 +244,8 @@ func (p *player) happen(s exchange.Side, what string) {
 		p.stuck[s] = true
 	case "deaf":
 		p.deaf = true
+	case "refuses":
+		p.m.Refused(errors.New("refused by script"), p.now)
 	case "takes":
 		p.stuck[s] = false
 		if p.unsent[s] {
@@ -243,7 +265,12 @@ func (p *player) dialed(what string) error {
 	case "ok", "pooled":
 		p.open[exchange.TargetSide], p.eof[exchange.TargetSide], p.deaf = true, false, false
 		p.in[exchange.TargetSide] = nil
-		p.m.Connected(what == "pooled", p.now)
+		p.said[exchange.TargetSide] = said{}
+		if p.stream[exchange.TargetSide] {
+			p.m.ConnectedStream(what == "pooled", p.now)
+		} else {
+			p.m.Connected(what == "pooled", p.now)
+		}
 	case "fails":
 		p.m.ConnectFailed(errors.New("refused by script"), p.now)
 	}
@@ -349,12 +376,14 @@ func (p *player) send(a *exchange.Action) {
 		p.m.SendFailed(a.Side, 0, errors.New("deaf"), p.now)
 		return
 	}
+	p.head(a)
 	for _, seg := range a.Segs {
 		if len(seg) == 0 {
 			p.t.Fatal("an empty segment")
 		}
 		p.got[a.Side] = append(p.got[a.Side], seg...)
 	}
+	p.last(a)
 	p.unsent[a.Side] = true
 	if !p.stuck[a.Side] {
 		p.sent(a.Side)
@@ -380,6 +409,9 @@ func (p *player) offer(s exchange.Side) bool {
 	if !p.open[s] {
 		return false
 	}
+	if p.said[s].head != "" {
+		return p.offerHead(s)
+	}
 	if len(p.in[s]) > 0 {
 		if !p.m.Reads(s) {
 			return false
@@ -392,6 +424,9 @@ func (p *player) offer(s exchange.Side) bool {
 		p.live = append(p.live, b[:n])
 		p.in[s] = p.in[s][n:]
 		return true
+	}
+	if p.said[s].last {
+		return p.offerLast(s)
 	}
 	if p.eof[s] {
 		p.eof[s] = false

@@ -67,7 +67,7 @@ func (m *Machine) upPassed(now time.Time) {
 	case upHead:
 		m.fail(408, ClientTimeout, nil, now)
 	case upWait:
-		if m.mem.req.Minor > 0 && !m.said100 {
+		if m.hearsInterims() && !m.said100 {
 			m.sayContinue()
 		}
 		m.goOn(now)
@@ -87,8 +87,9 @@ func (m *Machine) upPassed(now time.Time) {
 // sayContinue tells the client to send its body, in place of a silent target.
 func (m *Machine) sayContinue() {
 	m.said100 = true
-	o := &m.mem.out[ClientSide]
-	o.grown(append(o.buffer(), "HTTP/1.1 100 Continue\r\n\r\n"...))
+	m.mem.resp.Status = 100
+	m.mem.resp.Reason, m.mem.resp.Fields = nil, m.mem.resp.Fields[:0]
+	m.say(&m.mem.resp)
 }
 
 // downPassed is that the answer's side took too long.

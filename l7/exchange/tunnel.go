@@ -9,6 +9,10 @@ func (m *Machine) switchProtocols(now time.Time) {
 		m.fail(502, TargetBadResponse, errEarlySwitch, now)
 		return
 	}
+	if err := m.webSocket(); err != nil {
+		m.fail(502, TargetBadResponse, err, now)
+		return
+	}
 	mem.res.FirstByte, mem.res.Tunnel = now.Sub(mem.res.Start), true
 	m.h.Response(&mem.req, &mem.resp, &mem.d)
 	m.say(&mem.resp)

@@ -11,6 +11,9 @@ func (m *Machine) upload(p []byte, now time.Time) int {
 	m.up = upBody // a client that does not wait for 100 (Continue) need not be kept waiting
 	mem := m.mem
 	n, size, err := m.cut(&mem.body, p)
+	if err == nil && n < len(p) && m.stream[ClientSide] && mem.body.Done() {
+		err = errLong
+	}
 	if err != nil {
 		m.refuse(err, now)
 		return len(p)
@@ -22,7 +25,7 @@ func (m *Machine) upload(p []byte, now time.Time) int {
 		return len(p)
 	}
 	m.forward(TargetSide, size, m.chunkUp)
-	if mem.body.Done() {
+	if mem.body.Done() && !m.stream[ClientSide] {
 		m.uploaded(now)
 	} else {
 		m.touchUpload(now)
@@ -32,11 +35,7 @@ func (m *Machine) upload(p []byte, now time.Time) int {
 
 // uploaded ends the request's body.
 func (m *Machine) uploaded(now time.Time) {
-	mem := m.mem
-	if m.chunkUp {
-		o := &mem.out[TargetSide]
-		o.grown(http1.AppendLastChunk(o.buffer(), mem.body.Trailers()))
-	}
+	m.finish(TargetSide, m.chunkUp)
 	m.up = upDone
 	m.touchUpload(now)
 }

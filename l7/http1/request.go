@@ -91,7 +91,7 @@ func (h *head) finishRequest() *Error {
 	}
 	req := h.req
 	req.Framing, req.Length = framing, max(length, 0)
-	req.Minor = h.minor
+	req.Major, req.Minor = 1, h.minor
 	req.KeepAlive = h.persistent()
 	hasBody := framing == message.Chunked || req.Length > 0
 	req.Expect100 = h.expect && h.minor == 1 && hasBody

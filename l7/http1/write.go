@@ -34,6 +34,8 @@ func AppendLastChunk(dst []byte, trailers []message.Field) []byte {
 type RequestOptions struct {
 	Close     bool // no request follows on the connection
 	Expect100 bool // wait for 100 (Continue) before the body
+	// WebSocketKey is written where it is set: the client's protocol has none.
+	WebSocketKey []byte
 }
 
 // AppendRequestHead writes the head of req for a target: the method, Path and
@@ -79,6 +81,11 @@ func AppendRequestHead(dst []byte, req *message.Request, o RequestOptions) []byt
 	}
 	if o.Expect100 {
 		dst = append(dst, "Expect: 100-continue\r\n"...)
+	}
+	if o.WebSocketKey != nil {
+		dst = append(dst, "Sec-WebSocket-Key: "...)
+		dst = append(dst, o.WebSocketKey...)
+		dst = append(dst, "\r\n"...)
 	}
 	dst = appendConnection(dst, connection{upgrade: req.Upgrade, te: te, close: o.Close})
 	return append(dst, "\r\n"...)

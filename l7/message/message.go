@@ -49,11 +49,11 @@ type Request struct {
 	// trusted proxies were believed, Local what Peer connected to: the VIP.
 	Peer, Client, Local netip.AddrPort
 
-	// HTTP/1 only.
-	Minor     int    // 0 or 1
-	KeepAlive bool   // the client would send another request
+	Major     int    // of the version it came by: 1, 2 or 3
+	Minor     int    // HTTP/1 only: 0 or 1
+	KeepAlive bool   // HTTP/1 only: the client would send another request
 	Expect100 bool   // Expect: 100-continue
-	Upgrade   []byte // the protocol of a valid Upgrade request, else nil
+	Upgrade   []byte // the protocol of a valid request to switch to it, else nil
 
 	// Scratch is memory for what could not be a slice of the head: a Host in
 	// lower case, a Path without dot segments. Only a codec writes it.

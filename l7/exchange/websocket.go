@@ -1,0 +1,70 @@
+package exchange
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+
+	"portico/l7/message"
+)
+
+// A WebSocket is asked for by a key that the answer proves to have read in
+// HTTP/1.1 (RFC 6455, section 4), and by CONNECT without either in streams (RFC
+// 8441, section 5). Where the two sides differ, the machine is the peer that
+// makes the key, or proves to have read it.
+
+// acceptGUID is what the proof appends to the key (RFC 6455, section 1.3).
+const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// keySize is that of a key: 16 bytes in base64.
+const keySize = 24
+
+var (
+	errAccept  = errors.New("wrong sec-websocket-accept")
+	nameAccept = []byte("Sec-WebSocket-Accept")
+)
+
+// switching reports that a stream's client asks a target of HTTP/1 for a WebSocket.
+func (m *Machine) switching() bool {
+	return m.stream[ClientSide] && !m.stream[TargetSide] && message.EqualFold(m.mem.req.Upgrade, "websocket")
+}
+
+// newKey makes the key for such a request.
+func (m *Machine) newKey() []byte {
+	var raw [16]byte
+	binary.LittleEndian.PutUint64(raw[:], m.draw())
+	binary.LittleEndian.PutUint64(raw[8:], m.draw())
+	base64.StdEncoding.Encode(m.mem.key[:], raw[:])
+	return m.mem.key[:]
+}
+
+// webSocket checks or makes the proof in a 101, where only one side knows of such.
+func (m *Machine) webSocket() error {
+	mem := m.mem
+	switch {
+	case m.switching():
+		if string(message.Get(mem.resp.Fields, "sec-websocket-accept")) != string(accept(nil, mem.key[:])) {
+			return errAccept
+		}
+		mem.resp.Fields = message.Del(mem.resp.Fields, "sec-websocket-accept")
+	case m.stream[TargetSide] && !m.stream[ClientSide]:
+		key := message.Get(mem.req.Fields, "sec-websocket-key")
+		if key == nil {
+			return nil // another protocol
+		}
+		from := len(mem.d.Scratch)
+		mem.d.Scratch = accept(mem.d.Scratch, key)
+		mem.resp.Fields = append(mem.resp.Fields, message.Field{Name: nameAccept, Value: mem.d.Scratch[from:len(mem.d.Scratch):len(mem.d.Scratch)]})
+	}
+	return nil
+}
+
+// accept appends the proof that a key was read. SHA-1 is what the protocol names;
+// nothing here is secret.
+func accept(dst, key []byte) []byte {
+	var b [64 + len(acceptGUID)]byte
+	in := append(append(b[:0], key...), acceptGUID...)
+	sum := sha1.Sum(in)
+	return base64.StdEncoding.AppendEncode(dst, sum[:])
+}
