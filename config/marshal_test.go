@@ -178,12 +178,23 @@ func (g gen) choice(options ...*spec.Choice) *spec.Choice {
 	return rapid.SampledFrom(append(options, nil)).Draw(g.T, "choice")
 }
 
+func (g gen) textMatch() spec.TextMatch {
+	return rapid.SampledFrom([]spec.TextMatch{
+		{}, {Exact: g.text("value")}, {Prefix: "p" + g.text("prefix")}, {Regex: "r" + g.text("regex")}, {Present: true}, {Absent: true},
+	}).Draw(g.T, "match")
+}
+
 func (g gen) rule() spec.Rule {
 	r := spec.Rule{TargetGroups: g.refs(), Timeouts: g.timeouts(), Retries: spec.Retries{Attempts: rapid.IntRange(-1, 3).Draw(g.T, "attempts")}}
 	for range g.some("matches", 2) {
-		m := spec.Match{Headers: map[string]string{g.text("header"): g.text("value")}}
+		m := spec.Match{Headers: map[string]spec.TextMatch{g.text("header"): g.textMatch()}}
 		if rapid.Bool().Draw(g.T, "with a path") {
 			m.Path = &spec.PathMatch{Prefix: g.text("path") + "/"}
+		}
+		if rapid.Bool().Draw(g.T, "with more") {
+			m.GRPC = &spec.GRPCMatch{Service: g.text("service")}
+			m.Query, m.Cookies = map[string]spec.TextMatch{g.text("parameter"): g.textMatch()}, map[string]spec.TextMatch{"c": g.textMatch()}
+			m.Sources = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 		}
 		r.Match = append(r.Match, m)
 	}

@@ -201,6 +201,9 @@ func (d *decoder) notOne(n *node, v reflect.Value, path string, f *field) {
 	what, help := fmt.Sprintf("unknown %s %q", word, n.text), suggest.Help(n.text, f.enum)
 	if v.Kind() != reflect.String { // no number is near another
 		what, help = fmt.Sprintf("unknown %s %s", word, n.text), "use one of "+strings.Join(f.enum, ", ")
+		if len(f.enum) == 1 {
+			help = wanted(f)
+		}
 	}
 	d.problem(n, path, what, help)
 }

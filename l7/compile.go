@@ -123,7 +123,11 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 		}
 		routes = append(routes, r)
 	}
-	h.table = route.Compile(routes)
+	table, err := route.Compile(routes)
+	if err != nil {
+		return nil, err
+	}
+	h.table = table
 	h.rules = make([]rule, len(h.table.Rules()))
 	counts := map[spec.RouteName]*routeCount{}
 	for i, from := range h.table.Rules() {

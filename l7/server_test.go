@@ -19,7 +19,7 @@ func TestRouting(t *testing.T) {
 		s.TargetGroups = []spec.TargetGroup{group("shop", shop), group("api", api), group("beta", beta)}
 		s.Routes = []spec.Route{
 			{Name: "shop", Hosts: []string{"shop.test"}, Rules: []spec.Rule{
-				{Match: []spec.Match{{Headers: map[string]string{"x-beta": "1"}}}, TargetGroups: refs("beta")},
+				{Match: []spec.Match{{Headers: map[string]spec.TextMatch{"x-beta": {Exact: "1"}}}}, TargetGroups: refs("beta")},
 				{Match: []spec.Match{{Path: &spec.PathMatch{Prefix: "/api"}, Methods: []string{"GET"}}}, TargetGroups: refs("api")},
 				{Match: []spec.Match{{Path: &spec.PathMatch{Exact: "/"}}}, TargetGroups: refs("shop")},
 			}},

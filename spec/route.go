@@ -22,22 +22,6 @@ type Rule struct {
 	Retries      Retries    `json:"retries,omitzero"`
 }
 
-// Match is one alternative; everything it names must hold.
-type Match struct {
-	Path *PathMatch `json:"path,omitempty"`
-	// Methods lists the methods that match; none means every one.
-	Methods []string `json:"methods,omitempty"`
-	// Headers must be present with exactly this value; names ignore case.
-	Headers map[string]string `json:"headers,omitempty"`
-}
-
-// PathMatch matches the path, without query, as sent but with dot segments removed.
-type PathMatch struct {
-	Exact string `json:"exact,omitempty" oneof:"path"`
-	// Prefix matches whole segments: /api takes /api and /api/x, not /apix.
-	Prefix string `json:"prefix,omitempty" oneof:"path"`
-}
-
 // Sticky keeps a client on the group and target it was first sent to.
 type Sticky struct {
 	Cookie *StickyCookie `json:"cookie" required:"true"`

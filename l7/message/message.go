@@ -56,7 +56,8 @@ type Request struct {
 	Upgrade   []byte // the protocol of a valid request to switch to it, else nil
 
 	// Scratch is memory for what could not be a slice of the head: a Host in
-	// lower case, a Path without dot segments. Only a codec writes it.
+	// lower case, a Path without dot segments. Only a codec fills it; beyond its
+	// length whoever compares a value in another form has room for that.
 	Scratch []byte
 }
 

@@ -12,41 +12,65 @@ import (
 // would still read.
 const linesMax = 200
 
-// Explain matches as Match does, and says which routes were looked at and what
-// each rule tried failed on, up to and with the one that took the request.
+// Tried is one alternative of a rule that a request was compared with.
+type Tried struct {
+	Rule *Rule
+	// Match is its index in Rule.Spec.Match; -1 where the rule names none.
+	Match int
+	Holds bool
+	// Predicate is the first that does not hold, as a spec names it: path, grpc,
+	// method, source, header x-beta, query v or cookie c; empty where all hold.
+	Predicate string
+	// Want is what the predicate, or an alternative that holds, asks for, and Saw
+	// what the request has there; empty where it has nothing.
+	Want, Saw string
+	// Why says it in words.
+	Why string
+}
+
+// Try matches as Match does, and lists the alternatives of the host's routes in the
+// order they are tried, up to and with the one that holds.
+func (t *Table) Try(r *message.Request) (Found, bool, []Tried) {
+	c, _ := t.chain(r.Host)
+	if c == nil {
+		return Found{}, false, nil
+	}
+	var all []Tried
+	for i := range c.alternatives {
+		a := &c.alternatives[i]
+		tried := a.explain(a.check(r), r)
+		all = append(all, tried)
+		if tried.Holds {
+			return c.found(i), true, all
+		}
+	}
+	return Found{}, false, all
+}
+
+// Explain says in lines what Try finds: which routes were looked at and what each
+// rule tried failed on.
 func (t *Table) Explain(r *message.Request) (Found, bool, []status.Line) {
 	c, kind := t.chain(r.Host)
 	lines := []status.Line{{Text: hostText(r.Host, kind, c)}}
-	if c == nil {
-		return Found{}, false, lines
+	found, ok, all := t.Try(r)
+	failed := all
+	if ok {
+		failed = all[:len(all)-1]
 	}
-	left := 0
-	add := func(l status.Line) {
-		if len(lines) >= linesMax && l.Mark != "+" {
-			left++
-			return
-		}
-		lines = append(lines, l)
+	for _, x := range failed[:min(len(failed), linesMax-1)] {
+		lines = append(lines, status.Line{Mark: "-", Text: x.Rule.String() + ": " + x.Why})
 	}
-	for i := range c.alternatives {
-		a := &c.alternatives[i]
-		v := a.check(r)
-		if v == holds {
-			if left > 0 {
-				lines = append(lines, status.Line{Mark: "-", Text: fmt.Sprintf("and %d more that did not match", left)})
-			}
-			add(status.Line{Mark: "+", Text: a.rule.String() + ": " + a.text()})
-			return c.found(i), true, lines
-		}
-		add(status.Line{Mark: "-", Text: a.rule.String() + ": " + a.why(v, r)})
-	}
-	if left > 0 {
+	if left := len(failed) - (linesMax - 1); left > 0 {
 		lines = append(lines, status.Line{Mark: "-", Text: fmt.Sprintf("and %d more that did not match", left)})
 	}
-	return Found{}, false, lines
+	if ok {
+		last := all[len(all)-1]
+		lines = append(lines, status.Line{Mark: "+", Text: last.Rule.String() + ": " + last.Why})
+	}
+	return found, ok, lines
 }
 
-// String names the rule as messages do: route "shop" rule 2, counted from 0 as
+// String names the rule as messages do: route "shop" rules[2], counted from 0 as
 // the paths of problems are.
 func (r *Rule) String() string {
 	return fmt.Sprintf("route %q rules[%d]", r.Route.Name, r.Index)
@@ -82,21 +106,52 @@ func (c *chain) routes() string {
 	return strings.Join(names, ", ")
 }
 
+// explain says what a verdict over the alternative means.
+func (a *alternative) explain(v verdict, r *message.Request) Tried {
+	x := Tried{Rule: a.rule, Match: a.index}
+	switch v {
+	case holds:
+		x.Holds, x.Want = true, a.text()
+		x.Why = x.Want
+		return x
+	case failsPath:
+		x.Predicate, x.Want, x.Saw = "path", a.path.want(), string(r.Path)
+		x.Why = fmt.Sprintf("path %q is not %s", r.Path, x.Want)
+	case failsGRPC:
+		x.Predicate, x.Want, x.Saw = "grpc", "application/grpc", string(message.Get(r.Fields, "content-type"))
+		x.Why = fmt.Sprintf("content type %q is not that of gRPC", x.Saw)
+	case failsMethod:
+		x.Predicate, x.Want, x.Saw = "method", strings.Join(a.methods, " or "), string(r.Method)
+		x.Why = fmt.Sprintf("method %s is not %s", x.Saw, x.Want)
+	case failsSource:
+		x.Predicate, x.Want, x.Saw = "source", a.networks(), r.Client.Addr().String()
+		x.Why = fmt.Sprintf("client %s is not in %s", x.Saw, x.Want)
+	default:
+		t := &a.texts[v-failsText]
+		saw, any := t.seen(r)
+		x.Predicate, x.Want, x.Saw = t.String(), t.asks(), string(saw)
+		x.Why = t.why(saw, any)
+	}
+	return x
+}
+
 // text says what the alternative asks for.
 func (a *alternative) text() string {
 	var parts []string
-	switch a.kind {
-	case pathExact:
-		parts = append(parts, fmt.Sprintf("path is %q", a.path))
-	case pathPrefix:
-		parts = append(parts, fmt.Sprintf("path is under %q", a.path))
-	case pathAny:
+	if a.path.kind != pathAny {
+		parts = append(parts, "path is "+a.path.want())
+	}
+	if a.grpc {
+		parts = append(parts, "it is a call of gRPC")
 	}
 	if len(a.methods) > 0 {
 		parts = append(parts, "method is "+strings.Join(a.methods, " or "))
 	}
-	for _, h := range a.headers {
-		parts = append(parts, fmt.Sprintf("header %s is %q", h.name, h.value))
+	if len(a.sources) > 0 {
+		parts = append(parts, "client is in "+a.networks())
+	}
+	for i := range a.texts {
+		parts = append(parts, a.texts[i].String()+" "+a.texts[i].asks())
 	}
 	if len(parts) == 0 {
 		return "takes every request"
@@ -104,23 +159,61 @@ func (a *alternative) text() string {
 	return strings.Join(parts, ", ")
 }
 
-// why says which part failed, and on what.
-func (a *alternative) why(v verdict, r *message.Request) string {
-	switch v {
-	case holds:
-		return ""
-	case failsPath:
-		if a.kind == pathExact {
-			return fmt.Sprintf("path %q is not %q", r.Path, a.path)
-		}
-		return fmt.Sprintf("path %q is not under %q", r.Path, a.path)
-	case failsMethod:
-		return fmt.Sprintf("method %s is not %s", r.Method, strings.Join(a.methods, " or "))
+func (a *alternative) networks() string {
+	var names []string
+	for _, p := range a.sources {
+		names = append(names, p.String())
+	}
+	return strings.Join(names, " or ")
+}
+
+// want says what the path should be, after "is" or "is not".
+func (p *pathMatch) want() string {
+	switch p.kind {
+	case pathPrefix:
+		return fmt.Sprintf("under %q", p.text)
+	case pathRegex:
+		return "like " + p.text
+	case pathService:
+		return fmt.Sprintf("of a method of %q", p.text[1:])
+	case pathMethod:
+		return fmt.Sprintf("of the method %q of a service", p.text)
 	default:
-		h := a.headers[v-failsHeader]
-		if got := message.Get(r.Fields, h.name); got != nil {
-			return fmt.Sprintf("header %s is %q, not %q", h.name, got, h.value)
-		}
-		return fmt.Sprintf("there is no header %s", h.name)
+		return fmt.Sprintf("%q", p.text)
+	}
+}
+
+// String names the value: header x-beta.
+func (t *text) String() string { return t.place.String() + " " + t.name }
+
+// asks says what the value should be, after its name.
+func (t *text) asks() string {
+	switch t.kind {
+	case textPrefix:
+		return fmt.Sprintf("begins with %q", t.want)
+	case textRegex:
+		return "is like " + t.want
+	case textPresent:
+		return "is there"
+	case textAbsent:
+		return "is not there"
+	default:
+		return fmt.Sprintf("is %q", t.want)
+	}
+}
+
+// why says on what it failed: the first value that there is.
+func (t *text) why(saw []byte, any bool) string {
+	switch {
+	case t.kind == textAbsent:
+		return fmt.Sprintf("%s is there: %q", t, saw)
+	case !any:
+		return fmt.Sprintf("there is no %s", t)
+	case t.kind == textExact:
+		return fmt.Sprintf("%s is %q, not %q", t, saw, t.want)
+	case t.kind == textPrefix:
+		return fmt.Sprintf("%s is %q, which does not begin with %q", t, saw, t.want)
+	default:
+		return fmt.Sprintf("%s is %q, which is not like %s", t, saw, t.want)
 	}
 }

@@ -1,6 +1,8 @@
 package route
 
 import (
+	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -8,108 +10,118 @@ import (
 	"portico/spec"
 )
 
-// pathKind is how an alternative looks at the path.
-type pathKind uint8
-
-const (
-	pathAny pathKind = iota
-	pathExact
-	pathPrefix
-)
-
 // alternative is one spec.Match, ready to be compared. Everything in it must hold.
 type alternative struct {
 	rule    *Rule
-	kind    pathKind
-	path    string // without a trailing slash where kind is pathPrefix
+	index   int // in the rule's matches; -1 for a rule without any
+	path    pathMatch
+	grpc    bool // the content type is that of gRPC
 	methods []string
-	headers []header
+	texts   []text // of headers, query parameters and cookies, each by name
+	sources []netip.Prefix
 }
 
-// header must be present with exactly this value.
-type header struct{ name, value string }
-
-// verdict says that an alternative holds, or what failed first: a path, a
-// method, or failsHeader plus the index of the header.
+// verdict says that an alternative holds, or what failed first: failsText has the
+// index of the text added.
 type verdict int
 
 const (
 	holds verdict = iota
 	failsPath
+	failsGRPC
 	failsMethod
-	failsHeader
+	failsSource
+	failsText
 )
 
 // newAlternatives compiles the matches of a rule; a rule without any has one
 // that always holds.
-func newAlternatives(r *Rule) []alternative {
+func newAlternatives(r *Rule) ([]alternative, error) {
 	if len(r.Spec.Match) == 0 {
-		return []alternative{{rule: r}}
+		return []alternative{{rule: r, index: -1}}, nil
 	}
 	alternatives := make([]alternative, len(r.Spec.Match))
-	for i, m := range r.Spec.Match {
-		alternatives[i] = newAlternative(r, m)
+	for i := range r.Spec.Match {
+		a, err := newAlternative(r, i)
+		if err != nil {
+			return nil, err
+		}
+		alternatives[i] = a
 	}
-	return alternatives
+	return alternatives, nil
 }
 
-func newAlternative(r *Rule, m spec.Match) alternative {
-	a := alternative{rule: r, methods: m.Methods}
-	switch {
-	case m.Path == nil:
-	case m.Path.Exact != "":
-		a.kind, a.path = pathExact, m.Path.Exact
-	case strings.Trim(m.Path.Prefix, "/") != "":
-		a.kind, a.path = pathPrefix, strings.TrimRight(m.Path.Prefix, "/")
+func newAlternative(r *Rule, i int) (alternative, error) {
+	m := &r.Spec.Match[i]
+	path, err := newPath(m)
+	if err != nil {
+		return alternative{}, err
 	}
-	for name, value := range m.Headers {
-		a.headers = append(a.headers, header{strings.ToLower(name), value})
+	a := alternative{rule: r, index: i, path: path, grpc: m.GRPC != nil, methods: m.Methods}
+	for _, p := range m.Sources {
+		a.sources = append(a.sources, p.Masked())
 	}
-	// One order, so that explain says the same twice.
-	slices.SortFunc(a.headers, func(x, y header) int { return strings.Compare(x.name, y.name) })
-	return a
+	for _, part := range []struct {
+		place place
+		texts map[string]spec.TextMatch
+	}{{inHeader, m.Headers}, {inQuery, m.Query}, {inCookie, m.Cookies}} {
+		// One order, so that explain says the same twice.
+		for _, name := range slices.Sorted(maps.Keys(part.texts)) {
+			t, err := newText(part.place, name, part.texts[name])
+			if err != nil {
+				return alternative{}, err
+			}
+			a.texts = append(a.texts, t)
+		}
+	}
+	slices.SortStableFunc(a.texts, func(x, y text) int {
+		if x.place != y.place {
+			return int(x.place) - int(y.place)
+		}
+		return strings.Compare(x.name, y.name)
+	})
+	return a, nil
 }
 
-// check compares a request with the alternative, and says what failed first.
+// check compares a request with the alternative, and says what failed first. What
+// costs least is looked at first.
 func (a *alternative) check(r *message.Request) verdict {
-	switch a.kind {
-	case pathExact:
-		if string(r.Path) != a.path {
-			return failsPath
-		}
-	case pathPrefix:
-		if !under(r.Path, a.path) {
-			return failsPath
-		}
-	case pathAny:
+	if !a.path.holds(r.Path) {
+		return failsPath
 	}
-	if !a.method(r.Method) {
+	if a.grpc && !isGRPC(r) {
+		return failsGRPC
+	}
+	if len(a.methods) > 0 && !slices.Contains(a.methods, string(r.Method)) {
 		return failsMethod
 	}
-	for i := range a.headers {
-		if !a.headers[i].in(r.Fields) {
-			return failsHeader + verdict(i)
+	if len(a.sources) > 0 && !a.from(r.Client.Addr()) {
+		return failsSource
+	}
+	for i := range a.texts {
+		if !a.texts[i].holds(r) {
+			return failsText + verdict(i)
 		}
 	}
 	return holds
 }
 
-// under reports whether path is prefix or lies below it, by whole segments.
-func under(path []byte, prefix string) bool {
-	n := len(prefix)
-	return len(path) >= n && string(path[:n]) == prefix && (len(path) == n || path[n] == '/')
-}
-
-func (a *alternative) method(method []byte) bool {
-	return len(a.methods) == 0 || slices.Contains(a.methods, string(method))
-}
-
-// in reports whether any line of the header has the value.
-func (h *header) in(fields []message.Field) bool {
-	for i := range fields {
-		if message.EqualFold(fields[i].Name, h.name) && string(fields[i].Value) == h.value {
+// from reports whether the client is in one of the networks.
+func (a *alternative) from(client netip.Addr) bool {
+	client = client.Unmap()
+	for i := range a.sources {
+		if a.sources[i].Contains(client) {
 			return true
 		}
 	}
 	return false
+}
+
+// isGRPC reports whether a request is a call of gRPC or gRPC-Web, by its content
+// type: application/grpc, with +proto and the like or -web after it.
+func isGRPC(r *message.Request) bool {
+	const kind = "application/grpc"
+	t := message.Get(r.Fields, "content-type")
+	return len(t) >= len(kind) && message.EqualFold(t[:len(kind)], kind) &&
+		(len(t) == len(kind) || strings.IndexByte("+;- \t", t[len(kind)]) >= 0)
 }

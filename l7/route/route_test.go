@@ -1,13 +1,10 @@
 package route_test
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"portico/l7/message"
 	"portico/l7/route"
@@ -28,23 +25,34 @@ func req(line string, headers ...string) *message.Request {
 func prefix(p string) spec.Match { return spec.Match{Path: &spec.PathMatch{Prefix: p}} }
 func exact(p string) spec.Match  { return spec.Match{Path: &spec.PathMatch{Exact: p}} }
 
+// compile makes a table of routes that were checked.
+func compile(tb testing.TB, routes ...*spec.Route) *route.Table {
+	tb.Helper()
+	table, err := route.Compile(routes)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return table
+}
+
 func rule(m ...spec.Match) spec.Rule { return spec.Rule{Match: m} }
 
 // shop is a table with every kind of host and predicate.
-func shop() *route.Table {
-	return route.Compile([]*spec.Route{
+func shop(tb testing.TB) *route.Table {
+	tb.Helper()
+	return compile(tb, []*spec.Route{
 		{Name: "shop", Hosts: []string{"shop.example.com", "SHOP.example.org."}, Rules: []spec.Rule{
 			rule(exact("/health")),
 			rule(prefix("/api/v1/"), exact("/legacy")),
 			rule(spec.Match{Path: &spec.PathMatch{Prefix: "/api"}, Methods: []string{"POST", "PUT"}}),
-			rule(spec.Match{Headers: map[string]string{"X-Beta": "1", "x-a": "b"}}),
+			rule(spec.Match{Headers: map[string]spec.TextMatch{"X-Beta": {Exact: "1"}, "x-a": {Exact: "b"}}}),
 			rule(prefix("/api")),
 		}},
 		{Name: "shop-rest", Hosts: []string{"shop.example.com"}, Rules: []spec.Rule{rule(prefix("/"))}},
 		{Name: "wild", Hosts: []string{"*.example.com"}, Rules: []spec.Rule{{}}},
 		{Name: "deep", Hosts: []string{"*.b.example.com"}, Rules: []spec.Rule{{}}},
 		{Name: "any", Rules: []spec.Rule{rule(exact("/"))}},
-	})
+	}...)
 }
 
 // The most specific host wins, then the first rule of its routes.
@@ -80,7 +88,7 @@ func TestMatch(t *testing.T) {
 		{"no host at all", "GET  /", nil, "any/0@/"},
 		{"no rule", "GET other.test /x", nil, "none"},
 	}
-	table := shop()
+	table := shop(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := req(tt.line, tt.headers...)
@@ -107,19 +115,19 @@ func show(f route.Found, ok bool) string {
 
 // IDs number the rules of the table without gaps, in order.
 func TestRules(t *testing.T) {
-	for i, r := range shop().Rules() {
+	for i, r := range shop(t).Rules() {
 		if r.ID != i {
 			t.Errorf("Rules()[%d].ID = %d", i, r.ID)
 		}
 	}
-	if n := len(shop().Rules()); n != 9 {
+	if n := len(shop(t).Rules()); n != 9 {
 		t.Errorf("len(Rules()) = %d, want 9", n)
 	}
 }
 
 // An empty table answers nothing and says why.
 func TestEmpty(t *testing.T) {
-	table := route.Compile(nil)
+	table := compile(t)
 	_, ok, lines := table.Explain(req("GET a.test /"))
 	if ok || len(lines) != 1 || !strings.Contains(lines[0].Text, `"a.test" is named by no route`) {
 		t.Errorf("Explain = %v, %v", ok, lines)
@@ -128,7 +136,7 @@ func TestEmpty(t *testing.T) {
 
 // Explain names the predicate that failed.
 func TestExplain(t *testing.T) {
-	_, _, lines := shop().Explain(req("GET shop.example.com /apix", "X-A: c"))
+	_, _, lines := shop(t).Explain(req("GET shop.example.com /apix", "X-A: c"))
 	var b strings.Builder
 	for _, l := range lines {
 		fmt.Fprintf(&b, "%1s %s\n", l.Mark, l.Text)
@@ -153,7 +161,7 @@ func TestExplainBounded(t *testing.T) {
 	for i := range 5000 {
 		rules = append(rules, rule(exact(fmt.Sprintf("/%d", i))))
 	}
-	table := route.Compile([]*spec.Route{{Name: "big", Rules: rules}})
+	table := compile(t, &spec.Route{Name: "big", Rules: rules})
 	_, ok, lines := table.Explain(req("GET a.test /4999"))
 	if !ok || len(lines) > 210 {
 		t.Fatalf("Explain found %v with %d lines", ok, len(lines))
@@ -166,48 +174,14 @@ func TestExplainBounded(t *testing.T) {
 	}
 }
 
-// Whatever the table, Match (which uses the index) and Explain (which tries
-// every rule in turn) find the same rule.
-func TestIndexAgreesWithScan(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		segments := rapid.SliceOfN(rapid.SampledFrom([]string{"", "a", "b", "ab"}), 0, 14)
-		path := rapid.Custom(func(t *rapid.T) string { return "/" + strings.Join(segments.Draw(t, "segments"), "/") })
-		match := rapid.Custom(func(t *rapid.T) spec.Match {
-			var m spec.Match
-			switch rapid.IntRange(0, 3).Draw(t, "kind") {
-			case 0:
-				m = exact(path.Draw(t, "exact"))
-			case 1, 2:
-				m = prefix(path.Draw(t, "prefix"))
-			}
-			if rapid.IntRange(0, 3).Draw(t, "withMethod") == 0 {
-				m.Methods = []string{rapid.SampledFrom([]string{"GET", "PUT"}).Draw(t, "method")}
-			}
-			return m
-		})
-		r := &spec.Route{Name: "r"}
-		for range rapid.IntRange(1, 30).Draw(t, "rules") {
-			r.Rules = append(r.Rules, rule(rapid.SliceOfN(match, 1, 3).Draw(t, "match")...))
-		}
-		table := route.Compile([]*spec.Route{r})
-		for range 5 {
-			q := req("GET h " + path.Draw(t, "path"))
-			f, ok, _ := table.Explain(q)
-			if got, want := show(table.Match(q)), show(f, ok); got != want {
-				t.Fatalf("Match(%s) = %s, Explain found %s", q.Path, got, want)
-			}
-		}
-	})
-}
-
 // Shares follow the weights, weight 0 gets nothing, and no weight at all is -1.
 func TestChoose(t *testing.T) {
 	groups := []spec.GroupRef{{Name: "none", Weight: 0}, {Name: "nine", Weight: 9}, {Name: "zero", Weight: 0}, {Name: "one", Weight: 1}}
-	table := route.Compile([]*spec.Route{{Name: "r", Rules: []spec.Rule{
+	table := compile(t, &spec.Route{Name: "r", Rules: []spec.Rule{
 		{TargetGroups: groups},
 		{TargetGroups: []spec.GroupRef{{Name: "off", Weight: 0}}},
 		{},
-	}}})
+	}})
 	rules := table.Rules()
 	rng := rand.New(rand.NewPCG(1, 2))
 	const n = 100_000
@@ -226,49 +200,5 @@ func TestChoose(t *testing.T) {
 	}
 	if rules[1].Choose(7) != -1 || rules[2].Choose(7) != -1 {
 		t.Error("Choose without any weight is not -1")
-	}
-}
-
-// big is a table of n routes with a host and twenty path rules each, and one
-// route with n rules.
-func big(n int) *route.Table {
-	var routes []*spec.Route
-	one := &spec.Route{Name: "one", Hosts: []string{"one.test"}}
-	for i := range n {
-		r := &spec.Route{Name: spec.RouteName(fmt.Sprintf("r%d", i)), Hosts: []string{fmt.Sprintf("h%d.example.com", i)}}
-		for j := range 20 {
-			r.Rules = append(r.Rules, rule(prefix(fmt.Sprintf("/p%d", j))))
-		}
-		routes = append(routes, r)
-		one.Rules = append(one.Rules, rule(prefix(fmt.Sprintf("/svc%d", i))))
-	}
-	return route.Compile(append(routes, one))
-}
-
-// Matching allocates nothing, in tables of any size.
-func TestMatchAllocates(t *testing.T) {
-	table := big(100)
-	for _, line := range []string{"GET h7.example.com /p19/x", "GET one.test /svc99/a/b/c", "GET none.test /"} {
-		r := req(line)
-		if n := testing.AllocsPerRun(100, func() { table.Match(r) }); n != 0 {
-			t.Errorf("Match(%s) allocates %v times", line, n)
-		}
-	}
-}
-
-func BenchmarkMatch(b *testing.B) {
-	for _, n := range []int{10, 10_000} {
-		table := big(n)
-		for _, line := range []string{"GET h7.example.com /p19/x/y", "GET one.test /svc9/x/y"} {
-			r := req(line)
-			b.Run(fmt.Sprintf("%d/%s", n, bytes.TrimPrefix(r.Path, []byte("/"))), func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					if _, ok := table.Match(r); !ok {
-						b.Fatal("no match")
-					}
-				}
-			})
-		}
 	}
 }

@@ -9,6 +9,7 @@
 package route
 
 import (
+	"fmt"
 	"strings"
 
 	"portico/l7/message"
@@ -41,18 +42,22 @@ type Rule struct {
 type Found struct {
 	Rule *Rule
 	// Path is the exact path or the prefix that matched, without a trailing
-	// slash; "" when the whole path space did.
+	// slash; "" when the whole path space did, or a regular expression.
 	Path string
 }
 
 // Compile makes the table of a listener's routes, in the listener's order. The
-// routes are kept and must not change any more.
-func Compile(routes []*spec.Route) *Table {
+// routes are kept and must not change any more. It fails for a regular expression
+// that is none, which spec/check refuses.
+func Compile(routes []*spec.Route) (*Table, error) {
 	t := &Table{exact: map[string]*chain{}, wildcard: map[string]*chain{}}
 	exact, wildcard := map[string][]*Rule{}, map[string][]*Rule{}
 	var everywhere []*Rule
 	for _, r := range routes {
-		rules := t.add(r)
+		rules, err := t.add(r)
+		if err != nil {
+			return nil, fmt.Errorf("route %q: %w", r.Name, err)
+		}
 		if len(r.Hosts) == 0 {
 			everywhere = append(everywhere, rules...)
 		}
@@ -79,19 +84,23 @@ func Compile(routes []*spec.Route) *Table {
 	if everywhere != nil {
 		t.any = newChain(everywhere)
 	}
-	return t
+	return t, nil
 }
 
 // add compiles the rules of one route.
-func (t *Table) add(r *spec.Route) []*Rule {
+func (t *Table) add(r *spec.Route) ([]*Rule, error) {
 	first := len(t.rules)
 	for i := range r.Rules {
 		rule := &Rule{ID: len(t.rules), Route: r, Index: i, Spec: &r.Rules[i]}
-		rule.alternatives = newAlternatives(rule)
+		alternatives, err := newAlternatives(rule)
+		if err != nil {
+			return nil, fmt.Errorf("rules[%d]: %w", i, err)
+		}
+		rule.alternatives = alternatives
 		rule.weights = newWeights(rule.Spec.TargetGroups)
 		t.rules = append(t.rules, rule)
 	}
-	return t.rules[first:len(t.rules):len(t.rules)]
+	return t.rules[first:len(t.rules):len(t.rules)], nil
 }
 
 // Rules lists all rules by ID; the caller must not change the slice.

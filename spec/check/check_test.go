@@ -56,7 +56,7 @@ func good() *spec.Spec {
 			{Name: "db", VIP: "public", Port: 5432, Protocol: spec.ProtocolTCP, TargetGroups: []spec.GroupRef{ref("db")}},
 		},
 		Routes: []spec.Route{{Name: "shop", Hosts: []string{"myapp.example.com"}, Rules: []spec.Rule{
-			{Match: []spec.Match{{Path: prefix("/api"), Methods: []string{"GET"}, Headers: map[string]string{"x-beta": "1"}}}, TargetGroups: []spec.GroupRef{ref("web")}},
+			{Match: []spec.Match{{Path: prefix("/api"), Methods: []string{"GET"}, Headers: map[string]spec.TextMatch{"x-beta": {Exact: "1"}}}}, TargetGroups: []spec.GroupRef{ref("web")}},
 			{TargetGroups: []spec.GroupRef{ref("web")}},
 		}}},
 		TargetGroups: []spec.TargetGroup{

@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -43,64 +42,6 @@ func (c *checker) rule(r *spec.Rule, at string) {
 	}
 	for i := range r.Match {
 		c.match(&r.Match[i], spec.At(at, "match", i))
-	}
-}
-
-func (c *checker) match(m *spec.Match, at string) {
-	if m.Path == nil && len(m.Methods) == 0 && len(m.Headers) == 0 {
-		c.problem(at, "an empty match takes every request", "leave match out for that, or name path, methods or headers")
-	}
-	if p := m.Path; p != nil {
-		c.path(p.Exact, spec.At(at, "path.exact"))
-		c.path(p.Prefix, spec.At(at, "path.prefix"))
-	}
-	for i, method := range m.Methods {
-		path := spec.At(at, "methods", i)
-		switch upper := strings.ToUpper(method); {
-		case !isToken(method):
-			c.problem(path, fmt.Sprintf("%q is not a method", method), "use one such as GET")
-		case slices.Contains(m.Methods[:i], method):
-			c.warning(path, fmt.Sprintf("the method %q is listed twice", method), "")
-		case upper != method && slices.Contains(methods[:], upper):
-			c.warning(path, fmt.Sprintf("no client sends %q: methods are compared with their case", method), fmt.Sprintf("write %q", upper))
-		}
-	}
-	seen := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
-		path := spec.At(at, "headers", name)
-		key := strings.ToLower(name)
-		if !isToken(name) {
-			c.problem(path, fmt.Sprintf("%q is not the name of a header", name), "use one such as X-Version")
-		} else if other, ok := seen[key]; ok {
-			c.problem(path, fmt.Sprintf("%q and %q are one header", other, name), "name it once")
-		}
-		seen[key] = name
-	}
-}
-
-// methods are those of RFC 9110, section 9, and PATCH.
-var methods = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"}
-
-// path checks a path to match, which is compared with the path of a request as
-// it was sent, dot segments removed.
-func (c *checker) path(p, at string) {
-	switch {
-	case p == "":
-	case p[0] != '/':
-		c.problem(at, fmt.Sprintf("%q does not begin with a slash", p), fmt.Sprintf("write %q", "/"+p))
-	case strings.ContainsAny(p, "?#"):
-		c.problem(at, fmt.Sprintf("%q is more than a path", p), "leave out what follows it")
-	case strings.ContainsFunc(p, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
-		c.problem(at, fmt.Sprintf("%q holds a character that no request has in its path", p), "write it percent-encoded")
-	case strings.HasSuffix(p, "*"):
-		c.warning(at, fmt.Sprintf("%q matches a star, not everything", p), "a prefix needs no star")
-	default:
-		for s := range strings.SplitSeq(p, "/") {
-			if s == "." || s == ".." {
-				c.problem(at, fmt.Sprintf("%q holds the segment %q, which no request has when it is matched", p, s), "leave it out")
-				return
-			}
-		}
 	}
 }
 

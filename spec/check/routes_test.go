@@ -1,12 +1,9 @@
 package check_test
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"portico/spec"
 	"portico/spec/check"
@@ -51,7 +48,7 @@ func TestRoutes(t *testing.T) {
 			`routes[0].rules[0].match[0].path.prefix: "api" does not begin with a slash; write "/api"`,
 		}},
 		{"a path with a query", match(spec.Match{Path: exact("/a?b=c")}), []string{
-			`routes[0].rules[0].match[0].path.exact: "/a?b=c" is more than a path; leave out what follows it`,
+			`routes[0].rules[0].match[0].path.exact: "/a?b=c" is more than a path; leave out what follows it, and match a query with query`,
 		}},
 		{"a path with a space", match(spec.Match{Path: exact("/a b")}), []string{
 			`routes[0].rules[0].match[0].path.exact: "/a b" holds a character that no request has in its path; write it percent-encoded`,
@@ -67,10 +64,36 @@ func TestRoutes(t *testing.T) {
 			`routes[0].rules[0].match[0].methods[1]: "A B" is not a method; use one such as GET`,
 			`warning: routes[0].rules[0].match[0].methods[3]: the method "POST" is listed twice`,
 		}},
-		{"headers", match(spec.Match{Headers: map[string]string{"a:b": "", "X-A": "1", "x-a": "2"}}), []string{
+		{"headers", match(spec.Match{Headers: map[string]spec.TextMatch{"a:b": {Exact: ""}, "X-A": {Exact: "1"}, "x-a": {Exact: "2"}}}), []string{
 			`routes[0].rules[0].match[0].headers.a:b: "a:b" is not the name of a header; use one such as X-Version`,
 			`routes[0].rules[0].match[0].headers.x-a: "X-A" and "x-a" are one header; name it once`,
 		}},
+		{"a regex that is none", match(spec.Match{Path: &spec.PathMatch{Regex: "/a("}, Headers: map[string]spec.TextMatch{"x": {Regex: "(?=a)"}}}), []string{
+			`routes[0].rules[0].match[0].path.regex: "/a(" is not a regular expression: missing closing ) in "/a("; the syntax is RE2`,
+			`routes[0].rules[0].match[0].headers.x.regex: "(?=a)" has (?=, which is not supported; the syntax is RE2, without looking ahead or behind`,
+		}},
+		{"a regex without a slash", match(spec.Match{Path: &spec.PathMatch{Regex: "api/.*"}}), []string{
+			`warning: routes[0].rules[0].match[0].path.regex: "api/.*" matches no path: a path begins with a slash, and the whole of it must match; write "/api/.*"`,
+		}},
+		{"cookies and parameters", match(spec.Match{Cookies: map[string]spec.TextMatch{"a b": {}}, Query: map[string]spec.TextMatch{"": {Prefix: "a\n"}}}), []string{
+			`routes[0].rules[0].match[0].query: a parameter has no name; write one such as version`,
+			`warning: routes[0].rules[0].match[0].query.prefix: "a\n" holds a control character, which hardly any request has`,
+			`routes[0].rules[0].match[0].cookies.a b: "a b" is not the name of a cookie; use letters, digits, - and _`,
+		}},
+		{"a host among headers", match(spec.Match{Headers: map[string]spec.TextMatch{"Host": {Exact: "a"}}}), []string{
+			`warning: routes[0].rules[0].match[0].headers.Host: the host is matched by hosts, without its port and whatever its case; use hosts of the route`,
+		}},
+		{"sources", match(spec.Match{Sources: nets("10.0.0.0/8", "10.1.0.0/16", "192.0.2.1/24")}), []string{
+			`warning: routes[0].rules[0].match[0].sources[1]: 10.1.0.0/16 is in 10.0.0.0/8, which is listed too; leave it out`,
+			`warning: routes[0].rules[0].match[0].sources[2]: 192.0.2.1/24 has bits beyond its length, which do not count; write 192.0.2.0/24`,
+		}},
+		{"grpc", match(spec.Match{GRPC: &spec.GRPCMatch{Service: "/a.B", Method: "x.y"}, Path: exact("/a"), Methods: []string{"GET"}}), []string{
+			`routes[0].rules[0].match[0].grpc: grpc and path both speak of the path; leave out one or the other`,
+			`routes[0].rules[0].match[0].grpc.service: "/a.B" is not the name of a service; write one such as helloworld.Greeter`,
+			`routes[0].rules[0].match[0].grpc.method: "x.y" is not the name of a method; write one such as SayHello`,
+			`warning: routes[0].rules[0].match[0].grpc: every call of gRPC is a POST request, which methods does not list; leave methods out`,
+		}},
+		{"every call of gRPC", match(spec.Match{GRPC: &spec.GRPCMatch{}}), nil},
 		{"a host twice", func(s *spec.Spec) { s.Routes[0].Hosts = []string{"myapp.example.com", "MyApp.example.com."} }, []string{
 			`warning: routes[0].hosts[1]: the host "MyApp.example.com." is listed twice`,
 		}},
@@ -94,124 +117,6 @@ func TestRoutes(t *testing.T) {
 		}},
 		{"an address is a host", host("127.0.0.1"), nil},
 		{"an address in brackets is a host", host("[2001:db8::1]"), nil},
-	})
-}
-
-// A rule is shadowed when all that it takes is taken before, and only then.
-func TestShadow(t *testing.T) {
-	get, post := []string{"GET"}, []string{"POST"}
-	beta := map[string]string{"X-Beta": "1"}
-	for _, c := range []struct {
-		name   string
-		before [][]spec.Match
-		rule   []spec.Match
-		by     string // the rules that shadow it; "" for none
-	}{
-		{"everything before", [][]spec.Match{nil}, []spec.Match{{Path: exact("/a")}}, "0"},
-		{"everything before everything", [][]spec.Match{nil}, nil, "0"},
-		{"everything after", [][]spec.Match{{{Path: prefix("/a")}}}, nil, ""},
-		{"a prefix in a prefix", [][]spec.Match{{{Path: prefix("/a")}}}, []spec.Match{{Path: prefix("/a/b")}}, "0"},
-		{"a prefix that only looks like one", [][]spec.Match{{{Path: prefix("/a")}}}, []spec.Match{{Path: prefix("/ab")}}, ""},
-		{"the slash at the end", [][]spec.Match{{{Path: prefix("/a/")}}}, []spec.Match{{Path: prefix("/a")}}, "0"},
-		{"the root prefix is everything", [][]spec.Match{{{Path: prefix("/")}}}, nil, "0"},
-		{"an exact path in a prefix", [][]spec.Match{{{Path: prefix("/a")}}}, []spec.Match{{Path: exact("/a/b")}}, "0"},
-		{"the exact path of a prefix", [][]spec.Match{{{Path: prefix("/a")}}}, []spec.Match{{Path: exact("/a")}}, "0"},
-		{"a prefix is more than its exact path", [][]spec.Match{{{Path: exact("/a")}}}, []spec.Match{{Path: prefix("/a")}}, ""},
-		{"an exact path with a slash is another", [][]spec.Match{{{Path: exact("/a")}}}, []spec.Match{{Path: exact("/a/")}}, ""},
-		{"one exact path", [][]spec.Match{{{Path: exact("/a")}}}, []spec.Match{{Path: exact("/a")}}, "0"},
-		{"fewer methods", [][]spec.Match{{{Methods: []string{"POST", "GET"}}}}, []spec.Match{{Methods: get}}, "0"},
-		{"other methods", [][]spec.Match{{{Methods: get}}}, []spec.Match{{Methods: post}}, ""},
-		{"every method", [][]spec.Match{{{Methods: get}}}, []spec.Match{{Path: prefix("/a")}}, ""},
-		{"more headers", [][]spec.Match{{{Headers: beta}}}, []spec.Match{{Headers: map[string]string{"x-beta": "1", "y": "2"}}}, "0"},
-		{"fewer headers", [][]spec.Match{{{Headers: beta}}}, []spec.Match{{Path: exact("/a")}}, ""},
-		{"another value", [][]spec.Match{{{Headers: beta}}}, []spec.Match{{Headers: map[string]string{"x-beta": "2"}}}, ""},
-		{"wider in one way, narrower in another", [][]spec.Match{{{Path: prefix("/"), Methods: get}}}, []spec.Match{{Path: exact("/a")}}, ""},
-		{"one alternative is left", [][]spec.Match{{{Path: prefix("/a")}}}, []spec.Match{{Path: exact("/a")}, {Path: exact("/b")}}, ""},
-		{"two rules together", [][]spec.Match{{{Path: prefix("/a")}}, {{Path: prefix("/b")}}}, []spec.Match{{Path: exact("/a")}, {Path: exact("/b")}}, "0 1"},
-		{"one alternative of many takes it", [][]spec.Match{{{Path: prefix("/x")}, {Path: prefix("/a")}}}, []spec.Match{{Path: prefix("/a/b")}}, "0"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := good()
-			s.Routes[0].Rules = nil
-			for _, m := range append(c.before, c.rule) {
-				s.Routes[0].Rules = append(s.Routes[0].Rules, spec.Rule{Match: m, TargetGroups: []spec.GroupRef{ref("web")}})
-			}
-			want := ""
-			if c.by != "" {
-				by := "routes[0].rules[" + strings.ReplaceAll(c.by, " ", "] and routes[0].rules[") + "]"
-				want = fmt.Sprintf("warning: routes[0].rules[%d]: no request reaches this rule: %s takes all that it matches; move it up, or leave it out", len(c.before), by)
-			}
-			if got := spec.Problems(check.Spec(s)).Error(); got != want {
-				t.Errorf("got  %s\nwant %s", got, want)
-			}
-		})
-	}
-}
-
-// takes is what a match means, written as simply as can be, to hold the shadow
-// check against.
-func takes(r spec.Rule, path, method, header string) bool {
-	if len(r.Match) == 0 {
-		return true
-	}
-	for _, m := range r.Match {
-		p := m.Path == nil || m.Path.Exact == path ||
-			m.Path.Prefix != "" && strings.HasPrefix(path+"/", strings.TrimRight(m.Path.Prefix, "/")+"/")
-		ok := len(m.Methods) == 0
-		for _, x := range m.Methods {
-			ok = ok || x == method
-		}
-		if p && ok && (len(m.Headers) == 0 || m.Headers["x"] == header) {
-			return true
-		}
-	}
-	return false
-}
-
-// A rule that is said to be shadowed never is the first to take a request.
-func TestShadowedRulesAreNeverReached(t *testing.T) {
-	paths := []string{"/", "/a", "/a/", "/a/b", "/b", "/ab"}
-	rapid.Check(t, func(t *rapid.T) {
-		s := good()
-		s.Routes[0].Rules = nil
-		for range rapid.IntRange(1, 6).Draw(t, "rules") {
-			r := spec.Rule{TargetGroups: []spec.GroupRef{ref("web")}}
-			for range rapid.IntRange(0, 2).Draw(t, "matches") {
-				var m spec.Match
-				path := rapid.SampledFrom(paths).Draw(t, "path")
-				switch rapid.IntRange(0, 2).Draw(t, "kind") {
-				case 1:
-					m.Path = exact(path)
-				case 2:
-					m.Path = prefix(path)
-				}
-				m.Methods = rapid.SampledFrom([][]string{nil, {"GET"}, {"POST"}, {"GET", "POST"}}).Draw(t, "methods")
-				if rapid.Bool().Draw(t, "header") {
-					m.Headers = map[string]string{"x": "1"}
-				}
-				r.Match = append(r.Match, m)
-			}
-			s.Routes[0].Rules = append(s.Routes[0].Rules, r)
-		}
-		reached := map[int]bool{}
-		for _, path := range append(paths, "/c", "/a/b/c") {
-			for _, method := range []string{"GET", "POST", "PUT"} {
-				for _, header := range []string{"1", "2"} {
-					for i, r := range s.Routes[0].Rules {
-						if takes(r, path, method, header) {
-							reached[i] = true
-							break
-						}
-					}
-				}
-			}
-		}
-		for _, p := range check.Spec(s) {
-			var i int
-			if _, err := fmt.Sscanf(p.Path, "routes[0].rules[%d]", &i); err == nil && strings.Contains(p.What, "no request reaches") && reached[i] {
-				t.Errorf("%s, but one does", p)
-			}
-		}
 	})
 }
 

@@ -2,94 +2,73 @@ package check
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
 	"portico/spec"
 )
 
-// alternative is one match of a rule, as requests are compared with it.
-type alternative struct {
-	rule    string // the path of the rule
-	exact   bool
-	path    string // of a prefix without its last slash; "" is every path
-	methods []string
-	headers map[string]string // by lower-case name
-}
-
-// alternatives lists what a rule takes.
-func alternatives(r *spec.Rule, path string) []alternative {
-	if len(r.Match) == 0 {
-		return []alternative{{rule: path}}
-	}
-	list := make([]alternative, len(r.Match))
-	for i, m := range r.Match {
-		a := alternative{rule: path, methods: m.Methods, headers: make(map[string]string, len(m.Headers))}
-		switch {
-		case m.Path == nil:
-		case m.Path.Exact != "":
-			a.exact, a.path = true, m.Path.Exact
-		default:
-			a.path = strings.TrimRight(m.Path.Prefix, "/")
-		}
-		for name, value := range m.Headers {
-			a.headers[strings.ToLower(name)] = value
-		}
-		list[i] = a
-	}
-	return list
-}
-
-// covers reports whether a takes every request that b takes, given that its path does.
-func (a *alternative) covers(b *alternative) bool {
-	if len(a.methods) > 0 {
-		if len(b.methods) == 0 {
-			return false
-		}
-		for _, m := range b.methods {
-			if !slices.Contains(a.methods, m) {
-				return false
-			}
-		}
-	}
-	for name, value := range a.headers {
-		if v, ok := b.headers[name]; !ok || v != value {
-			return false
-		}
-	}
-	return true
-}
-
-// earlier holds the alternatives of rules that are tried before, by their path.
+// earlier holds the alternatives of rules that are tried before. A spot is a path
+// and one exact value that is asked for, if any is.
 type earlier struct {
-	exact, prefix map[string][]alternative
+	exact, prefix map[spot][]alternative
+	// regex has them by the segments that every match begins with.
+	regex map[spot][]alternative
+	// compiled remembers regular expressions; nil for one that is none.
+	compiled map[string]*regexp.Regexp
 }
+
+type spot struct{ path, value string }
+
+// spotMax bounds how many alternatives of one spot another is held against, so
+// that a long route does not take long; beyond it a warning may be missed.
+const spotMax = 256
 
 func newEarlier() *earlier {
-	return &earlier{exact: map[string][]alternative{}, prefix: map[string][]alternative{}}
+	return &earlier{
+		exact: map[spot][]alternative{}, prefix: map[spot][]alternative{}, regex: map[spot][]alternative{},
+		compiled: map[string]*regexp.Regexp{},
+	}
 }
 
 func (e *earlier) add(list []alternative) {
 	for _, a := range list {
-		if a.exact {
-			e.exact[a.path] = append(e.exact[a.path], a)
-		} else {
-			e.prefix[a.path] = append(e.prefix[a.path], a)
+		in := e.prefix
+		switch a.kind {
+		case prefixPath:
+		case exactPath:
+			in = e.exact
+		case regexPath:
+			in = e.regex
+		}
+		at := spot{path: a.segments()}
+		if values := a.values(); len(values) > 0 {
+			at.value = values[0]
+		}
+		if len(in[at]) < spotMax {
+			in[at] = append(in[at], a)
 		}
 	}
 }
 
-// taker finds the rule that takes all that b takes, or "". Only the prefixes of
-// b's path are looked at, so that a long route costs no more than a short one.
+// taker finds the rule that takes all that b takes, or "". Only what shares b's
+// path and a value is looked at, so that a long route costs no more than a short one.
 func (e *earlier) taker(b *alternative) string {
-	if b.exact {
-		if rule := first(e.exact[b.path], b); rule != "" {
+	values := append(b.values(), "")
+	if b.kind == exactPath {
+		if rule := e.first(e.exact, b.path, values, b); rule != "" {
 			return rule
 		}
 	}
-	for p := b.path; ; p = p[:max(strings.LastIndexByte(p, '/'), 0)] {
-		if rule := first(e.prefix[p], b); rule != "" {
+	for p := b.segments(); ; p = p[:max(strings.LastIndexByte(p, '/'), 0)] {
+		if rule := e.first(e.prefix, p, values, b); rule != "" {
 			return rule
+		}
+		if b.kind != prefixPath {
+			if rule := e.first(e.regex, p, values, b); rule != "" {
+				return rule
+			}
 		}
 		if p == "" {
 			return ""
@@ -97,13 +76,31 @@ func (e *earlier) taker(b *alternative) string {
 	}
 }
 
-func first(list []alternative, b *alternative) string {
-	for i := range list {
-		if list[i].covers(b) {
-			return list[i].rule
+// first finds an alternative that covers b among those at a path.
+func (e *earlier) first(in map[spot][]alternative, path string, values []string, b *alternative) string {
+	for _, v := range values {
+		list := in[spot{path, v}]
+		for i := range list {
+			if a := &list[i]; e.covers(a, b) && (a.kind != regexPath || e.like(a.regex, b)) {
+				return a.rule
+			}
 		}
 	}
 	return ""
+}
+
+// like reports whether a regular expression matches every path that b takes.
+func (e *earlier) like(pattern string, b *alternative) bool {
+	return b.kind == regexPath && b.regex == pattern || b.kind == exactPath && e.matches(pattern, b.path)
+}
+
+func (e *earlier) matches(pattern, text string) bool {
+	re, ok := e.compiled[pattern]
+	if !ok {
+		re, _ = spec.CompileRegex(pattern) // nil is reported where it stands
+		e.compiled[pattern] = re
+	}
+	return re != nil && re.MatchString(text)
 }
 
 // takers lists the rules that together take all that a rule would; nil when
