@@ -52,6 +52,9 @@ func build(s *spec.TargetGroup, members []*Target) *table {
 	if !ok {
 		panic("target: balance " + choice.Name + "; Targets.Check refuses it")
 	}
+	if choice.Params == nil && algorithm.Params != nil {
+		choice.Params = algorithm.Params()
+	}
 	t.picker = algorithm.New(choice.Params, candidates)
 	return t
 }

@@ -9,9 +9,19 @@ const Default = "round-robin"
 func All() []Algorithm {
 	return []Algorithm{
 		{Name: "round-robin", Summary: "each target in turn, as often as its weight says", New: newRoundRobin},
-		{Name: "random-two", Summary: "the less loaded of two targets drawn by weight", New: newRandomTwo},
-		{Name: "least-conn", Summary: "the target with the fewest requests or flows in flight for its weight", New: newLeastConn},
+		{Name: "random", Summary: "a target drawn by weight", New: newRandom},
+		{Name: "random-two", Summary: "the less loaded of two targets drawn by weight", Loads: true, New: newRandomTwo},
+		{Name: "least-conn", Summary: "the target with the fewest requests or flows in flight for its weight", Loads: true, New: newLeastConn},
+		{
+			Name: "first", Summary: "the first target of the list that has room", Loads: true, Shares: InOrder,
+			Params: func() any { return &First{Limit: 100} }, New: newFirst,
+		},
 		{Name: "maglev", Summary: "the same target for the same client; few clients move when a target leaves", Hashes: true, New: newMaglev},
+		{Name: "rendezvous", Summary: "the same target for the same client; only those of a target that leaves move", Hashes: true, New: newRendezvous},
+		{
+			Name: "ring-hash", Summary: "the same target for the same client while it has no more than its share of the load", Hashes: true, Loads: true, Shares: Roughly,
+			Params: func() any { return &RingHash{LoadMax: 125} }, New: newRingHash,
+		},
 	}
 }
 

@@ -54,11 +54,25 @@ type Picker interface {
 type Algorithm struct {
 	Name    string
 	Summary string
-	// Hashes says that the choice depends on Query.Key and the set of
-	// candidates alone, so that two nodes agree on it.
+	// Hashes says that the choice depends on Query.Key, never on Query.Draw or
+	// the order of the candidates, so that two nodes agree on it.
 	Hashes bool
-	Params func() any // see spec.Kind; nil means no parameters
-	// New builds a picker; it keeps neither params nor the slice. More
-	// candidates than CandidatesMax are a fault of the caller.
+	// Loads says that the choice also depends on the loads.
+	Loads bool
+	// Shares says how the picks among idle candidates follow the weights.
+	Shares Shares
+	Params func() any // see spec.Kind, with the defaults filled in; nil means no parameters
+	// New builds a picker from what Params made; it keeps neither that nor the
+	// slice. More candidates than CandidatesMax are a fault of the caller.
 	New func(params any, candidates []Candidate) Picker
 }
+
+// Shares is how closely an algorithm follows the weights of idle candidates.
+type Shares uint8
+
+// How closely it follows.
+const (
+	ByWeight Shares = iota // as closely as a random draw, or closer
+	Roughly                // to within half of what is due
+	InOrder                // not at all: the first of the list gets all
+)

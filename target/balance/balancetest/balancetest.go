@@ -31,18 +31,27 @@ func Run(t *testing.T, a balance.Algorithm) {
 	t.Run("described", func(t *testing.T) { described(t, a) })
 	t.Run("empty", func(t *testing.T) { empty(t, a) })
 	t.Run("single", func(t *testing.T) { single(t, a) })
-	t.Run("shares", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { shares(r, a) }) })
+	if a.Shares == balance.InOrder {
+		t.Run("order", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { order(r, a) }) })
+	} else {
+		t.Run("shares", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { shares(r, a) }) })
+	}
 	t.Run("most", func(t *testing.T) { most(t, a) })
+	if a.Loads {
+		t.Run("busy", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { busy(r, a) }) })
+	} else {
+		t.Run("blind", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { blind(r, a) }) })
+	}
 	t.Run("peek", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { peek(r, a) }) })
 	t.Run("allocations", func(t *testing.T) { allocations(t, a) })
 	t.Run("concurrency", func(t *testing.T) { concurrency(t, a) })
 	if a.Hashes {
 		t.Run("agreement", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { agreement(r, a) }) })
 		t.Run("disruption", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { disruption(r, a) }) })
-		t.Run("blind", func(t *testing.T) { blind(t, a) })
 	}
 }
 
+// picker builds one with the parameters that a spec without any has.
 func picker(a balance.Algorithm, candidates []balance.Candidate) balance.Picker {
 	var params any
 	if a.Params != nil {
@@ -93,6 +102,48 @@ func shares(r *rapid.T, a balance.Algorithm) {
 	inShares(r, a, weights, 300*len(weights))
 }
 
+// order proves that the first of the idle candidates gets all there is.
+func order(r *rapid.T, a balance.Algorithm) {
+	p := picker(a, Candidates(rapid.SliceOfN(rapid.IntRange(1, 20), 1, 200).Draw(r, "weights")...))
+	for range 50 {
+		if got := p.Pick(query()); got != 0 {
+			r.Fatalf("Pick of idle ones = %d, want 0", got)
+		}
+	}
+}
+
+// busy proves that one that is busy beyond measure is passed over. None is due
+// most of the load, or else a bound in shares of it would not be reached.
+func busy(r *rapid.T, a balance.Algorithm) {
+	weights := rapid.SliceOfN(rapid.IntRange(1, 3), 3, 30).Draw(r, "weights")
+	candidates := Candidates(weights...)
+	p := picker(a, candidates)
+	at := rapid.IntRange(0, len(weights)-1).Draw(r, "busy")
+	candidates[at].Load.Store(1 << 30)
+	p.Loaded(at)
+	for range 50 {
+		if got := p.Pick(query()); got == at {
+			r.Fatalf("Pick = %d, which has 2^30 in flight", got)
+		}
+	}
+}
+
+// blind proves of the others that loads change nothing.
+func blind(r *rapid.T, a balance.Algorithm) {
+	weights := rapid.SliceOfN(rapid.IntRange(1, 20), 1, 30).Draw(r, "weights")
+	idle, loaded := Candidates(weights...), Candidates(weights...)
+	p1, p2 := picker(a, idle), picker(a, loaded)
+	for range 50 {
+		q := query()
+		got, want := p2.Pick(q), p1.Pick(q)
+		if got != want {
+			r.Fatalf("Pick = %d of loaded ones, and %d of idle ones", got, want)
+		}
+		loaded[got].Load.Add(1000)
+		p2.Loaded(got)
+	}
+}
+
 // most proves the same at the limits: the most candidates, and weights as far
 // apart as they may be.
 func most(t *testing.T, a balance.Algorithm) {
@@ -104,17 +155,27 @@ func most(t *testing.T, a balance.Algorithm) {
 		alike[i], mixed[i], apart[i] = 7, 1+i%10, 1
 	}
 	apart[balance.CandidatesMax/2] = balance.WeightMax
+	few := []int{1, balance.WeightMax, balance.WeightMax}
+	if a.Shares == balance.InOrder {
+		for _, weights := range [][]int{alike, mixed, apart, few} {
+			if got := picker(a, Candidates(weights...)).Pick(query()); got != 0 {
+				t.Errorf("Pick of %d = %d, want 0", len(weights), got)
+			}
+		}
+		return
+	}
 	inShares(t, a, alike, 20*len(alike))
 	inShares(t, a, mixed, 20*len(alike))
 	inShares(t, a, apart, 20*len(alike))
 	inShares(t, a, []int{balance.WeightMax, 1}, 40000)
-	inShares(t, a, []int{1, balance.WeightMax, balance.WeightMax}, 40000)
+	inShares(t, a, few, 40000)
 }
 
 type failer interface{ Fatalf(string, ...any) }
 
 // inShares picks n times and compares with the weights. The bound is six
-// deviations of a random draw, and for hashing three slots of a table.
+// deviations of a random draw, for hashing three slots of a table, and where
+// shares are rough half of what is due and some points of a ring.
 func inShares(t failer, a balance.Algorithm, weights []int, n int) {
 	p := picker(a, Candidates(weights...))
 	counts, sum := make([]int, len(weights)), 0
@@ -133,6 +194,9 @@ func inShares(t failer, a balance.Algorithm, weights []int, n int) {
 		bound := 6*math.Sqrt(want) + 3
 		if a.Hashes {
 			bound += 3 * float64(n) / 65537
+		}
+		if a.Shares == balance.Roughly {
+			bound += want/2 + 10*float64(n)/65537
 		}
 		if math.Abs(float64(counts[i])-want) > bound {
 			t.Fatalf("%d candidates: number %d of weight %d of %d picked %d times of %d, want %.0f±%.0f",
@@ -200,20 +264,27 @@ func concurrency(t *testing.T, a balance.Algorithm) {
 		})
 	}
 	all.Wait()
+	want := len(candidates)
+	if a.Shares == balance.InOrder {
+		want = 1
+	}
 	seen := map[int]bool{}
 	for range 1000 {
 		seen[p.Pick(query())] = true
 	}
-	if len(seen) != len(candidates) {
-		t.Errorf("idle again, only %d of %d candidates are picked", len(seen), len(candidates))
+	if len(seen) != want || !seen[0] {
+		t.Errorf("idle again, %d of %d candidates are picked, want %d", len(seen), len(candidates), want)
 	}
 }
 
-// agreement proves that two nodes choose the same, in whatever order they list
-// the candidates.
+// agreement proves that two nodes that see the same choose the same, in whatever
+// order they list the candidates and whatever they draw.
 func agreement(r *rapid.T, a balance.Algorithm) {
 	weights := rapid.SliceOfN(rapid.IntRange(1, 20), 1, 50).Draw(r, "weights")
 	here := Candidates(weights...)
+	for _, c := range here {
+		c.Load.Store(rapid.Int64Range(0, 5).Draw(r, "load"))
+	}
 	there := rapid.Permutation(here).Draw(r, "order")
 	p1, p2 := picker(a, here), picker(a, there)
 	for range 500 {
@@ -248,22 +319,5 @@ func disruption(r *rapid.T, a balance.Algorithm) {
 	}
 	if float64(moved) > movedMax*keys {
 		r.Fatalf("%d of %d keys moved from candidates that stayed, when one of %d left", moved, moved+stayed, len(before))
-	}
-}
-
-// blind proves that a hash looks at neither loads nor draws.
-func blind(t *testing.T, a balance.Algorithm) {
-	t.Helper()
-	candidates := Candidates(1, 2, 3)
-	p := picker(a, candidates)
-	for range 100 {
-		q := query()
-		was := p.Pick(q)
-		candidates[was].Load.Add(1000)
-		p.Loaded(was)
-		q.Draw = rand.Uint64()
-		if is := p.Pick(q); is != was {
-			t.Fatalf("key %x went to %d, then to %d", q.Key, was, is)
-		}
 	}
 }
