@@ -31,7 +31,7 @@ func (s *Server) Check(want *spec.Spec) []spec.Problem {
 	for i := range want.Routes {
 		for j := range want.Routes[i].Rules {
 			rule := &want.Routes[i].Rules[j]
-			if _, err := filter.Compile(rule.Filters); err != nil {
+			if _, err := filter.Compile(rule.Filters, nil); err != nil {
 				problems = append(problems, spec.Problemf(spec.At("routes", i, "rules", j, "filters"), "%v", err))
 			}
 		}
@@ -72,6 +72,7 @@ func (s *Server) Apply(want *spec.Spec) error {
 	s.certificates.Swap(set)
 	s.want = want
 	s.swap(next)
+	c.turn.Commit()
 	s.metrics.retain(want)
 	s.driver.Retain(c.wanted())
 	return nil

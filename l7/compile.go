@@ -73,6 +73,7 @@ type compiler struct {
 	routes map[spec.RouteName]*spec.Route
 	groups map[spec.TargetGroupName]*spec.TargetGroup
 	made   map[*spec.Listener]*listening
+	turn   *filter.Turn
 }
 
 func (s *Server) newCompiler(want *spec.Spec) *compiler {
@@ -81,6 +82,7 @@ func (s *Server) newCompiler(want *spec.Spec) *compiler {
 		routes: make(map[spec.RouteName]*spec.Route, len(want.Routes)),
 		groups: make(map[spec.TargetGroupName]*spec.TargetGroup, len(want.TargetGroups)),
 		made:   map[*spec.Listener]*listening{},
+		turn:   s.kept.Turn(),
 	}
 	for i := range want.Routes {
 		c.routes[want.Routes[i].Name] = &want.Routes[i]
@@ -130,13 +132,15 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 	h.table = table
 	h.rules = make([]rule, len(h.table.Rules()))
 	counts := map[spec.RouteName]*routeCount{}
+	places := map[spec.RouteName]*filter.Place{}
 	for i, from := range h.table.Rules() {
 		count := counts[from.Route.Name]
 		if count == nil {
 			count = c.s.metrics.route(l.Name, from.Route.Name, len(counts))
 			counts[from.Route.Name] = count
+			places[from.Route.Name] = c.turn.Place(from.Route.Name)
 		}
-		if err := c.rule(&h.rules[i], l, from); err != nil {
+		if err := c.rule(&h.rules[i], l, from, places[from.Route.Name]); err != nil {
 			return nil, fmt.Errorf("%s: %w", from, err)
 		}
 		h.rules[i].count = count
@@ -147,8 +151,8 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 }
 
 // rule compiles one rule of a listener's table.
-func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule) error {
-	filters, err := filter.Compile(from.Spec.Filters)
+func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule, at *filter.Place) error {
+	filters, err := filter.Compile(from.Spec.Filters, at)
 	if err != nil {
 		return err
 	}

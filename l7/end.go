@@ -42,8 +42,8 @@ func (h *handler) leaveFilters(st *state, r *exchange.Result) {
 			judged[o].Inc()
 		}
 	}
-	if why := st.visit.Why(); why != "" && r.Why == exchange.Handled {
-		r.Why, r.Detail = exchange.Refused, why
+	if why := st.visit.Why(); why != "" && r.Detail == "" {
+		r.Detail = why
 	}
 }
 

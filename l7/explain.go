@@ -117,7 +117,7 @@ func (e *explainer) run() string {
 		return "404: no rule takes the request"
 	}
 	st.rule = &h.rules[found.Rule.ID]
-	for _, text := range st.rule.filters.Explain(req, filter.Match{Prefix: found.Path, HTTPS: st.https}, d) {
+	for _, text := range st.rule.filters.Explain(req, filter.Match{Prefix: found.Path, HTTPS: st.https, ID: st.id, Now: d.Now}, d) {
 		e.say("", 2, "filter %s", text)
 	}
 	if d.Fixed != nil {

@@ -77,7 +77,7 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 		return
 	}
 	r := &h.rules[found.Rule.ID]
-	st.rule, st.match = r, filter.Match{Prefix: found.Path, HTTPS: st.https, ID: st.id, Visit: &st.visit}
+	st.rule, st.match = r, filter.Match{Prefix: found.Path, HTTPS: st.https, ID: st.id, Now: d.Now, Visit: &st.visit}
 	d.Route, d.Rule = r.Route.Name, r.Index
 	d.Timeouts, d.Attempts = r.timeouts, r.attempts
 	if len(req.Authority) == 0 && req.Local.IsValid() {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portico/internal/clock"
 	"portico/l7/exchange"
 	"portico/l7/filter"
 	"portico/l7/loop"
@@ -99,6 +100,12 @@ func newMetrics(to prometheus.Registerer, s *Server) *metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "portico_l7_target_connections_idle", Help: "Connections to targets that wait for a request.",
 		}, func() float64 { return float64(s.driver.Stats().Idle) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "portico_l7_rate_limit_keys", Help: "Keys that rate limits remember because they used some of their rate.",
+		}, func() float64 { return float64(s.kept.Rates(clock.Now()).Keys) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "portico_l7_rate_limit_keys_evicted_total", Help: "Keys that rate limits forgot too soon, for want of memory.",
+		}, func() float64 { return float64(s.kept.Rates(clock.Now()).Evicted) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "portico_l7_access_log_dropped_total", Help: "Lines of the access log that found its queue full.",
 		}, func() float64 { return float64(s.log.Dropped()) }),

@@ -16,7 +16,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portico/internal/clock"
 	"portico/l7/accesslog"
+	"portico/l7/filter"
 	"portico/l7/loop"
 	"portico/l7/loop/portable"
 	"portico/l7/sticky"
@@ -56,6 +58,7 @@ type Server struct {
 	log     *accesslog.Log
 	metrics *metrics
 	moved   event // sticky sessions
+	kept    *filter.Kept
 
 	certificates tlsx.Certificates
 	tls          *tls.Config
@@ -85,6 +88,7 @@ func New(o Options) *Server {
 		o:       o,
 		driver:  portable.New(loop.Options{Dial: o.Dial, Log: o.Log}),
 		log:     accesslog.New(o.AccessLog),
+		kept:    filter.NewKept(clock.Now()),
 		ownKey:  make([]byte, sticky.KeyMin*2),
 		want:    &spec.Spec{},
 		sockets: map[netip.AddrPort]*socket{},

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"portico/l7/exchange"
 	"portico/l7/filter"
@@ -15,12 +16,16 @@ import (
 // samples are parameters that make each filter do the most it can. A new filter
 // is tested by one line here; without it the contract fails.
 var samples = map[string]any{
-	"ip":              &filter.IP{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
-	"requestHeaders":  &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
-	"responseHeaders": &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
-	"redirect":        &filter.Redirect{Scheme: "https", Host: "b.test", Port: 8443, Path: &filter.Path{Prefix: "/v2"}},
-	"rewrite":         &filter.Rewrite{Host: "inner.test", Path: &filter.Path{Prefix: "/v2"}},
-	"respond":         &filter.Respond{Status: 503, Body: "closed", Headers: map[string]string{"Retry-After": "5"}},
+	"ip": &filter.IP{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+	"rateLimit": &filter.RateLimit{Requests: 1, Per: spec.Duration(time.Hour), By: []filter.KeyPart{
+		{From: "client"}, {Header: "X-Tier"}, {Cookie: "c"}, {Query: "q"}, {From: "path"}, {From: "host"}, {From: "method"}, {From: "all"},
+	}},
+	"concurrencyLimit": &filter.ConcurrencyLimit{Requests: 1, By: []filter.KeyPart{{From: "client"}, {Query: "q"}}},
+	"requestHeaders":   &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
+	"responseHeaders":  &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
+	"redirect":         &filter.Redirect{Scheme: "https", Host: "b.test", Port: 8443, Path: &filter.Path{Prefix: "/v2"}},
+	"rewrite":          &filter.Rewrite{Host: "inner.test", Path: &filter.Path{Prefix: "/v2"}},
+	"respond":          &filter.Respond{Status: 503, Body: "closed", Headers: map[string]string{"Retry-After": "5"}},
 }
 
 // Every filter of the table keeps the contract.
@@ -124,7 +129,7 @@ func contractExplain(t *testing.T, chain *filter.Chain) {
 }
 
 func BenchmarkChain(b *testing.B) {
-	c, err := filter.Compile([]spec.Choice{one("requestHeaders", samples["requestHeaders"]), one("rewrite", samples["rewrite"]), one("responseHeaders", samples["responseHeaders"])})
+	c, err := filter.Compile([]spec.Choice{one("requestHeaders", samples["requestHeaders"]), one("rewrite", samples["rewrite"]), one("responseHeaders", samples["responseHeaders"])}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -29,6 +29,8 @@ type Match struct {
 	HTTPS bool
 	// ID of the request, by which it is logged.
 	ID []byte
+	// Now is when the request came.
+	Now time.Time
 	// Visit is what the chain remembers of the request. It is nil where a request
 	// is only explained: then nothing is counted.
 	Visit *Visit
@@ -97,8 +99,9 @@ type Chain struct {
 }
 
 // Compile makes the chain of a rule whose parameters were checked. It fails for
-// a filter that All does not list.
-func Compile(choices []spec.Choice) (Chain, error) {
+// a filter that All does not list. The place is where filters find what they hold
+// beyond one spec; nil is nowhere.
+func Compile(choices []spec.Choice, at *Place) (Chain, error) {
 	var c Chain
 	for _, choice := range choices {
 		i := slices.IndexFunc(All, func(e Entry) bool { return e.Name == choice.Name })
@@ -110,6 +113,9 @@ func Compile(choices []spec.Choice) (Chain, error) {
 			params = All[i].Params()
 		}
 		f := All[i].New(params)
+		if h, ok := f.(holder); ok {
+			at.give(h, spec.Choice{Name: choice.Name, Params: params})
+		}
 		c.names = append(c.names, choice.Name)
 		c.filters = append(c.filters, f)
 		_, quiet := f.(interface{ onlyRequests() })

@@ -40,7 +40,7 @@ func text(fs []message.Field) string {
 // compile makes a chain of name, params pairs.
 func compile(t *testing.T, choices ...spec.Choice) *filter.Chain {
 	t.Helper()
-	c, err := filter.Compile(choices)
+	c, err := filter.Compile(choices, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestCompile(t *testing.T) {
 	if d.Fixed == nil || d.Fixed.Status != 200 || len(d.Fixed.Body) != 0 {
 		t.Errorf("respond by name: %+v", d.Fixed)
 	}
-	if _, err := filter.Compile([]spec.Choice{{Name: "nope"}}); err == nil || err.Error() != `filter "nope": no such filter` {
+	if _, err := filter.Compile([]spec.Choice{{Name: "nope"}}, nil); err == nil || err.Error() != `filter "nope": no such filter` {
 		t.Errorf("Compile = %v", err)
 	}
 }

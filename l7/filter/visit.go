@@ -13,13 +13,16 @@ import (
 type Visit struct {
 	marks []mark // by filter
 	at    int    // the filter that is asked
-	why   string // of the refusal
+	why   string // of the refusal, or of one that would have been
 	resp  message.Response
 }
 
 // mark is what one filter remembers of one request.
 type mark struct {
 	outcome Outcome
+	held    bool   // something is to be given back
+	number  uint64 // what, where it is told by a number
+	text    []byte // for the answer, in the Scratch of the exchange
 }
 
 // Outcome is what a filter that admits requests said of one.
@@ -67,7 +70,8 @@ func (v *Visit) Clear() {
 	v.resp = message.Response{}
 }
 
-// Why is the reason a filter gave for refusing the request; empty if none did.
+// Why is the reason a filter gave for refusing the request, or else the first
+// that would have refused it; empty if there is none.
 func (v *Visit) Why() string { return v.why }
 
 // Outcome is what the filter at a place in the chain said of the request.
@@ -86,6 +90,15 @@ func (v *Visit) mark() *mark { return &v.marks[v.at] }
 func (m Match) note(o Outcome) {
 	if m.Visit != nil {
 		m.Visit.mark().outcome = o
+	}
+}
+
+// would notes that the filter that is asked would refuse the request, and why, as
+// refuse does.
+func (m Match) would(why string) {
+	m.note(WouldRefuse)
+	if m.Visit != nil && m.Visit.why == "" {
+		m.Visit.why = why
 	}
 }
 
@@ -112,6 +125,6 @@ func refuse(d *exchange.Decision, m Match, status int, why string, fields ...mes
 		d.Answer.Fields = append(d.Answer.Fields, message.Field{Name: nameID, Value: m.ID})
 	}
 	d.Scratch = append(d.Scratch, '\n')
-	d.Answer.Status, d.Answer.Body, d.Answer.Close = status, keep(d, from), false
+	d.Answer.Status, d.Answer.Body, d.Answer.Close, d.Answer.Why = status, keep(d, from), false, exchange.Refused
 	d.Fixed = &d.Answer
 }
