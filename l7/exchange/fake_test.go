@@ -107,6 +107,9 @@ func (h *handler) Next(req *message.Request, d *exchange.Decision, _ exchange.Wh
 }
 
 func (h *handler) Response(req *message.Request, resp *message.Response, d *exchange.Decision) {
+	if string(req.Path) == "/twice" {
+		d.Transform = &twice{}
+	}
 	if string(req.Path) == "/hook" {
 		at := len(d.Scratch)
 		d.Scratch = append(d.Scratch, req.Method...)
@@ -136,4 +139,28 @@ func (h *handler) Get() *exchange.Memory {
 func (h *handler) Put(m *exchange.Memory) {
 	h.memories--
 	h.free = append(h.free, m)
+}
+
+// twice is a Transformer that says every byte twice, but holds the last one back
+// until it is sure of it, and adds a full stop.
+type twice struct {
+	held []byte
+	over bool
+}
+
+func (w *twice) Transform(dst []byte, pieces [][]byte, last bool) []byte {
+	if w.over {
+		panic("a transformer is used after its last piece")
+	}
+	w.over = last
+	for _, p := range pieces {
+		for _, c := range p {
+			dst = append(append(dst, w.held...), w.held...)
+			w.held = append(w.held[:0], c)
+		}
+	}
+	if last {
+		dst = append(append(append(dst, w.held...), w.held...), '.')
+	}
+	return dst
 }

@@ -64,7 +64,7 @@ var say = [2][]string{
 		"POST /fixed HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "GET /total HTTP/1.1\r\nHost: x\r\n\r\n",
 		"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n",
 		"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
-		"GET /until HTTP/1.1\r\nHost: x\r\n\r\n", "GET /queue HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET /twice HTTP/1.1\r\nHost: x\r\n\r\n", "GET /until HTTP/1.1\r\nHost: x\r\n\r\n", "GET /queue HTTP/1.1\r\nHost: x\r\n\r\n",
 		"POST /then-fixed HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n",
 	},
 	{

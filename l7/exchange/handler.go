@@ -112,6 +112,10 @@ type Decision struct {
 	// that must not touch the Decision, which the request's End takes away.
 	Awaits any
 
+	// Transform changes the body of the answer, where Response set it; nil passes it
+	// on as it is, without a copy. It has no say where there is no body.
+	Transform Transformer
+
 	// Tried is the handler's list of targets that did not take the request; it
 	// has room for TargetsMax without allocation.
 	Tried []*target.Target

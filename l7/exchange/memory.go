@@ -35,6 +35,7 @@ type Memory struct {
 
 	out    [sides]out
 	pieces [][]byte // the parts of a body in one event's bytes
+	made   []byte   // what a Transformer made of them
 }
 
 // NewMemory returns one for a Pool to hand out.
@@ -56,7 +57,7 @@ func (m *Memory) reset() {
 	m.req = message.Request{Fields: m.req.Fields[:0], Scratch: kept(m.req.Scratch)}
 	m.resp = message.Response{Fields: m.resp.Fields[:0]}
 	m.res = Result{}
-	m.head, m.rhead = kept(m.head), kept(m.rhead)
+	m.head, m.rhead, m.made = kept(m.head), kept(m.rhead), kept(m.made)
 	m.d.Scratch = kept(m.d.Scratch)
 	m.scan, m.rscan = http1.Scanner{}, http1.Scanner{}
 	for s := range m.trailers {

@@ -112,6 +112,7 @@ func (m *Machine) answer(end bool, now time.Time) {
 	m.begin(TargetSide)
 	mem.res.FirstByte = now.Sub(mem.res.Start)
 	m.h.Response(&mem.req, &mem.resp, &mem.d)
+	m.transforms()
 	m.head(&mem.resp)
 	m.down, m.downAt = downBody, after(now, mem.d.Timeouts.Body.D())
 	if end || mem.rbody.Done() && !m.stream[TargetSide] {
@@ -151,8 +152,7 @@ func (m *Machine) download(p []byte, now time.Time) int {
 		m.abort(TargetBadResponse, err, now)
 		return len(p)
 	}
-	mem.res.BytesOut += size
-	m.forward(ClientSide, size, m.chunkDown)
+	m.deliver(size, mem.rbody.Done())
 	m.downAt = after(now, mem.d.Timeouts.Body.D())
 	if mem.rbody.Done() && !m.stream[TargetSide] {
 		m.poolable = m.poolable && n == len(p) // what comes after an answer is no answer
@@ -164,6 +164,10 @@ func (m *Machine) download(p []byte, now time.Time) int {
 // downloaded ends the response's body.
 func (m *Machine) downloaded(now time.Time) {
 	mem := m.mem
+	if mem.d.Transform != nil {
+		mem.pieces = mem.pieces[:0]
+		m.deliver(0, true)
+	}
 	m.finish(ClientSide, m.chunkDown)
 	m.down = downDone
 	m.downAt = after(now, mem.d.Timeouts.Body.D()) // for the client to take it

@@ -1,0 +1,63 @@
+package exchange
+
+import (
+	"portico/l7/http1"
+	"portico/l7/message"
+)
+
+// Transformer changes the body of an answer on its way to the client. It belongs
+// to one answer, and a Handler sets it in Response.
+type Transformer interface {
+	// Transform appends to dst what the client is to be sent for the pieces, which
+	// are what one read of the target brought and must not be kept; last says that
+	// none follow. When more would come nobody knows, so what a person may wait for
+	// is not to be held back. It must not make much more of the pieces than they are.
+	Transform(dst []byte, pieces [][]byte, last bool) []byte
+}
+
+// transforms makes the head of an answer one whose body will be changed. Its
+// length is not known any more.
+func (m *Machine) transforms() {
+	mem := m.mem
+	switch {
+	case mem.d.Transform == nil:
+	case mem.resp.Framing == message.NoBody:
+		mem.d.Transform = nil
+	default:
+		mem.resp.Framing, mem.resp.Length = message.Chunked, -1
+	}
+}
+
+// deliver sends mem.pieces, of size bytes together, on to the client; last says
+// that the body is whole.
+func (m *Machine) deliver(size int64, last bool) {
+	mem := m.mem
+	t := mem.d.Transform
+	if t == nil {
+		mem.res.BytesOut += size
+		m.forward(ClientSide, size, m.chunkDown)
+		return
+	}
+	if size == 0 && !last {
+		return
+	}
+	if last {
+		mem.d.Transform = nil // nothing can follow
+	}
+	mem.made = t.Transform(mem.made[:0], mem.pieces, last)
+	n := len(mem.made)
+	if n == 0 {
+		return
+	}
+	mem.res.BytesOut += int64(n)
+	o := &mem.out[ClientSide]
+	b := o.buffer()
+	if m.chunkDown {
+		b = http1.AppendChunkHead(b, n)
+	}
+	b = append(b, mem.made...) // which is written anew before this is sent
+	if m.chunkDown {
+		b = append(b, '\r', '\n')
+	}
+	o.grown(b)
+}
