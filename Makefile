@@ -38,7 +38,7 @@ conformance: build ## public conformance suites (test/conformance); SCORES=write
 lab: ## network namespaces with real routers, as root (test/lab)
 	@$(if $(call tests_in,test/lab),$(GO) test -count=1 -timeout 15m ./test/lab/...,echo "make lab: no drills in test/lab yet")
 
-bench-l7: build ## the L7 proxy beside nginx and HAProxy: CPU per request
+bench-l7: build ## the L7 proxy beside nginx and HAProxy: CPU and memory (8 minutes)
 	$(GO) run ./bench/l7
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)

@@ -12,51 +12,52 @@ import (
 	"strings"
 )
 
-// contestant is one proxy, or the target without any.
+// programs are those who are compared, and the target without any of them.
+var programs = []string{"direct", "nginx", "haproxy", "portico"}
+
+// contestant is one of programs on this machine.
 type contestant struct {
 	name    string
-	address string   // where it listens
-	command []string // none for direct
-	asks    []string // the command that prints its version
+	asks    []string // the command that prints its version; none for direct
 	version string
+	missing string // why it cannot take part, or empty
+	// command runs it with a configuration, in the folder where that is.
+	command func(file string) []string
 }
 
-// contestants lists all of them in the order they are measured. Their ports are
-// those of the files in this folder, below those that the kernel gives out.
-func contestants(portico, temp string) []contestant {
-	conf := func(name string) string {
-		path, err := filepath.Abs(filepath.Join(folder, name))
-		if err != nil {
-			return filepath.Join(folder, name)
-		}
-		return path
-	}
-	return []contestant{
-		{name: "direct", address: "127.0.0.1:19001"},
-		{
-			name: "nginx", address: "127.0.0.1:18001",
-			command: []string{"nginx", "-p", temp, "-c", conf("nginx.conf")},
-			asks:    []string{"nginx", "-v"},
-		},
-		{
-			name: "haproxy", address: "127.0.0.1:18002",
-			command: []string{"haproxy", "-db", "-f", conf("haproxy.cfg")},
-			asks:    []string{"haproxy", "-v"},
-		},
-		{
-			name: "portico", address: "127.0.0.1:18003",
-			command: []string{
-				portico, "run", "--config", filepath.Join(folder, "portico.yaml"),
-				"--admin", "off", "--socket", filepath.Join(temp, "portico.sock"),
+// contestants finds out who is there.
+func contestants(ctx context.Context, binary, temp string) map[string]*contestant {
+	all := map[string]*contestant{
+		"direct": {name: "direct"},
+		"nginx": {
+			name: "nginx", asks: []string{"nginx", "-v"},
+			command: func(file string) []string {
+				return []string{"nginx", "-p", temp, "-c", filepath.Join(temp, file)}
 			},
-			asks: []string{portico, "version"},
+		},
+		"haproxy": {
+			name: "haproxy", asks: []string{"haproxy", "-v"},
+			command: func(file string) []string { return []string{"haproxy", "-db", "-f", file} },
+		},
+		"portico": {
+			name: "portico", asks: []string{binary, "version"},
+			command: func(file string) []string {
+				return []string{binary, "run", "--config", file, "--admin", "off", "--socket", filepath.Join(temp, "portico.sock")}
+			},
 		},
 	}
+	for _, c := range all {
+		var err error
+		if c.version, err = c.ask(ctx); err != nil {
+			c.missing = err.Error()
+		}
+	}
+	return all
 }
 
 // ask returns the version of a contestant, or why it cannot take part.
-func (c contestant) ask(ctx context.Context) (string, error) {
-	if len(c.command) == 0 {
+func (c *contestant) ask(ctx context.Context) (string, error) {
+	if len(c.asks) == 0 {
 		return "", nil
 	}
 	out, err := exec.CommandContext(ctx, c.asks[0], c.asks[1:]...).CombinedOutput()
@@ -67,7 +68,7 @@ func (c contestant) ask(ctx context.Context) (string, error) {
 		}
 		return "", fmt.Errorf("it is not installed (Debian: apt-get install %s)", packages[c.name])
 	case err != nil:
-		return "", fmt.Errorf("%s: %w: %s", strings.Join(c.asks, " "), err, out)
+		return "", fmt.Errorf("%s: %w: %s", strings.Join(c.asks, " "), err, lastLine(out))
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	return strings.TrimSpace(line), nil

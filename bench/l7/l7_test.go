@@ -3,56 +3,179 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"portico/config"
+	"portico/node"
 )
 
-// What wrk prints is read, with every kind of failure counted.
-func TestReadLoaded(t *testing.T) {
-	const good = `Running 3s test @ http://127.0.0.1:18001/1k
-  1 threads and 64 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency     2.11ms    1.02ms  20.51ms   88.05%
-    Req/Sec    30.51k     2.10k   34.00k    70.00%
-  91234 requests in 3.00s, 112.05MB read
-`
-	const rate = "Requests/sec:  30401.12\nTransfer/sec:     37.34MB\n"
-	for _, c := range []struct {
-		name, in string
-		want     loaded
-	}{
-		{"good", good + rate, loaded{requests: 91234, rate: 30401.12}},
-		{"failures", good + "  Socket errors: connect 1, read 2, write 3, timeout 4\n  Non-2xx or 3xx responses: 5\n" + rate, loaded{requests: 91234, rate: 30401.12, errors: 15}},
+// A flag out of range, and a name that is none, are refused before anything starts.
+func TestParse(t *testing.T) {
+	for _, args := range [][]string{
+		{"-rounds", "0"},
+		{"-rounds", "101"},
+		{"-for", "10ms"},
+		{"-for", "2m"},
+		{"-o", "xml"},
+		{"-nice", "20"},
+		{"-arms", "h3"},
+		{"-arms", "h1-c64,"},
+		{"-only", "apache"},
+		{"h1-c64"},
 	} {
-		got, err := readLoaded([]byte(c.in))
-		if err != nil || got != c.want {
-			t.Errorf("%s: %+v, %v; want %+v", c.name, got, err, c.want)
+		if _, err := parse(args); err == nil {
+			t.Errorf("%q was taken", args)
 		}
 	}
-	for _, in := range []string{"", "unable to connect to 127.0.0.1:18001 Connection refused\n", "  0 requests in 3.00s, 0B read\n" + rate} {
-		if got, err := readLoaded([]byte(in)); err == nil {
-			t.Errorf("%q was read as %+v", in, got)
+	if o, err := parse(nil); err != nil || o.rounds != 5 || o.length != 2*time.Second || o.arms != nil || o.only != nil {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if o, err := parse([]string{"-arms", "tls13,h2", "-only", "portico"}); err != nil || !slices.Equal(o.arms, []string{"tls13", "h2"}) {
+		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// The flags choose arms, and entrants by their program; an arm nobody is left in is
+// not measured.
+func TestSelected(t *testing.T) {
+	if got := selected(options{}); len(got) != len(arms) {
+		t.Errorf("%d arms of %d", len(got), len(arms))
+	}
+	got := selected(options{arms: []string{"h1-c64", "routes"}, only: []string{"haproxy", "direct"}})
+	if len(got) != 1 || got[0].name != "h1-c64" || len(got[0].entrants) != 2 {
+		t.Errorf("%+v", got)
+	}
+	if len(named(t, "h1-c64").entrants) != 4 {
+		t.Error("the table of arms was changed")
+	}
+}
+
+// Every arm can be told from the others, its rows too, and its ratios are of them.
+func TestArms(t *testing.T) {
+	names, lines := map[string]bool{}, map[string]bool{}
+	for _, a := range arms {
+		if names[a.name] || a.line != "" && lines[a.line] {
+			t.Errorf("%s: the name or the line is taken", a.name)
+		}
+		names[a.name], lines[a.line] = true, true
+		rows := map[string]bool{"": true}
+		for _, e := range a.entrants {
+			if rows[e.row] {
+				t.Errorf("%s: two rows %q", a.name, e.row)
+			}
+			rows[e.row] = true
+		}
+		for _, r := range a.ratios {
+			if !rows[r.of] || !rows[r.over] {
+				t.Errorf("%s: ratio %q is of rows that are not there", a.name, r.label)
+			}
 		}
 	}
 }
 
-// What perf prints is read, and what it could not count is not taken for zero.
-func TestReadCounts(t *testing.T) {
-	for _, c := range []struct {
-		name, in     string
-		user, kernel float64
-	}{
-		{"counted", "123,,instructions:u,1,100.00,,\n456,,instructions:k,1,100.00,,\n", 123, 456},
-		{"not supported", "<not supported>,,instructions:u,0,100.00,,\n<not supported>,,instructions:k,0,100.00,,\n", -1, -1},
-		{"user alone", "123,,instructions:u,1,100.00,,\n<not counted>,,instructions:k,0,0.00,,\n", 123, -1},
-		{"refused", "Error:\nAccess to performance monitoring and observability operations is limited.\n", -1, -1},
-	} {
-		if user, kernel := readCounts(c.in); user != c.user || kernel != c.kernel {
-			t.Errorf("%s: %v, %v; want %v, %v", c.name, user, kernel, c.user, c.kernel)
+// Everyone listens where the bench looks, on a port that the kernel gives to nobody
+// else, and sends to the same two targets.
+func TestFilesAgree(t *testing.T) {
+	t.Chdir("../..")
+	temp := t.TempDir()
+	if err := furnish(temp); err != nil {
+		t.Fatal(err)
+	}
+	port := regexp.MustCompile(`127\.0\.0\.1:(19\d+)`)
+	for _, a := range arms {
+		for _, e := range a.entrants {
+			if e.file == "" {
+				continue
+			}
+			b, err := os.ReadFile(filepath.Join(temp, e.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := string(b)
+			if p := strings.TrimPrefix(e.address, "127.0.0.1:"); !strings.Contains(text, p) || len(p) != 5 || p >= "32768" {
+				t.Errorf("%s, %s: %s does not listen on %s, or that is a port of the kernel's", a.name, e.row, e.file, e.address)
+			}
+			targets := port.FindAllString(text, -1)
+			slices.Sort(targets)
+			if got := strings.Join(slices.Compact(targets), " "); got != "127.0.0.1:"+targetOne+" 127.0.0.1:"+targetTwo {
+				t.Errorf("%s: targets %q", e.file, got)
+			}
 		}
+	}
+}
+
+// The specs that Portico is measured with have no problem, and as many routes as
+// they are named for.
+func TestSpecs(t *testing.T) {
+	t.Chdir("../..")
+	temp := t.TempDir()
+	if err := furnish(temp); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{portico.file, fewRoutes, manyRoutes} {
+		sources, err := config.ReadPath(filepath.Join(temp, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, report := node.Load(sources, "")
+		if problems := report.Problems(); len(problems) > 0 {
+			t.Errorf("%s: %+v", name, problems[0])
+			continue
+		}
+		if n := routesOf[name]; n > 0 && len(want.Routes) != n {
+			t.Errorf("%s has %d routes, want %d", name, len(want.Routes), n)
+		}
+	}
+}
+
+// The target answers with the size that the path names, whole heads and split ones,
+// and counts.
+func TestTarget(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("no gcc")
+	}
+	t.Chdir("../..")
+	b := &bench{temp: t.TempDir()}
+	if err := build(t.Context(), filepath.Join(b.temp, "target")); err != nil {
+		t.Fatal(err)
+	}
+	here, err := chooseSeats(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := b.start("target", here.load, "./target", targetCounts, targetOne, targetTwo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.stop)
+	small := ask{path: "/1k", size: 1 << 10}
+	if err := p.ready(t.Context(), direct, small); err != nil {
+		t.Skipf("the target cannot have its ports: %v", err)
+	}
+	before, err := tally(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range []ask{small, {path: "/64k", size: 1 << 16}} {
+		if err := a.kept(t.Context(), direct.address, ""); err != nil {
+			t.Errorf("%s: %v", a.path, err)
+		}
+	}
+	after, err := tally(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := after.since(before), (tallied{2, 2 * keptFor}); got != want {
+		t.Errorf("the target counted %+v, want %+v", got, want)
 	}
 }
 
@@ -76,67 +199,22 @@ func TestUsed(t *testing.T) {
 	if _, err := used([]int{1 << 30}); err == nil {
 		t.Error("a process that is not there has been measured")
 	}
-}
-
-// The last line divides Portico by each peer, by medians, and only where all is well.
-func TestRatios(t *testing.T) {
-	of := func(cpus ...float64) (s []sample) {
-		for _, c := range cpus {
-			s = append(s, sample{cpu: c})
-		}
-		return s
+	if took, err := cpuOf(func() error { return nil }); err != nil || took <= 0 {
+		t.Errorf("%v, %v", took, err)
 	}
-	b := &bench{options: options{connections: 64}}
-	for _, c := range []struct {
-		name    string
-		results map[string][]sample
-		want    string
-	}{
-		{"all", map[string][]sample{"portico": of(90, 20, 10), "haproxy": of(16, 17, 15), "nginx": of(30, 50)}, "l7 h1 1KiB c64: cpu/req haproxy=1.25 nginx=0.50"},
-		{"no haproxy", map[string][]sample{"portico": of(20), "nginx": of(40)}, "l7 h1 1KiB c64: cpu/req haproxy=n/a nginx=0.50"},
-		{"no portico", map[string][]sample{"haproxy": of(20), "nginx": of(40)}, "l7 h1 1KiB c64: cpu/req haproxy=n/a nginx=n/a"},
-		{"failures", map[string][]sample{"portico": of(20), "haproxy": {{cpu: 1, errors: 1}}, "nginx": of(40)}, "l7 h1 1KiB c64: cpu/req haproxy=n/a nginx=0.50"},
-	} {
-		b.results = c.results
-		if got := b.ratios(); got != c.want {
-			t.Errorf("%s: %q, want %q", c.name, got, c.want)
-		}
+	if _, err := cpuOf(func() error { return errors.New("no") }); err == nil {
+		t.Error("what failed has been measured")
 	}
 }
 
-// Everyone listens where the bench looks, on a port that the kernel gives to nobody
-// else, and sends to the same two targets.
-func TestFilesAgree(t *testing.T) {
-	t.Chdir("../..")
-	port := regexp.MustCompile(`127\.0\.0\.1:(19\d+)`)
-	for _, c := range contestants("bin/portico", t.TempDir()) {
-		if len(c.command) == 0 {
-			continue
-		}
-		file := map[string]string{"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "portico": "portico.yaml"}[c.name]
-		b, err := os.ReadFile(folder + "/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := string(b)
-		if p := strings.TrimPrefix(c.address, "127.0.0.1:"); !strings.Contains(text, p) || len(p) != 5 || p >= "32768" {
-			t.Errorf("%s: %s does not listen on %s, or that is a port of the kernel's", c.name, file, c.address)
-		}
-		targets := port.FindAllString(text, -1)
-		if strings.Join(targets, " ") != "127.0.0.1:19001 127.0.0.1:19002" {
-			t.Errorf("%s: targets %q", file, targets)
-		}
+// A wait ends when it is told to.
+func TestPause(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := pause(ctx, time.Hour); err == nil {
+		t.Error("a wait of an hour was over")
 	}
-}
-
-// A flag out of range is refused before anything is started.
-func TestParse(t *testing.T) {
-	for _, args := range [][]string{{"-rounds", "0"}, {"-rounds", "101"}, {"-for", "10ms"}, {"-for", "2m"}, {"-connections", "0"}, {"-connections", "5000"}} {
-		if _, err := parse(args); err == nil {
-			t.Errorf("%q was taken", args)
-		}
-	}
-	if o, err := parse(nil); err != nil || o.rounds != 5 || o.length != 3*time.Second || o.connections != 64 {
-		t.Errorf("%+v, %v", o, err)
+	if err := pause(t.Context(), time.Millisecond); err != nil {
+		t.Error(err)
 	}
 }

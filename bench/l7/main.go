@@ -1,12 +1,14 @@
 //go:build linux
 
-// Command l7 measures what one proxied HTTP/1.1 request costs Portico, and what it
-// costs nginx and HAProxy on the same work in the same run: CPU time and, where
+// Command l7 measures what requests, connections and rest cost Portico, and what
+// they cost nginx and HAProxy on the same work in the same run: CPU time and, where
 // the machine can count them, instructions. See bench/README.md.
 //
 // Usage, in the root of the repository, after make build:
 //
-//	go run ./bench/l7 [-rounds 5] [-for 3s] [-connections 64] [-only direct,nginx,haproxy,portico]
+//	go run ./bench/l7 [-arms h1-c64,tls13] [-only haproxy,portico] [-rounds 5] [-for 2s] [-o json]
+//
+// Start reading at arms, the table of what is measured; then at bench.
 package main
 
 import (
@@ -28,12 +30,14 @@ const folder = "bench/l7"
 
 // options are the flags.
 type options struct {
-	rounds      int
-	length      time.Duration
-	connections int
-	only        string
-	portico     string
-	install     bool
+	rounds  int
+	length  time.Duration
+	arms    []string // all when empty
+	only    []string // all when empty
+	output  string
+	portico string
+	install bool
+	nice    int
 }
 
 func main() {
@@ -48,30 +52,64 @@ func main() {
 
 func parse(args []string) (options, error) {
 	var o options
+	var arms, only string
 	flags := flag.NewFlagSet("bench/l7", flag.ContinueOnError)
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each is measured, in turn; 1 to 100")
-	flags.DurationVar(&o.length, "for", 3*time.Second, "how long each measurement takes; 1s to 60s")
-	flags.IntVar(&o.connections, "connections", 64, "connections of the loader; 1 to 4096")
-	flags.StringVar(&o.only, "only", "", "contestants, separated by commas; all when not given")
+	flags.DurationVar(&o.length, "for", 2*time.Second, "how long each measurement takes; 1s to 60s")
+	flags.StringVar(&arms, "arms", "", "what to measure, separated by commas; all when not given: "+strings.Join(armNames(), ","))
+	flags.StringVar(&only, "only", "", "whom to measure, separated by commas; all when not given: "+strings.Join(programs, ","))
+	flags.StringVar(&o.output, "o", "text", "text or json")
 	flags.StringVar(&o.portico, "portico", "bin/portico", "the binary to measure")
 	flags.BoolVar(&o.install, "install", true, "as root, install missing packages with apt-get")
+	flags.IntVar(&o.nice, "nice", -15, "as root, the priority of all that takes part; -20 to 19")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
+	var err error
+	if o.arms, err = chosen("-arms", arms, armNames()); err != nil {
+		return o, err
+	}
+	if o.only, err = chosen("-only", only, programs); err != nil {
+		return o, err
+	}
 	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("%q: it takes flags alone", flags.Arg(0))
 	case o.rounds < 1 || o.rounds > 100:
 		return o, errors.New("-rounds takes 1 to 100")
 	case o.length < time.Second || o.length > time.Minute:
 		return o, errors.New("-for takes 1s to 60s")
-	case o.connections < 1 || o.connections > 4096:
-		return o, errors.New("-connections takes 1 to 4096")
+	case o.nice < -20 || o.nice > 19:
+		return o, errors.New("-nice takes -20 to 19")
+	case o.output != "text" && o.output != "json":
+		return o, fmt.Errorf("-o %q: it takes text or json", o.output)
 	}
 	return o, nil
+}
+
+// chosen splits the value of a flag that names some of a list.
+func chosen(name, value string, all []string) ([]string, error) {
+	if value == "" {
+		return nil, nil
+	}
+	names := strings.Split(value, ",")
+	for _, n := range names {
+		if !slices.Contains(all, n) {
+			return nil, fmt.Errorf("%s: unknown %q; there are %s", name, n, strings.Join(all, ", "))
+		}
+	}
+	return names, nil
 }
 
 // run measures and prints. What is missing is said and left out; an error means
 // that something that is there did not work.
 func run(ctx context.Context, args []string) error {
+	switch {
+	case len(args) > 0 && args[0] == handshakesVerb:
+		return handshakesMain(ctx, args[1:], os.Stdout)
+	case len(args) > 0 && args[0] == publicKeyVerb:
+		return publicKeyMain(os.Stdout)
+	}
 	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -89,8 +127,7 @@ func run(ctx context.Context, args []string) error {
 	missing := provide(ctx, o.install)
 	for _, need := range []string{"gcc", "wrk", "taskset"} {
 		if slices.Contains(missing, need) {
-			fmt.Printf("bench-l7: nothing measured: no %s (Debian: apt-get install %s)\n", need, packages[need])
-			return nil
+			return fmt.Errorf("nothing measured: no %s (Debian: apt-get install %s)", need, packages[need])
 		}
 	}
 	temp, err := os.MkdirTemp("", "portico-bench-l7-")
@@ -103,94 +140,4 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	return b.all(ctx)
-}
-
-// bench is one run over all contestants.
-type bench struct {
-	options
-	temp        string
-	cores       cores
-	target      string // the binary
-	counts      bool   // the machine counts instructions
-	contestants []contestant
-	results     map[string][]sample
-}
-
-func newBench(ctx context.Context, o options, temp string) (*bench, error) {
-	b := &bench{options: o, temp: temp, results: map[string][]sample{}}
-	var err error
-	if b.cores, err = chooseCores(); err != nil {
-		return nil, err
-	}
-	b.target = filepath.Join(temp, "target")
-	if err := build(ctx, b.target); err != nil {
-		return nil, err
-	}
-	b.counts = canCount(ctx)
-	for _, c := range contestants(o.portico, temp) {
-		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), c.name) {
-			continue
-		}
-		if c.version, err = c.ask(ctx); err != nil {
-			fmt.Printf("bench-l7: without %s: %v\n", c.name, err)
-			continue
-		}
-		b.contestants = append(b.contestants, c)
-	}
-	return b, nil
-}
-
-// all measures every contestant in turn, round after round, so that what else the
-// machine does falls on all alike.
-func (b *bench) all(ctx context.Context) error {
-	target, err := start(b.cores.load, filepath.Join(b.temp, "target.log"), b.target, "19001", "19002")
-	if err != nil {
-		return err
-	}
-	defer target.stop()
-	if err := target.ready(ctx, "127.0.0.1:19001"); err != nil {
-		return fmt.Errorf("target: %w", err)
-	}
-	b.describe()
-	for round := range b.rounds {
-		for _, c := range b.contestants {
-			s, err := b.measure(ctx, c, target)
-			if ctx.Err() != nil {
-				return errors.New("interrupted")
-			}
-			if err != nil {
-				return fmt.Errorf("round %d: %s: %w", round+1, c.name, err)
-			}
-			b.results[c.name] = append(b.results[c.name], s)
-			fmt.Fprintf(os.Stderr, "round %d of %d: %-8s %6.2f µs/req %8.0f req/s\n", round+1, b.rounds, c.name, s.cpu, s.rate)
-		}
-	}
-	b.report(os.Stdout)
-	if n := failures(b.results["portico"]); n > 0 {
-		return fmt.Errorf("portico failed %d requests", n)
-	}
-	return nil
-}
-
-// measure starts a contestant afresh, warms it up, and measures it under load.
-func (b *bench) measure(ctx context.Context, c contestant, target *process) (sample, error) {
-	p := target // direct: what the target itself costs
-	if len(c.command) > 0 {
-		var err error
-		p, err = start(b.cores.proxy, filepath.Join(b.temp, c.name+".log"), c.command...)
-		if err != nil {
-			return sample{}, err
-		}
-		defer p.stop()
-		if err := p.ready(ctx, c.address); err != nil {
-			return sample{}, err
-		}
-	}
-	url := "http://" + c.address + "/1k"
-	if _, err := load(ctx, b.cores.load, b.connections, time.Second, url); err != nil {
-		return sample{}, err
-	}
-	return observe(ctx, p, b.counts, func() (loaded, error) {
-		return load(ctx, b.cores.load, b.connections, b.length, url)
-	})
 }

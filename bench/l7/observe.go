@@ -8,18 +8,49 @@ import (
 	"time"
 )
 
-// sample is one measurement, per request where that makes sense.
+// sample is one measurement.
 type sample struct {
-	cpu, user, system        float64 // µs
-	insnUser, insnKernel     float64 // negative where they cannot be counted
-	rate                     float64 // requests a second
-	busy                     float64 // share of the core
-	requests, errors, memory int64   // memory in bytes
+	Figure     float64 `json:"figure"` // in the unit of the arm
+	User       float64 `json:"user"`   // of the figure, where it is CPU time
+	System     float64 `json:"system"`
+	InsnUser   float64 `json:"insnUser"` // for each unit; negative where they cannot be counted
+	InsnKernel float64 `json:"insnKernel"`
+	Rate       float64 `json:"rate"` // units a second
+	Busy       float64 `json:"busy"` // share of the core
+	Units      int64   `json:"units"`
+	Errors     int64   `json:"errors"`
+	Memory     int64   `json:"memory"` // resident bytes
+}
+
+// warmUp is how long the loader runs before anything is measured.
+const warmUp = time.Second
+
+// underLoad measures the CPU time of one unit of what the loader asks for.
+func underLoad(ctx context.Context, b *bench, a *arm, r *running) (sample, error) {
+	if _, err := a.load(ctx, b.job(a, r, warmUp)); err != nil {
+		return sample{}, err
+	}
+	before, err := tally(ctx)
+	if err != nil {
+		return sample{}, err
+	}
+	s, err := observe(ctx, r.process, b.counts, func() (loaded, error) { return a.load(ctx, b.job(a, r, b.length)) })
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := tally(ctx)
+	if err != nil {
+		return sample{}, err
+	}
+	if a.unit == "µs/req" {
+		err = after.since(before).serves(s.Units)
+	}
+	return s, err
 }
 
 // observe measures the process, its threads and its children while work is done.
 func observe(ctx context.Context, p *process, counts bool, work func() (loaded, error)) (sample, error) {
-	pids := append([]int{p.pid}, children(p.pid)...)
+	pids := p.family()
 	var perf *counter
 	if counts {
 		var err error
@@ -41,20 +72,26 @@ func observe(ctx context.Context, p *process, counts bool, work func() (loaded, 
 		return sample{}, fmt.Errorf("it ended under load: %w: %s", err, p.said())
 	}
 	took := time.Since(began)
-	s := sample{insnUser: -1, insnKernel: -1, rate: l.rate, requests: l.requests, errors: l.errors, memory: memory(pids)}
+	s := sample{InsnUser: -1, InsnKernel: -1, Rate: l.rate, Units: l.units, Errors: l.errors, Memory: memory(pids)}
 	if perf != nil {
 		user, kernel := perf.stop()
-		s.insnUser, s.insnKernel = per(user, l.requests), per(kernel, l.requests)
+		s.InsnUser, s.InsnKernel = per(user, l.units), per(kernel, l.units)
 	}
 	cpu := after.cpu - before.cpu
-	s.busy = cpu.Seconds() / took.Seconds()
-	s.cpu = per(cpu.Seconds()*1e6, l.requests)
+	s.Busy = cpu.Seconds() / took.Seconds()
+	s.Figure = per(cpu.Seconds()*1e6, l.units)
 	// The kernel's clock ticks are too coarse for more than a ratio.
 	if user, system := after.user-before.user, after.system-before.system; user+system > 0 {
-		s.user = s.cpu * float64(user) / float64(user+system)
-		s.system = s.cpu - s.user
+		s.User = s.Figure * float64(user) / float64(user+system)
+		s.System = s.Figure - s.User
 	}
 	return s, nil
 }
 
-func per(n float64, requests int64) float64 { return n / float64(requests) }
+// per divides what was counted by the units; what was not counted stays negative.
+func per(n float64, units int64) float64 {
+	if n < 0 {
+		return -1
+	}
+	return n / float64(units)
+}

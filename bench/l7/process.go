@@ -4,12 +4,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -17,29 +15,58 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cores are where the proxy runs, alone, and where loader and target do.
-type cores struct{ proxy, load int }
+// seats are where the proxy runs, alone, and where loader and target do.
+type seats struct{ proxy, load seat }
 
-// chooseCores takes the last and the first of the cores this process may use.
-func chooseCores() (cores, error) {
+// seat is a core, and the priority there: on a busy machine a proxy would have its
+// core for moments only, and cost several times as much.
+type seat struct{ core, nice int }
+
+// chooseSeats takes the last and the first of the cores this process may use.
+func chooseSeats(nice int) (seats, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return cores{}, fmt.Errorf("asking for the cores: %w", err)
+		return seats{}, fmt.Errorf("asking for the cores: %w", err)
 	}
-	c := cores{load: -1}
+	if os.Getuid() != 0 {
+		nice = 0 // it is not for others to raise
+	}
+	first, last := -1, 0
 	for i := range len(set) * 64 {
 		if !set.IsSet(i) {
 			continue
 		}
-		if c.load < 0 {
-			c.load = i
+		if first < 0 {
+			first = i
 		}
-		c.proxy = i
+		last = i
 	}
-	if c.proxy == c.load {
-		fmt.Println("bench-l7: there is one core alone: proxy and loader share it, and the figures are worth less")
+	if first == last {
+		fmt.Fprintln(os.Stderr, "bench-l7: there is one core alone: proxy and loader share it, and the figures are worth less")
 	}
-	return c, nil
+	return seats{proxy: seat{last, nice}, load: seat{first, nice}}, nil
+}
+
+// command is what runs a command there. The programs before it become it, so its
+// pid is the command's.
+func (s seat) command(ctx context.Context, args ...string) *exec.Cmd {
+	args = append([]string{"-n", strconv.Itoa(s.nice), "taskset", "-c", strconv.Itoa(s.core)}, args...)
+	cmd := exec.CommandContext(ctx, "nice", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// start starts what command returned. Linux may share the cores out among sessions
+// first (sched(7), autogroup), and then a priority only counts within one.
+func (s seat) start(cmd *exec.Cmd) error {
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if s.nice != 0 {
+		group := fmt.Sprintf("/proc/%d/autogroup", cmd.Process.Pid)
+		_ = os.WriteFile(group, []byte(strconv.Itoa(s.nice)), 0) // older kernels have none
+	}
+	return nil
 }
 
 // process is one program we started.
@@ -50,17 +77,17 @@ type process struct {
 	done chan struct{}
 }
 
-// start runs a command pinned to a core; taskset becomes the command, so its pid is
-// the command's.
-func start(core int, log string, command ...string) (*process, error) {
+// start runs a command in the folder of the configurations.
+func (b *bench) start(name string, at seat, command ...string) (*process, error) {
+	log := filepath.Join(b.temp, name+".log")
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = out.Close() }()
-	cmd := exec.Command("taskset", append([]string{"-c", strconv.Itoa(core)}, command...)...)
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
+	cmd := at.command(context.Background(), command...) // ended by stop
+	cmd.Dir, cmd.Stdout, cmd.Stderr = b.temp, out, out
+	if err := at.start(cmd); err != nil {
 		return nil, err
 	}
 	p := &process{pid: cmd.Process.Pid, log: log, done: make(chan struct{})}
@@ -71,6 +98,9 @@ func start(core int, log string, command ...string) (*process, error) {
 	}()
 	return p, nil
 }
+
+// family are the process and its workers.
+func (p *process) family() []int { return append([]int{p.pid}, children(p.pid)...) }
 
 // stop ends the process and waits for it.
 func (p *process) stop() {
@@ -88,46 +118,30 @@ func (p *process) stop() {
 	}
 }
 
-// ready waits until the address answers one request as it should.
-func (p *process) ready(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+// readyMax is how long a process may take until it answers.
+const readyMax = 10 * time.Second
+
+// ready waits until an entrant answers as it should.
+func (p *process) ready(ctx context.Context, e entrant, a ask) error {
+	ctx, cancel := context.WithTimeout(ctx, readyMax)
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	var last error
 	for {
-		if last = probe(ctx, client, address); last == nil {
+		_, err := a.alone(ctx, e.address)
+		if err == nil {
 			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
 		}
 		select {
 		case <-p.done:
 			return fmt.Errorf("it ended at once: %s", p.said())
 		case <-ctx.Done():
-			return fmt.Errorf("it does not answer: %w: %s", last, p.said())
+			return fmt.Errorf("it does not answer as it should: %w", last)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-func probe(ctx context.Context, client *http.Client, address string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/1k", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-	switch {
-	case err != nil:
-		return err
-	case resp.StatusCode != http.StatusOK:
-		return fmt.Errorf("status %d", resp.StatusCode)
-	case len(body) != 1024:
-		return errors.New("the body is not of 1 KiB")
-	}
-	return nil
 }
 
 // said is the last line of what the process printed.

@@ -17,6 +17,7 @@ import (
 // packages are the Debian packages that hold the programs we use.
 var packages = map[string]string{
 	"gcc":     "gcc libc6-dev",
+	"h2load":  "nghttp2-client",
 	"haproxy": "haproxy",
 	"nginx":   "nginx-light",
 	"perf":    "linux-perf",

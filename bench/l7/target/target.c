@@ -1,10 +1,15 @@
 // The target of the l7 bench: answers every request on the ports it is given with
-// the same 1 KiB, as cheaply as a server can. It shares a core with the loader, so
-// whatever it costs is missing where the proxies are to be kept busy; that is why
-// it is C. It reads no request: it counts the empty lines that end heads, so
-// requests must not have bodies. Level-triggered epoll, one thread, no timeouts.
+// 1 KiB, or 64 KiB where the path begins with /64k, as cheaply as a server can. It
+// shares a core with the loader, so whatever it costs is missing where the proxies
+// are to be kept busy; that is why it is C. Of a request it reads one byte of the
+// path and the empty line that ends the head, so requests must be GETs without a
+// body, and those of one pipeline alike. Level-triggered epoll, one thread, no
+// timeouts.
 //
-// Usage: target PORT...
+// Whoever connects to the first port is told, in one line, how many connections the
+// other ports took and how many answers they began.
+//
+// Usage: target PORT PORT...
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,11 +21,15 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BODY = 1024, FILES = 1 << 16, EVENTS = 256, READ = 1 << 16 };
+enum { SMALL = 1 << 10, LARGE = 1 << 16, FILES = 1 << 16, EVENTS = 256, READ = 1 << 16 };
+// Where the path of a GET begins, without its slash.
+enum { PATH = 5 };
 
 // What is known of a connection, by its file descriptor.
 struct conn {
-	bool listens;
+	bool listens, tells;
+	unsigned char at;      // bytes read of a head, up to PATH
+	bool large;            // what the last head asked for
 	unsigned char matched; // how much of CRLF CRLF the last bytes were
 	unsigned owed;         // answers that were asked for and not begun
 	unsigned sent;         // bytes of the answer under way
@@ -28,8 +37,11 @@ struct conn {
 };
 
 static struct conn conns[FILES];
-static char answer[BODY + 256];
-static unsigned answer_len;
+static struct {
+	char bytes[LARGE + 256];
+	unsigned len;
+} answers[2]; // small, large
+static unsigned long accepted, answered;
 
 static void die(const char *what) {
 	perror(what);
@@ -42,7 +54,7 @@ static void watch(int ep, int op, int fd, unsigned events) {
 		die("epoll_ctl");
 }
 
-static void listen_on(int ep, int port) {
+static void listen_on(int ep, int port, bool tells) {
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -52,17 +64,23 @@ static void listen_on(int ep, int port) {
 		die("bind");
 	if (listen(fd, 4096) < 0)
 		die("listen");
-	conns[fd] = (struct conn){.listens = true};
+	conns[fd] = (struct conn){.listens = true, .tells = tells};
 	watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN);
 }
 
 static void take(int ep, int listener) {
 	int on = 1, fd;
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		if (conns[listener].tells) {
+			dprintf(fd, "accepted %lu answered %lu\n", accepted, answered);
+			close(fd);
+			continue;
+		}
 		if (fd >= FILES) {
 			close(fd);
 			continue;
 		}
+		accepted++;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 		conns[fd] = (struct conn){0};
 		watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN);
@@ -73,18 +91,21 @@ static void take(int ep, int listener) {
 static void count(struct conn *c, const char *b, ssize_t n) {
 	static const char end[] = "\r\n\r\n";
 	// Nearly always one whole head, and nothing else.
-	if (c->matched == 0 && n >= 4 && memmem(b, n, end, 4) == b + n - 4) {
+	if (c->matched == 0 && c->at == 0 && n > PATH && memmem(b, n, end, 4) == b + n - 4) {
+		c->large = b[PATH] == '6';
 		c->owed++;
 		return;
 	}
 	for (ssize_t i = 0; i < n; i++) {
+		if (c->at <= PATH && c->at++ == PATH)
+			c->large = b[i] == '6';
 		if (b[i] == end[c->matched])
 			c->matched++;
 		else
 			c->matched = b[i] == '\r';
 		if (c->matched == 4) {
 			c->owed++;
-			c->matched = 0;
+			c->matched = c->at = 0;
 		}
 	}
 }
@@ -92,13 +113,16 @@ static void count(struct conn *c, const char *b, ssize_t n) {
 // pay sends what is owed, as far as there is room; false means that the connection is lost.
 static bool pay(int ep, int fd, struct conn *c) {
 	while (c->owed > 0) {
-		ssize_t n = send(fd, answer + c->sent, answer_len - c->sent, MSG_NOSIGNAL);
+		unsigned len = answers[c->large].len;
+		ssize_t n = send(fd, answers[c->large].bytes + c->sent, len - c->sent, MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0)
 			return false;
+		if (c->sent == 0)
+			answered++;
 		c->sent += n;
-		if (c->sent == answer_len) {
+		if (c->sent == len) {
 			c->sent = 0;
 			c->owed--;
 		}
@@ -127,22 +151,27 @@ static void serve(int ep, int fd, struct conn *c) {
 		close(fd);
 }
 
+static void prepare(bool large, unsigned body) {
+	unsigned head = snprintf(answers[large].bytes, sizeof answers[large].bytes,
+		"HTTP/1.1 200 OK\r\nServer: target\r\nDate: Sun, 22 Nov 2026 22:32:14 GMT\r\n"
+		"Content-Type: text/plain\r\nContent-Length: %u\r\n\r\n", body);
+	memset(answers[large].bytes + head, 'x', body);
+	answers[large].len = head + body;
+}
+
 int main(int argc, char **argv) {
-	if (argc < 2) {
-		fprintf(stderr, "usage: target PORT...\n");
+	if (argc < 3) {
+		fprintf(stderr, "usage: target PORT PORT...\n");
 		return 2;
 	}
-	answer_len = snprintf(answer, sizeof answer,
-		"HTTP/1.1 200 OK\r\nServer: target\r\nDate: Sun, 22 Nov 2026 22:32:14 GMT\r\n"
-		"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n", BODY);
-	memset(answer + answer_len, 'x', BODY);
-	answer_len += BODY;
+	prepare(false, SMALL);
+	prepare(true, LARGE);
 
 	int ep = epoll_create1(EPOLL_CLOEXEC);
 	if (ep < 0)
 		die("epoll_create1");
 	for (int i = 1; i < argc; i++)
-		listen_on(ep, atoi(argv[i]));
+		listen_on(ep, atoi(argv[i]), i == 1);
 	for (;;) {
 		struct epoll_event events[EVENTS];
 		int n = epoll_wait(ep, events, EVENTS, -1);
