@@ -19,6 +19,8 @@ const (
 	asPortico = "PORTICO_BED_PROGRAM"
 	// binary names a Portico to run instead.
 	binary = "PORTICO_BINARY"
+	// conformance is set by make conformance.
+	conformance = "PORTICO_CONFORMANCE"
 	// required makes what is missing a failure: in CI everything must run.
 	required = "PORTICO_TEST_REQUIRE"
 )
@@ -123,4 +125,13 @@ func Skip(tb testing.TB, why string) {
 		tb.Fatalf("%s, and %s asks that everything runs", why, required)
 	}
 	tb.Skip(why)
+}
+
+// Suite skips a test that belongs to make conformance alone, where that does not
+// run it.
+func Suite(tb testing.TB) {
+	tb.Helper()
+	if os.Getenv(conformance) == "" {
+		tb.Skip("a suite of make conformance")
+	}
 }

@@ -70,6 +70,9 @@ func (a *attempt) judge(t *testing.T, p played) {
 	if a.stays() {
 		want = append(want, outcome{method: "GET", target: "/canary"})
 	}
+	if n := len(want); p.peer && len(p.answers) == n+1 && n < len(a.want) && p.answers[n].refused() {
+		p.answers = p.answers[:n] // the peer did not wait for the rest of what never comes
+	}
 	if len(p.answers) != len(want) || !p.ended {
 		t.Errorf("%s: %d answers, want %d; the connection ended: %v, want true: %+v", a.at, len(p.answers), len(want), p.ended, p.answers)
 		return

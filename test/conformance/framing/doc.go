@@ -1,0 +1,4 @@
+// Package framing plays scripts of varnishtest through the binary: what a client
+// sends and what a target answers, byte by byte, and what each of them must get.
+// nginx and HAProxy play the same scripts for comparison.
+package framing
