@@ -108,6 +108,7 @@ type view struct {
 	target      status.Target
 	nodes       int
 	agree       int
+	waiting     int // for any target of the group, at its first
 }
 
 func groupTable(nodes []status.Node, all bool) table {
@@ -138,7 +139,20 @@ func (v *view) why() string {
 	if v.mode != "healthy" && v.mode != "unchecked" {
 		parts = append(parts, "group is "+v.mode)
 	}
+	if v.waiting > 0 {
+		parts = append(parts, fmt.Sprintf("group is at its limits, %d wait", v.waiting))
+	}
 	return strings.Join(parts, "; ")
+}
+
+// merge adds what another node sees of the target.
+func (v *view) merge(target status.Target) {
+	v.nodes++
+	v.target.Active += target.Active
+	v.target.Total += target.Total
+	if target.Verdict == v.target.Verdict {
+		v.agree++
+	}
 }
 
 func views(nodes []status.Node, all bool) []*view {
@@ -153,20 +167,18 @@ func views(nodes []status.Node, all bool) []*view {
 			if strings.Contains(string(g.Name), ":") && !all {
 				continue
 			}
-			for _, target := range g.Targets {
+			for i, target := range g.Targets {
 				k := key{string(g.Name), target.Address.AddrPort}
 				v := index[k]
 				if v == nil {
 					v = &view{group: string(g.Name), mode: g.Mode, target: target, nodes: 1, agree: 1}
 					index[k] = v
 					order = append(order, v)
-					continue
+				} else {
+					v.merge(target)
 				}
-				v.nodes++
-				v.target.Active += target.Active
-				v.target.Total += target.Total
-				if target.Verdict == v.target.Verdict {
-					v.agree++
+				if i == 0 && g.Queue != nil {
+					v.waiting += g.Queue.Length
 				}
 			}
 		}

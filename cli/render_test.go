@@ -50,6 +50,21 @@ func render(t *testing.T, width int, all bool) string {
 	return b.String()
 }
 
+// TestStatusQueue proves that what waits at any node is told once for its group.
+func TestStatusQueue(t *testing.T) {
+	nodes := twoViews()
+	for i := range nodes {
+		nodes[i].Groups[0].Queue = &status.Queue{Length: 3, Max: 10}
+	}
+	var b strings.Builder
+	if err := writeStatus(widthWriter{&b, 200}, nodes, false); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), "group is at its limits, 6 wait"); n != 1 {
+		t.Errorf("told %d times that 6 wait:\n%s", n, b.String())
+	}
+}
+
 // TestStatusMerges proves that the views of several nodes are one table, that
 // their counts add up, and that disagreement shows.
 func TestStatusMerges(t *testing.T) {

@@ -49,6 +49,7 @@ const (
 	NoGroup               // every group has weight 0, or the group is not there
 	NoTarget              // the group offers no target
 	AllTried              // every target the group offers was tried
+	Full                  // every target the group offers is at its limit
 )
 
 var whyWords = [...]string{
@@ -57,6 +58,7 @@ var whyWords = [...]string{
 	NoGroup:    "no target group takes flows",
 	NoTarget:   "the target group has no target to offer",
 	AllTried:   "every target of the group was tried",
+	Full:       "every target of the group is at its limit",
 }
 
 // String says the outcome in words.
@@ -91,6 +93,17 @@ func Decide(f Flow, table *Table, groups Groups) Decision {
 		d.Why = NoTarget
 	}
 	return d
+}
+
+// Begin counts the flow at the decision's target or, where that is at its group's
+// limit, at another. Without one that has room the decision has no target and is Full.
+func (d *Decision) Begin(f Flow) {
+	if d.Target.TryBegin() {
+		return
+	}
+	if d.Target, _ = d.Group.Take(f.query(), f.Tried); d.Target == nil {
+		d.Why = Full
+	}
 }
 
 // place chooses the group of a flow.

@@ -16,6 +16,7 @@ func (h *handler) End(req *message.Request, d *exchange.Decision, r *exchange.Re
 	if d.Begun {
 		st = d.State.(*state)
 		h.count.active.Dec()
+		st.leaveQueue(false)
 	} else {
 		st = stateOf(d)
 	}
@@ -69,7 +70,8 @@ func (h *handler) observe(st *state, r *exchange.Result) {
 func failed(why exchange.Why) bool {
 	switch why {
 	case exchange.TargetConnectFailed, exchange.TargetConnectTimeout, exchange.TargetTimeout, exchange.TargetClosed,
-		exchange.TargetBadResponse, exchange.NoTarget, exchange.TotalTimeout, exchange.Drained:
+		exchange.TargetBadResponse, exchange.NoTarget, exchange.Overloaded, exchange.TotalTimeout,
+		exchange.WaitTimeout, exchange.Drained:
 		return true
 	default:
 		return false
@@ -82,7 +84,7 @@ func (h *handler) write(req *message.Request, d *exchange.Decision, st *state, r
 		Time: r.Start, Listener: string(h.spec.Name), Client: req.Client.Addr(),
 		Status: r.Status, BytesIn: r.BytesIn, BytesOut: r.BytesOut,
 		Route: string(d.Route), Rule: d.Rule, Group: string(d.Group), Address: d.Address, Retries: r.Retries,
-		Wait: r.Wait, Connect: r.Connect, FirstByte: r.FirstByte, Total: r.Total,
+		Wait: r.Wait, Held: r.Held, Connect: r.Connect, FirstByte: r.FirstByte, Total: r.Total,
 		ID: st.id, Why: r.Why.String(), Detail: r.Detail,
 	}
 	if d.Begun { // else these may be half of anything

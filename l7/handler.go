@@ -34,10 +34,12 @@ type state struct {
 	choice *groupOf // nil when none was chosen
 	host   []byte   // with port, as the client sent it
 	id     []byte   // of the request
-	key    uint64   // of the client, for balances that hash
-	https  bool     // the client asked for https
-	set    bool     // the answer sets the sticky cookie
-	line   []byte   // of the access log; memory only
+	waiter target.Waiter
+	only   *target.Target // that the request waits for; nil means any
+	key    uint64         // of the client, for balances that hash
+	https  bool           // the client asked for https
+	set    bool           // the answer sets the sticky cookie
+	line   []byte         // of the access log; memory only
 	match  filter.Match
 	visit  filter.Visit // of match
 }
@@ -89,9 +91,13 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	h.filtered(req, d, st)
 }
 
-// Resume goes on with the filter that had the request wait.
+// Resume goes on with the queue or the filter that had the request wait.
 func (h *handler) Resume(req *message.Request, d *exchange.Decision, now time.Time) {
 	st := d.State.(*state)
+	if st.waiter.Waits() {
+		h.dequeue(req, d, st, now)
+		return
+	}
 	if st.rule.filters.Resume(req, st.match, d, now); d.Fixed != nil || d.Pending {
 		return
 	}
@@ -170,7 +176,11 @@ func (h *handler) resume(req *message.Request, d *exchange.Decision, st *state) 
 	st.choice = c
 	d.Group, d.Timeouts = c.name, c.timeouts
 	if t := c.group.Resume(session.Target); t != nil {
-		h.send(req, d, st, t)
+		if t.TryBegin() {
+			h.send(req, d, st, t)
+		} else {
+			h.enqueue(req, d, st, t)
+		}
 		return true
 	}
 	h.moved(d, st, "target gone or unhealthy")
@@ -187,23 +197,28 @@ func (h *handler) moved(d *exchange.Decision, st *state, why string) {
 	}
 }
 
-// pick sets a target of the chosen group, and reports whether there is one.
+// pick sets a target of the chosen group, has the request wait for one or turns it
+// away, and reports whether the group has any.
 func (h *handler) pick(req *message.Request, d *exchange.Decision, st *state) bool {
 	if st.choice.group == nil {
 		return false
 	}
 	q := balance.Query{Key: st.key, Draw: balance.Mix(d.Draw, 1+len(d.Tried))}
-	t := st.choice.group.Pick(q, d.Tried)
-	if t == nil {
+	t, full := st.choice.group.Take(q, d.Tried)
+	switch {
+	case t != nil:
+		h.send(req, d, st, t)
+	case full:
+		h.enqueue(req, d, st, nil)
+	default:
 		return false
 	}
-	h.send(req, d, st, t)
 	return true
 }
 
-// send makes a target of the chosen group the one a request goes to.
+// send makes a target of the chosen group, where the request was counted, the one
+// it goes to.
 func (h *handler) send(req *message.Request, d *exchange.Decision, st *state, t *target.Target) {
-	t.Begin()
 	d.Target, d.Address, d.Via = t, t.Address(), st.choice.via.For(req.Authority)
 }
 
@@ -238,6 +253,7 @@ func (h *handler) Response(req *message.Request, resp *message.Response, d *exch
 // Fail tells a client that its request went wrong, with the id it was logged by.
 func (h *handler) Fail(_ *message.Request, d *exchange.Decision, status int, _ exchange.Why) {
 	if d.Begun {
+		d.State.(*state).leaveQueue(true)
 		h.answer(d, d.State.(*state), status)
 	}
 }

@@ -57,6 +57,7 @@ type TargetGroup struct {
 	WhenNoneHealthy WhenNoneHealthy `json:"whenNoneHealthy,omitempty" default:"open" enum:"open|fail"`
 	// ProxyProtocol sends the client's address to tcp targets.
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty" enum:"v2"`
+	Limits        GroupLimits   `json:"limits,omitzero"`
 	Timeouts      Timeouts      `json:"timeouts,omitzero"`
 }
 

@@ -29,6 +29,11 @@ func (g *Group) Explain(q balance.Query, resume uint64) (chosen *Target, lines [
 		if i := t.picker.Peek(q); i >= 0 {
 			chosen = t.used[i]
 		}
+		if chosen != nil && t.full(chosen) {
+			if chosen = t.idlest(nil); chosen == nil {
+				fact("each is at its limit: it would wait behind %d others", g.queue.waiting.Load())
+			}
+		}
 	}
 	for _, m := range t.members {
 		lines = append(lines, t.line(m, m == chosen, how))
@@ -76,6 +81,8 @@ func (t *table) line(m *Target, chosen bool, how string) status.Line {
 		line.Mark, text = "-", text+": draining, nothing new"
 	case s.Weight == 0:
 		line.Mark, text = "-", text+": weight 0, nothing new"
+	case t.full(m):
+		line.Mark, text = "-", text+fmt.Sprintf(": at its limit of %d", t.limit)
 	case place == nil || place.picker != t.picker:
 		line.Mark, text = "-", text+": not used while it is "+f.verdict.String()
 	}

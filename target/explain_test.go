@@ -66,6 +66,16 @@ func TestExplain(t *testing.T) {
   target group "web": balance round-robin, all drain or have weight 0: none is used
 -   t1: healthy (check passed), weight 1, 2 in flight: draining, nothing new
 `},
+		{"one is full", web(2, limited(2, 3)), nil, 0, `
+  target group "web": balance round-robin, 2 of 2 targets are used
+-   t1: healthy (check passed), weight 1, 2 in flight: at its limit of 2
++   t2: healthy (check passed), weight 1, 0 in flight: round-robin
+`},
+		{"all are full", web(1, limited(2, 3)), nil, 0, `
+  target group "web": balance round-robin, 1 of 1 targets are used
+  each is at its limit: it would wait behind 0 others
+-   t1: healthy (check passed), weight 1, 2 in flight: at its limit of 2
+`},
 		{"no check", web(1, unchecked), nil, 0, `
   target group "web": balance round-robin, no health check: targets are trusted as they are listed
 +   t1: unknown (no health check), weight 1, 2 in flight: round-robin

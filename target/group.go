@@ -20,6 +20,7 @@ type Group struct {
 	targets *Targets
 
 	passed, failed atomic.Uint64 // probes
+	queue          queue
 
 	table atomic.Pointer[table]
 	stale atomic.Bool // a verdict changed after table was built, and someone rebuilds it
@@ -64,7 +65,7 @@ func (g *Group) Pick(q balance.Query, tried []*Target) *Target {
 func (g *Group) Resume(id uint64) *Target {
 	t := g.table.Load()
 	m := t.byID[id]
-	if m == nil || m.health.Load().verdict == status.Unhealthy && t.mode != ModeOpen {
+	if m == nil || !t.keeps(m) {
 		return nil
 	}
 	return m
@@ -77,7 +78,10 @@ func (g *Group) Targets() []*Target { return g.table.Load().members }
 // Status reports the group and its targets.
 func (g *Group) Status() status.Group {
 	t := g.table.Load()
-	s := status.Group{Name: g.name, Balance: t.balance().Name, Mode: t.mode, Targets: make([]status.Target, len(t.members))}
+	s := status.Group{
+		Name: g.name, Balance: t.balance().Name, Mode: t.mode,
+		Queue: g.queue.status(&t.spec.Limits), Targets: make([]status.Target, len(t.members)),
+	}
 	for i, m := range t.members {
 		s.Targets[i] = m.status()
 	}
@@ -171,6 +175,9 @@ func (g *Group) replace(t *table) {
 	before := g.table.Load()
 	t.install(before)
 	g.table.Store(t)
+	if before != nil {
+		g.reconsider(before.members)
+	}
 }
 
 // refresh rebuilds the table after a verdict changed. Of many that change

@@ -25,6 +25,7 @@ func newMetric(kind prometheus.ValueType, name, help string, labels ...string) m
 // be a constant.
 type families struct {
 	verdict, mode, active, requests, probes metric
+	waiting, waited, waits                  metric
 }
 
 func newFamilies() families {
@@ -37,6 +38,12 @@ func newFamilies() families {
 			"Requests or flows in flight to the target.", "group", "target"),
 		requests: newMetric(prometheus.CounterValue, "portico_target_requests_total",
 			"Requests or flows sent to the target.", "group", "target"),
+		waiting: newMetric(prometheus.GaugeValue, "portico_target_queue_length",
+			"Requests that wait because each target of the group is at its limit.", "group"),
+		waited: newMetric(prometheus.CounterValue, "portico_target_queue_total",
+			"Requests that had to wait for a target, or were turned away, by outcome.", "group", "outcome"),
+		waits: newMetric(prometheus.UntypedValue, "portico_target_queue_seconds",
+			"How long requests waited that got a target.", "group"),
 		probes: newMetric(prometheus.CounterValue, "portico_health_probes_total",
 			"Health probes of the group's targets.", "group", "result"),
 	}
@@ -45,7 +52,7 @@ func newFamilies() families {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	f := newFamilies()
-	for _, m := range []metric{f.verdict, f.mode, f.active, f.requests, f.probes} {
+	for _, m := range []metric{f.verdict, f.mode, f.active, f.requests, f.probes, f.waiting, f.waited, f.waits} {
 		ch <- m.desc
 	}
 }
@@ -63,6 +70,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		put(f.probes, float64(g.passed.Load()), name, "pass")
 		put(f.probes, float64(g.failed.Load()), name, "fail")
+		q := &g.queue
+		put(f.waiting, float64(q.waiting.Load()), name)
+		put(f.waited, float64(q.served.Load()), name, "served")
+		put(f.waited, float64(q.refused.Load()), name, "refused")
+		put(f.waited, float64(q.late.Load()), name, "late")
+		put(f.waited, float64(q.gone.Load()), name, "gone")
+		count, sum, upTo := q.took.read()
+		ch <- prometheus.MustNewConstHistogram(f.waits.desc, count, sum, upTo, name)
 		labels := metricLabels(t.members)
 		for i, m := range t.members {
 			verdict, _ := m.Verdict()

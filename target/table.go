@@ -32,13 +32,14 @@ type table struct {
 	members []*Target          // as the spec lists them
 	byID    map[uint64]*Target // the same
 	mode    string
+	limit   int64     // of what a target may have in flight; 0 means none
 	used    []*Target // those that take what is new
 	picker  balance.Picker
 }
 
 // build makes the table of what is now so. Members are those of the spec.
 func build(s *spec.TargetGroup, members []*Target) *table {
-	t := &table{spec: s, members: members, byID: make(map[uint64]*Target, len(members))}
+	t := &table{spec: s, members: members, byID: make(map[uint64]*Target, len(members)), limit: int64(s.Limits.PerTarget())}
 	for _, m := range members {
 		t.byID[m.id] = m
 	}
@@ -102,6 +103,11 @@ func choose(s *spec.TargetGroup, members []*Target) (mode string, used []*Target
 		return ModeNone, nil
 	}
 	return ModeOpen, all
+}
+
+// keeps reports whether what began on a member may go on there.
+func (t *table) keeps(m *Target) bool {
+	return m.health.Load().verdict != status.Unhealthy || t.mode == ModeOpen
 }
 
 // install tells the members of this table and of the one before where they are

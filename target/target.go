@@ -28,6 +28,8 @@ type Target struct {
 	// Guarded by group.mu.
 	state  health.State
 	prober *prober // nil while it is not probed
+
+	line line // those that wait for this target alone; guarded by group.queue.mu
 }
 
 // place is where the target is in the picker that now chooses; a nil place means
@@ -75,13 +77,22 @@ func (t *Target) Begin() {
 	t.changeLoad(1)
 }
 
-// End counts it as over.
-func (t *Target) End() { t.changeLoad(-1) }
+// End counts it as over, and gives its place to whoever waits for one.
+func (t *Target) End() {
+	t.changeLoad(-1)
+	if t.group.queue.waiting.Load() > 0 {
+		t.group.freed(t)
+	}
+}
 
 // changeLoad first counts, then looks up whom to tell: a picker put in place
 // between the two sees the count; see table.install.
 func (t *Target) changeLoad(by int64) {
 	t.load.Add(by)
+	t.tell()
+}
+
+func (t *Target) tell() {
 	if p := t.place.Load(); p != nil {
 		p.picker.Loaded(p.index)
 	}

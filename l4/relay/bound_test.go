@@ -91,6 +91,36 @@ func TestLimit(t *testing.T) {
 	hear(t, open[1], "still")
 }
 
+// TestTargetLimit proves that no target gets more flows than its group says, that
+// another takes what one has no room for, and that the rest are refused.
+func TestTargetLimit(t *testing.T) {
+	vip := free(t, "127.0.1.10")
+	want := tcpSpec(vip, server(t, "127.0.2.1", echo), server(t, "127.0.2.2", echo))
+	want.TargetGroups[0].Limits = spec.GroupLimits{Connections: 2}
+	b := start(t, want)
+	var open []*net.TCPConn
+	for range 4 {
+		c := dial(t, vip)
+		say(t, c, "hello")
+		hear(t, c, "hello")
+		open = append(open, c)
+	}
+	for _, m := range b.targets.Status()[0].Targets {
+		if m.Active != 2 {
+			t.Errorf("%s has %d flows, want 2", m.Label, m.Active)
+		}
+	}
+	refused(t, vip)
+	if n := b.metric("portico_l4_flows_total", "limit"); n != 1 {
+		t.Errorf("%v flows ended for the limit, want 1", n)
+	}
+	_ = open[0].Close()
+	eventually(t, "a flow ends", func() bool { return b.metric("portico_l4_flows_active") == 3 })
+	c := dial(t, vip)
+	say(t, c, "hello")
+	hear(t, c, "hello")
+}
+
 // A relay that stops takes nothing new, lets flows finish, and resets those that
 // outlive the bound.
 func TestDrain(t *testing.T) {

@@ -152,7 +152,10 @@ func (f *flow) connect(s *state) l4.Decision {
 			f.unreachable(d, nil)
 			return d
 		}
-		d.Target.Begin()
+		if d.Begin(f.tuple); d.Target == nil {
+			f.unreachable(d, nil)
+			return d
+		}
 		f.chosen = d.Target
 		err := f.dial(d)
 		if err == nil {
@@ -175,7 +178,7 @@ func (f *flow) connect(s *state) l4.Decision {
 // unreachable notes why no target was reached.
 func (f *flow) unreachable(d l4.Decision, err error) {
 	switch {
-	case err != nil && !helpsElsewhere(err):
+	case d.Why == l4.Full, err != nil && !helpsElsewhere(err):
 		f.end(Limit)
 	case len(f.tuple.Tried) > 0:
 		f.end(ConnectFailed)

@@ -24,6 +24,9 @@ func AppendJSON(dst []byte, e *Entry) []byte {
 	dst = number(dst, "bytesOut", e.BytesOut)
 	dst = seconds(dst, "duration", e.Total)
 	dst = seconds(dst, "wait", e.Wait)
+	if e.Held > 0 {
+		dst = seconds(dst, "held", e.Held)
+	}
 	if e.Address.IsValid() {
 		dst = seconds(dst, "connect", e.Connect)
 		dst = seconds(dst, "firstByte", e.FirstByte)

@@ -77,6 +77,7 @@ func (m *Machine) notConnected(status int, why Why, err error, now time.Time) {
 	d := &m.mem.d
 	m.mem.res.Connect += now.Sub(m.dialAt)
 	m.unlink()
+	d.At = now
 	if d.Attempts <= 0 || !m.h.Next(&m.mem.req, d, why) {
 		m.fail(status, why, err, now)
 		return

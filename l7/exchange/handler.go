@@ -83,6 +83,7 @@ type Decision struct {
 	// Set by the machine before Begin.
 	Client *Client
 	Now    time.Time // when the head was whole
+	At     time.Time // of the call to Begin, Resume or Next
 	Draw   uint64    // uniformly random
 	Serial int       // of the request on its connection, from 0
 	Begun  bool      // Begin was called
@@ -187,6 +188,7 @@ const (
 	TargetClosed                    // the target went away before its answer was whole
 	TargetBadResponse               // the target's answer is not HTTP
 	NoTarget                        // the handler named no target
+	Overloaded                      // turned away: every target, or the listener, is at its limit
 	TotalTimeout                    // the whole request took too long
 	TunnelTimeout                   // no byte either way for too long
 	WaitTimeout                     // what the request had to wait for took too long
@@ -231,6 +233,8 @@ func (w Why) String() string {
 		return "target-bad-response"
 	case NoTarget:
 		return "no-target"
+	case Overloaded:
+		return "overloaded"
 	case TotalTimeout:
 		return "total-timeout"
 	case TunnelTimeout:

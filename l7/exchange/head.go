@@ -74,7 +74,7 @@ func (m *Machine) refuse(err error, now time.Time) {
 func (m *Machine) request(end bool, now time.Time) {
 	mem := m.mem
 	d, req := &mem.d, &mem.req
-	d.Now, d.Draw, d.Begun = now, m.draw(), true
+	d.Now, d.At, d.Draw, d.Begun = now, now, m.draw(), true
 	mem.res.Wait = now.Sub(mem.res.Start)
 	m.serial++
 	m.upAt = time.Time{}

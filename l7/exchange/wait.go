@@ -60,7 +60,7 @@ func (m *Machine) Resume(now time.Time) {
 	}
 	m.waits, m.upAt = false, time.Time{}
 	d := &m.mem.d
-	d.Pending, d.Until = false, time.Time{}
+	d.Pending, d.Until, d.At = false, time.Time{}, now
 	m.h.Resume(&m.mem.req, d, now)
 	if !d.Pending || d.Fixed != nil {
 		m.waited(now)

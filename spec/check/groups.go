@@ -16,6 +16,9 @@ func (c *checker) targetGroups() {
 			continue
 		}
 		c.targets(g, at)
+		if g.Limits.Queue != nil && g.Limits.PerTarget() == 0 {
+			c.warning(spec.At(at, "limits", "queue"), "nothing waits in this queue: targets have no limit", "set limits.requests, or limits.connections")
+		}
 		if weightless(g.Targets) {
 			c.warning(spec.At(at, "targets"), "every target has weight 0, so none takes anything new", "give one a weight")
 		}

@@ -37,6 +37,9 @@ func TestRoutes(t *testing.T) {
 		{"no weight in a group", func(s *spec.Spec) { s.TargetGroups[1].Targets[0].Weight = 0 }, []string{
 			`warning: targetGroups[1].targets: every target has weight 0, so none takes anything new; give one a weight`,
 		}},
+		{"a queue before no limit", func(s *spec.Spec) { s.TargetGroups[1].Limits.Queue = &spec.Queue{Length: 5} }, []string{
+			`warning: targetGroups[1].limits.queue: nothing waits in this queue: targets have no limit; set limits.requests, or limits.connections`,
+		}},
 		{"no target in a group", func(s *spec.Spec) { s.TargetGroups[1].Targets = nil }, []string{
 			`warning: targetGroups[1].targets: target group "db" has no targets`,
 		}},

@@ -74,7 +74,20 @@ type Group struct {
 	// Mode says which targets are used: healthy, unknown (none is healthy),
 	// fail-open (all are unhealthy, all are used) or none.
 	Mode    string   `json:"mode"`
+	Queue   *Queue   `json:"queue,omitempty"` // nil for a group without limits
 	Targets []Target `json:"targets"`
+}
+
+// Queue is what waits for a target because each is at its limit.
+type Queue struct {
+	Length int `json:"length"`
+	Max    int `json:"max"`
+	// What became of those that waited, since start: they got a target; found the
+	// queue full; waited as long as they may; or went away.
+	Served  uint64 `json:"served"`
+	Refused uint64 `json:"refused"`
+	Late    uint64 `json:"late"`
+	Gone    uint64 `json:"gone"`
 }
 
 // Target is one target as one node sees it.
