@@ -52,3 +52,6 @@ func (o *Options) keepAliveConfig() net.KeepAliveConfig {
 	every := o.keepAlive()
 	return net.KeepAliveConfig{Enable: every > 0, Idle: every, Interval: every}
 }
+
+// seconds rounds up, as the kernel wants whole ones and no zero.
+func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

@@ -3,10 +3,10 @@ package netx
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +25,19 @@ const (
 func bindWithoutPort(fd int) {
 	_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 }
+
+// socketTo makes a non-blocking socket of the family of an address.
+func socketTo(to netip.AddrPort) (int, error) {
+	family := unix.AF_INET6
+	if to.Addr().Is4() {
+		family = unix.AF_INET
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	return fd, os.NewSyscallError("socket", err)
+}
+
+// keepIdle is the option for how long a connection is silent before it is probed.
+const keepIdle = unix.TCP_KEEPIDLE
 
 // share lets sockets that are bound later have the same address.
 func share(fd int) error {
@@ -126,9 +139,6 @@ func number(b bool) int {
 	}
 	return 0
 }
-
-// seconds rounds up, as the kernel wants whole ones and no zero.
-func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // control runs a function on the file descriptor of a socket.
 func control(c syscall.Conn, do func(fd int) error) error {
