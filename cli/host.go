@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"portico/client"
 	"portico/config"
 	"portico/node"
@@ -49,27 +47,27 @@ type host struct {
 }
 
 // newHost reads the spec, finds which node to be, and applies it.
-func newHost(io Streams, from source, self spec.NodeName, log *slog.Logger, metrics prometheus.Registerer) (*host, error) {
+func newHost(io Streams, from source, o node.Options) (*host, error) {
 	seen := look(from, nil)
 	sources, err := from.read()
 	if err != nil {
 		return nil, err
 	}
-	want, report := node.Load(sources, self)
+	want, report := node.Load(sources, o.Name)
 	if err := report.Write(io.Err); err != nil {
 		return nil, err
 	}
 	if report.Fatal() {
 		return nil, refusal{errSaid}
 	}
-	if self == "" {
-		if self, err = onlyNode(want); err != nil {
+	if o.Name == "" {
+		if o.Name, err = onlyNode(want); err != nil {
 			return nil, err
 		}
 	}
-	h := &host{from: from, log: log, errs: io, seen: seen}
+	h := &host{from: from, log: o.Log, errs: io, seen: seen}
 	h.depend(report.Files())
-	h.node = node.New(node.Options{Name: self, Log: log, AccessLog: io.Out, Metrics: metrics})
+	h.node = node.New(o)
 	if err := h.node.Apply(want); err != nil {
 		return nil, err
 	}

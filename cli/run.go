@@ -24,7 +24,7 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	config, self, admin, socket string
-	listen                      string
+	listen, driver              string
 	to                          []string
 	logFormat, logLevel         string
 }
@@ -62,6 +62,7 @@ Exit codes: 0 drained, 1 it could not start or serve, 2 the spec has problems.`,
 	c.Flags().StringVar(&f.listen, "listen", "", "without a spec: where to listen for HTTP, such as :8080")
 	c.Flags().StringArrayVar(&f.to, "to", nil, "without a spec: a target to send to; may be repeated")
 	c.Flags().StringVar(&f.admin, "admin", "127.0.0.1:9900", "where to serve metrics and status, read-only, on loopback; off for none")
+	c.Flags().StringVar(&f.driver, "driver", "", "how to wait for sockets: "+strings.Join(node.Drivers(), " or ")+"; the first that the system has when not given")
 	c.Flags().StringVar(&f.socket, "socket", "", "control socket; in a folder of this user when not given")
 	c.Flags().StringVar(&f.logFormat, "log", "text", "format of the log on standard error: text or json")
 	c.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -85,7 +86,9 @@ func (f runFlags) source() (source, error) {
 func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	h, err := newHost(io, from, spec.NodeName(f.self), log, registry)
+	h, err := newHost(io, from, node.Options{
+		Name: spec.NodeName(f.self), Log: log, Driver: f.driver, AccessLog: io.Out, Metrics: registry,
+	})
 	if err != nil {
 		return err
 	}

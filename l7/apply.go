@@ -61,6 +61,13 @@ func (s *Server) Apply(want *spec.Spec) error {
 	if s.running != nil && s.running.Err() != nil {
 		return errStopped
 	}
+	if s.driver == nil {
+		d, err := newDriver(s.o.Driver, loop.Options{Dialer: s.o.Dialer, Log: s.o.Log})
+		if err != nil {
+			return err
+		}
+		s.driver = d
+	}
 	c := s.newCompiler(want)
 	next, opened, err := s.plan(want, c)
 	if err != nil {
@@ -101,7 +108,7 @@ func (s *Server) plan(want *spec.Spec, c *compiler) (map[netip.AddrPort]planned,
 		}
 		k := s.sockets[bind.Address]
 		if k == nil {
-			ln, err := netx.Listen(context.Background(), bind.Address)
+			ln, err := s.driver.Listen(context.Background(), bind.Address, netx.Options{})
 			if err != nil {
 				return nil, opened, err
 			}
@@ -151,7 +158,7 @@ func (s *Server) swap(next map[netip.AddrPort]planned) {
 		}
 		s.sockets[at] = p.k
 		if s.running != nil && s.running.Err() == nil {
-			p.k.serve(s.driver)
+			p.k.serve()
 		}
 	}
 	for at, k := range s.sockets {

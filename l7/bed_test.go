@@ -67,9 +67,9 @@ func (b *bed) base() *spec.Spec {
 func newBed(t *testing.T, edit func(b *bed, s *spec.Spec)) *bed {
 	t.Helper()
 	b := &bed{t: t, log: &lines{}, metrics: prometheus.NewRegistry(), http: freePort(t), https: freePort(t)}
-	dial := netx.Dialer{Source: addr}.Dial
-	b.groups = target.New(target.Options{Dial: dial})
-	b.server = l7.New(l7.Options{Self: "n1", Groups: b.groups, Dial: dial, AccessLog: b.log, Metrics: b.metrics})
+	dialer := netx.Dialer{Source: addr}
+	b.groups = target.New(target.Options{Dial: dialer.Dial})
+	b.server = l7.New(l7.Options{Self: "n1", Groups: b.groups, Dialer: dialer, AccessLog: b.log, Metrics: b.metrics})
 	s := b.base()
 	edit(b, s)
 	if err := b.apply(s); err != nil {

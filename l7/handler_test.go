@@ -42,7 +42,7 @@ func newPlayer(tb testing.TB, rule spec.Rule) *player {
 	if err := groups.Apply(want.TargetGroups); err != nil {
 		tb.Fatal(err)
 	}
-	s := New(Options{Self: "n1", Groups: groups, Dial: dial})
+	s := New(Options{Self: "n1", Groups: groups})
 	c, err := s.newCompiler(want).handler(&want.Listeners[0])
 	if err != nil {
 		tb.Fatal(err)

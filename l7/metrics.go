@@ -96,10 +96,10 @@ func newMetrics(to prometheus.Registerer, s *Server) *metrics {
 		m.duration, m.active, m.moved,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "portico_l7_connections", Help: "Connections of clients that are open.",
-		}, func() float64 { return float64(s.driver.Stats().Clients) }),
+		}, func() float64 { return float64(s.stats().Clients) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "portico_l7_target_connections_idle", Help: "Connections to targets that wait for a request.",
-		}, func() float64 { return float64(s.driver.Stats().Idle) }),
+		}, func() float64 { return float64(s.stats().Idle) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "portico_l7_rate_limit_keys", Help: "Keys that rate limits remember because they used some of their rate.",
 		}, func() float64 { return float64(s.kept.Rates(clock.Now()).Keys) }),

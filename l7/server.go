@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,7 +19,6 @@ import (
 	"portico/l7/accesslog"
 	"portico/l7/filter"
 	"portico/l7/loop"
-	"portico/l7/loop/portable"
 	"portico/l7/sticky"
 	"portico/l7/tlsx"
 	"portico/spec"
@@ -40,8 +38,11 @@ type Options struct {
 	Self spec.NodeName
 	// Groups are applied before the spec that names them is.
 	Groups Groups
-	// Dial opens a connection to a target, from the node's own address.
-	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Dialer opens connections to targets, from the node's own address.
+	Dialer loop.Dialer
+	// Driver is how sockets are waited for: one of Drivers, or "" for the first
+	// that the system has.
+	Driver string
 	// Log takes what an operator should know; nil discards it.
 	Log *slog.Logger
 	// AccessLog takes a line for each request; nil discards them.
@@ -54,7 +55,6 @@ type Options struct {
 // goroutines.
 type Server struct {
 	o       Options
-	driver  loop.Driver
 	log     *accesslog.Log
 	metrics *metrics
 	moved   event // sticky sessions
@@ -68,6 +68,7 @@ type Server struct {
 
 	mu      sync.Mutex // guards what follows
 	want    *spec.Spec
+	driver  loop.Driver // nil before the first spec
 	sockets map[netip.AddrPort]*socket
 	retired sync.WaitGroup // the goroutines that drain removed listeners
 	running context.Context
@@ -86,7 +87,6 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		o:       o,
-		driver:  portable.New(loop.Options{Dial: o.Dial, Log: o.Log}),
 		log:     accesslog.New(o.AccessLog),
 		kept:    filter.NewKept(clock.Now()),
 		ownKey:  make([]byte, sticky.KeyMin*2),
@@ -111,7 +111,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.running = ctx
 	for _, k := range s.sockets {
-		k.serve(s.driver)
+		k.serve()
 	}
 	s.mu.Unlock()
 	s.ready.Store(true)
@@ -144,10 +144,12 @@ func (s *Server) drain(ctx context.Context) {
 		delete(s.sockets, at)
 	}
 	s.mu.Unlock()
-	if err := s.driver.Drain(ctx); err != nil {
-		s.o.Log.Warn("drain bound passed", "error", err)
+	if s.driver != nil { // no spec is applied any more
+		if err := s.driver.Drain(ctx); err != nil {
+			s.o.Log.Warn("drain bound passed", "error", err)
+		}
+		_ = s.driver.Close()
 	}
-	_ = s.driver.Close()
 	s.retired.Wait()
 }
 
@@ -174,6 +176,16 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+}
+
+// stats counts what is open now.
+func (s *Server) stats() loop.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.driver == nil {
+		return loop.Stats{}
+	}
+	return s.driver.Stats()
 }
 
 // Status reports every listener on every address it is bound to.

@@ -2,7 +2,6 @@ package l7
 
 import (
 	"crypto/tls"
-	"net"
 	"net/netip"
 	"sync/atomic"
 
@@ -14,7 +13,7 @@ import (
 // socket is one listening socket; it is the loop.Service of its connections.
 type socket struct {
 	s       *Server
-	ln      net.Listener
+	ln      loop.Socket
 	serving bool // guarded by s.mu
 	bound   atomic.Pointer[bound]
 }
@@ -26,20 +25,15 @@ type bound struct {
 }
 
 // serve starts accepting; the caller holds s.mu.
-func (k *socket) serve(d loop.Driver) {
-	if k.serving {
-		return
+func (k *socket) serve() {
+	if !k.serving {
+		k.serving = true
+		k.ln.Serve(k)
 	}
-	k.serving = true
-	go func() {
-		if err := d.Serve(k.ln, k); err != nil {
-			k.s.o.Log.Error("listener stopped", "address", k.ln.Addr().String(), "error", err)
-		}
-	}()
 }
 
 // close stops accepting.
-func (k *socket) close() { _ = k.ln.Close() }
+func (k *socket) close() { k.ln.Close() }
 
 // listeners lists what is served, each once.
 func (k *socket) listeners() []*listener {

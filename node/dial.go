@@ -14,6 +14,15 @@ func (n *Node) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	return n.dialer.Load().Dial(ctx, to)
 }
 
+// dialer opens connections for event loops, likewise from the node's own address.
+type dialer struct{ n *Node }
+
+func (d dialer) Connect(to netip.AddrPort) (int, error) { return d.n.dialer.Load().Connect(to) }
+
+func (d dialer) Connected(fd int, to netip.AddrPort) error {
+	return d.n.dialer.Load().Connected(fd, to)
+}
+
 func noSuchNode(want *spec.Spec, name spec.NodeName) spec.Problem {
 	var known []string
 	for _, s := range want.Sites {

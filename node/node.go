@@ -29,11 +29,17 @@ type Options struct {
 	Name spec.NodeName
 	// Log takes events; slog.Default when nil.
 	Log *slog.Logger
+	// Driver is how the l7 tier waits for sockets: one of Drivers; "" means the
+	// first of them that the system has.
+	Driver string
 	// AccessLog takes one line a request; nil means none.
 	AccessLog io.Writer
 	// Metrics takes the collectors of every tier; nil means that they are not kept.
 	Metrics prometheus.Registerer
 }
+
+// Drivers names the ways the l7 tier can wait for sockets, the best first.
+func Drivers() []string { return l7.Drivers() }
 
 // tier is the face every tier has.
 type tier interface {
@@ -82,7 +88,7 @@ func New(o Options) *Node {
 	n.dns = dns.New(dns.Options{Self: o.Name, Facts: facts{n.targets, n.want.Load}, Log: n.log, Metrics: o.Metrics})
 	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Dial: n.dial, Log: n.log, Metrics: o.Metrics})
 	n.l7 = l7.New(l7.Options{
-		Self: o.Name, Groups: n.targets, Dial: n.dial, Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
+		Self: o.Name, Groups: n.targets, Dialer: dialer{n}, Driver: o.Driver, Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
 	})
 	return n
 }

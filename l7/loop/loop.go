@@ -1,24 +1,24 @@
-// Package loop is the boundary between the L7 tier and the drivers that move its
-// bytes.
+// Package loop is the boundary between the L7 tier and what moves its bytes.
 //
-// What comes in: listening sockets and a Service that says what is served on
-// them. What goes out: connections to targets, and the bytes that machines of
+// What comes in: addresses to listen on, and a Service that says what is served
+// there. What goes out: connections to targets, and the bytes that machines of
 // l7/exchange ask to be sent.
 //
 // A driver never decides anything about a request; it reads PROXY headers, does
 // TLS, accepts, dials, pools, reads and writes, and executes actions.
 //
-// Start reading at Driver; package portable is the one built on net.Conn.
+// Start reading at Driver; package engine is what stands behind it, and a Poller
+// is what its loops wait with.
 package loop
 
 import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"net"
 	"net/netip"
 	"time"
 
+	"portico/internal/netx"
 	"portico/l7/exchange"
 )
 
@@ -78,29 +78,42 @@ func (r Refusal) String() string {
 	return "unknown"
 }
 
+// Dialer opens connections to targets without waiting for them.
+type Dialer interface {
+	// Connect begins to connect and returns the socket, non-blocking, which can be
+	// written when connecting is done. The caller closes it.
+	Connect(to netip.AddrPort) (fd int, err error)
+	// Connected reports how connecting ended, once the socket can be written.
+	Connected(fd int, to netip.AddrPort) error
+}
+
 // Options are what every driver needs.
 type Options struct {
-	// Dial opens a connection to a target; it must honor ctx.
-	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Dialer opens connections to targets.
+	Dialer Dialer
 	// Log takes what an operator should know; nil discards it.
 	Log *slog.Logger
+	// Loops is how many event loops there are; 0 means one for each core that the
+	// process may use.
+	Loops int
+	// Connections bounds those of clients, in equal parts for each loop; one more
+	// is refused. 0 means as many as the file table has room for.
+	Connections int
 	// PoolIdle is how long a connection to a target is kept for its next
 	// request; 0 means 30 s, a negative value that none is kept.
 	PoolIdle time.Duration
-	// PoolPerTarget bounds the idle connections to one target; 0 means 256.
+	// PoolPerTarget bounds the idle connections to one target, in equal parts for
+	// each loop; 0 means 256.
 	PoolPerTarget int
-	// PoolTotal bounds the idle connections to all targets; 0 means 4096.
+	// PoolTotal bounds the idle connections to all targets likewise; 0 means 4096.
 	PoolTotal int
 }
 
 // Driver moves the bytes of connections. Its methods are safe for use by several
-// goroutines.
+// goroutines, but for those of handlers.
 type Driver interface {
-	// Serve accepts connections on ln until ln or the driver is closed, then
-	// returns nil; the connections live on. It survives whatever one accept
-	// fails with, such as a full file table. It returns an error at once where
-	// it cannot serve such a ln.
-	Serve(ln net.Listener, svc Service) error
+	// Listen binds an address. Connections wait until the socket is served.
+	Listen(ctx context.Context, addr netip.AddrPort, o netx.Options) (Socket, error)
 	// Retain closes the idle connections to addresses that are not wanted any more.
 	Retain(wanted func(netip.AddrPort) bool)
 	// Retire drains the connections of listeners that are served no more, or with
@@ -111,12 +124,23 @@ type Driver interface {
 	// alone until then: clients move over, and none finds its connection closed.
 	Leave()
 	// Drain closes idle connections after a short grace, lets requests finish,
-	// and returns when none is left, or with ctx's error. Listeners must be closed before.
+	// and returns when none is left, or with ctx's error. Sockets must be closed before.
 	Drain(ctx context.Context) error
-	// Close resets every connection at once, and ends what Serve and Drain started.
+	// Close closes sockets, resets every connection at once, and ends the loops.
 	Close() error
 	// Stats counts what is open now.
 	Stats() Stats
+}
+
+// Socket is a listening address.
+type Socket interface {
+	// Addr is where it listens.
+	Addr() netip.AddrPort
+	// Serve accepts connections until Close; it does not wait and is called once.
+	// It survives whatever an accept fails with, such as a full file table.
+	Serve(svc Service)
+	// Close stops accepting; the connections live on.
+	Close()
 }
 
 // Stats counts what a driver holds.

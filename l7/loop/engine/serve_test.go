@@ -1,4 +1,4 @@
-package portable_test
+package engine_test
 
 import (
 	"bufio"
@@ -273,7 +273,7 @@ func TestDrain(t *testing.T) {
 		})
 	}
 	eventually(t, "requests are served", func() bool { return served.Load() > 200 })
-	_ = p.ln.Close()
+	p.ln.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	if err := p.driver.Drain(ctx); err != nil {
@@ -325,7 +325,7 @@ func TestDrainBound(t *testing.T) {
 	c := p.dial()
 	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	eventually(t, "the target is asked", func() bool { return p.driver.Stats().Targets == 1 })
-	_ = p.ln.Close()
+	p.ln.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if err := p.driver.Drain(ctx); err == nil {

@@ -1,9 +1,8 @@
-package portable_test
+package engine_test
 
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"portico/l7/exchange"
 	"portico/l7/loop"
@@ -315,20 +316,43 @@ func TestClientAborts(t *testing.T) {
 	p.wantWhy(1, exchange.ClientClosed)
 }
 
+// blackhole is an address at which connecting takes for ever: a listening socket
+// whose queue is full.
+func blackhole(tb testing.TB) net.Addr {
+	tb.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		tb.Fatal(err)
+	}
+	if err := unix.Listen(fd, 0); err != nil {
+		tb.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	addr := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: at.(*unix.SockaddrInet4).Port}
+	for range 8 {
+		c, err := net.DialTimeout("tcp", addr.String(), 100*time.Millisecond)
+		if err != nil {
+			return addr // it is full
+		}
+		tb.Cleanup(func() { _ = c.Close() })
+	}
+	tb.Skip("this system's queues do not fill")
+	return nil
+}
+
 // TestSlowTarget proves the answers to a target that does not answer, and to one
 // that cannot be reached.
 func TestSlowTarget(t *testing.T) {
-	p := newProxy(t, func(p *proxy, o *loop.Options) {
+	p := newProxy(t, func(p *proxy, _ *loop.Options) {
 		p.timeouts.Response = spec.Duration(50 * time.Millisecond)
 		p.timeouts.Connect = spec.Duration(50 * time.Millisecond)
-		dial := o.Dial
-		o.Dial = func(ctx context.Context, to addrPort) (net.Conn, error) {
-			if to.Port() == 1 {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			}
-			return dial(ctx, to)
-		}
 	})
 	p.script(func(_ net.Conn, r *bufio.Reader) { _, _ = io.Copy(io.Discard, r) })
 	c := client(t)
@@ -337,7 +361,7 @@ func TestSlowTarget(t *testing.T) {
 		t.Errorf("status %d, want 504", r.status)
 	}
 	p.wantWhy(1, exchange.TargetTimeout)
-	p.to(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1})
+	p.to(blackhole(t))
 	r = fetch(t, func() (*http.Response, error) { return c.Get(p.url()) })
 	if r.status != 504 {
 		t.Errorf("status %d, want 504", r.status)
@@ -359,5 +383,38 @@ func TestSlowHead(t *testing.T) {
 	silent := p.dial()
 	if got, err := io.ReadAll(silent); err != nil || len(got) != 0 {
 		t.Errorf("a silent client got %q, error %v", got, err)
+	}
+}
+
+// TestClientResets proves that a request is given up when its client resets the
+// connection while it waits for the answer, and goes on when the client only ended
+// its sending side.
+func TestClientResets(t *testing.T) {
+	p := newProxy(t, nil)
+	gone := make(chan struct{})
+	p.script(func(c net.Conn, r *bufio.Reader) {
+		if strings.HasPrefix(head(r), "GET /half") {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			return
+		}
+		_, _ = io.Copy(io.Discard, r)
+		close(gone)
+	})
+	half := p.dial()
+	_, _ = io.WriteString(half, "GET /half HTTP/1.1\r\nHost: x\r\n\r\n")
+	_ = half.(*net.TCPConn).CloseWrite()
+	if r := fetch(t, func() (*http.Response, error) { return http.ReadResponse(bufio.NewReader(half), nil) }); r.text != "ok" {
+		t.Errorf("a client that ended its side got %q", r.text)
+	}
+	c := p.dial()
+	_, _ = io.WriteString(c, "GET /reset HTTP/1.1\r\nHost: x\r\n\r\n")
+	eventually(t, "the target is asked", func() bool { return p.driver.Stats().Targets == 1 })
+	_ = c.(*net.TCPConn).SetLinger(0)
+	_ = c.Close()
+	p.wantWhy(2, exchange.ClientClosed)
+	select {
+	case <-gone:
+	case <-time.After(20 * time.Second):
+		t.Error("the target's connection is still open")
 	}
 }

@@ -1,13 +1,15 @@
-package portable_test
+package engine_test
 
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,19 +21,51 @@ import (
 	"portico/internal/netx"
 	"portico/l7/exchange"
 	"portico/l7/loop"
+	"portico/l7/loop/engine"
+	"portico/l7/loop/epoll"
 	"portico/l7/loop/portable"
 	"portico/l7/message"
 	"portico/l7/transport"
 	"portico/spec"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// drivers are those that every test here is run with.
+var drivers = map[string]func() (loop.Poller, error){
+	"epoll":    epoll.New,
+	"portable": func() (loop.Poller, error) { return portable.New(), nil },
+}
+
+// newDriver makes the one under test, which is named driverName.
+var (
+	newDriver  func(loop.Options) (*engine.Driver, error)
+	driverName string
+)
+
+func TestMain(m *testing.M) {
+	code := 0
+	for name, poller := range drivers {
+		if only := os.Getenv("DRIVER"); only != "" && only != name {
+			continue
+		}
+		newDriver = func(o loop.Options) (*engine.Driver, error) { return engine.New(o, poller) }
+		driverName = name
+		if c := m.Run(); c != 0 {
+			fmt.Println("with the driver " + name)
+			code = c
+		}
+	}
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Println(err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // proxy is a driver that serves one listener in front of one target.
 type proxy struct {
 	t      testing.TB
-	driver *portable.Driver
-	ln     *net.TCPListener
+	driver *engine.Driver
+	ln     loop.Socket
 	target atomic.Pointer[netip.AddrPort]
 	via    atomic.Pointer[transport.Transport]
 	tls    *tls.Config
@@ -59,23 +93,20 @@ func newProxy(tb testing.TB, edit func(p *proxy, o *loop.Options)) *proxy {
 		bounds:   exchange.Bounds{Head: 32 << 10, Fields: 100, HeadTimeout: 10 * time.Second, IdleTimeout: time.Minute},
 	}
 	p.ready.Store(true)
-	o := loop.Options{Dial: netx.Dialer{}.Dial}
+	o := loop.Options{Dialer: netx.Dialer{}, Loops: 1}
 	if edit != nil {
 		edit(p, &o)
 	}
-	p.driver = portable.New(o)
-	ln, err := netx.Listen(context.Background(), netip.MustParseAddrPort("127.0.0.1:0"))
-	if err != nil {
+	var err error
+	if p.driver, err = newDriver(o); err != nil {
 		tb.Fatal(err)
 	}
-	p.ln = ln
-	done := make(chan error, 1)
-	go func() { done <- p.driver.Serve(ln, p) }()
+	if p.ln, err = p.driver.Listen(context.Background(), netip.MustParseAddrPort("127.0.0.1:0"), netx.Options{}); err != nil {
+		tb.Fatal(err)
+	}
+	p.ln.Serve(p)
 	tb.Cleanup(func() {
 		_ = p.driver.Close()
-		if err := <-done; err != nil {
-			tb.Errorf("Serve() = %v, want nil", err)
-		}
 		if got := p.driver.Stats(); got != (loop.Stats{}) {
 			tb.Errorf("Stats() after Close = %+v, want nothing", got)
 		}

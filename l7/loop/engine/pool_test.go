@@ -1,4 +1,4 @@
-package portable_test
+package engine_test
 
 import (
 	"bufio"

@@ -1,4 +1,4 @@
-package portable_test
+package engine_test
 
 import (
 	"bufio"
@@ -72,8 +72,8 @@ func BenchmarkDirect(b *testing.B) {
 	}
 }
 
-// TestCost proves that a keep-alive request allocates next to nothing and needs
-// one goroutine.
+// TestCost proves that a keep-alive request allocates next to nothing, and that
+// connections need no goroutines but those that the portable driver waits with.
 func TestCost(t *testing.T) {
 	p := newProxy(t, nil)
 	p.quiet = true
@@ -85,8 +85,9 @@ func TestCost(t *testing.T) {
 	for i := range list {
 		list[i] = p.dial()
 	}
+	request := []byte(ask)
 	get := func(c net.Conn) {
-		if _, err := io.WriteString(c, ask); err != nil {
+		if _, err := c.Write(request); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.ReadFull(c, buf); err != nil {
@@ -96,12 +97,15 @@ func TestCost(t *testing.T) {
 	for _, c := range list {
 		get(c)
 	}
-	// One for each client connection, and the one or two of the target's own
-	// for each pooled connection; requests came one after the other.
-	if n := runtime.NumGoroutine() - before; n > conns+10 {
-		t.Errorf("%d connections need %d goroutines", conns, n)
+	// The target's own are among them; requests came one after the other.
+	most := 10
+	if driverName == "portable" {
+		most += 2 * conns
 	}
-	if n := testing.AllocsPerRun(500, func() { get(list[0]) }); n >= 3 && !raced {
+	if n := runtime.NumGoroutine() - before; n > most {
+		t.Errorf("%d connections need %d goroutines, want at most %d", conns, n, most)
+	}
+	if n := testing.AllocsPerRun(500, func() { get(list[0]) }); n >= 1 && !raced && driverName != "portable" {
 		t.Errorf("a request allocates %v times", n)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build race
 
-package portable_test
+package engine_test
 
 // raced says that the race detector runs, under which a sync.Pool forgets at random.
 const raced = true

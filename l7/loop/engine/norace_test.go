@@ -1,5 +1,5 @@
 //go:build !race
 
-package portable_test
+package engine_test
 
 const raced = false

@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"portico/l7/exchange"
+	"portico/l7/loop"
+)
+
+// acceptsMax is how many connections a loop takes from one socket before others
+// have their turn.
+const acceptsMax = 64
+
+// The pauses after an error of accept, such as a full file table, grow from the
+// first to the last of these; clients wait in the kernel's queue meanwhile.
+const (
+	pauseMin = 5 * time.Millisecond
+	pauseMax = time.Second
+)
+
+// acceptor is a listening socket of one loop.
+type acceptor struct {
+	w     *worker
+	fd    int
+	addr  netip.AddrPort
+	svc   loop.Service
+	token loop.Token
+	dead  bool
+
+	timer  timer         // runs during a pause
+	pause  time.Duration // the last one; 0 while all is well
+	failed time.Time     // when the trouble began
+}
+
+// begin starts accepting.
+func (a *acceptor) begin(svc loop.Service) {
+	a.svc, a.timer.fire = svc, a.more
+	var err error
+	if a.token, err = a.w.watch(a.fd, a); err != nil {
+		a.w.d.o.Log.Error("listener is not served", "address", a.addr, "error", err)
+	}
+}
+
+// close stops accepting. Connections that wait in the kernel are reset.
+func (a *acceptor) close() {
+	if a.dead {
+		return
+	}
+	a.dead = true
+	a.w.wheel.stop(&a.timer)
+	if a.token != 0 {
+		a.w.poll.Remove(a.fd, a.token)
+		a.w.forget(a.token)
+	}
+	_ = unix.Close(a.fd)
+}
+
+// event is that a client connected.
+func (a *acceptor) event(loop.Ready) {
+	if !a.timer.started {
+		a.more()
+	}
+}
+
+// more accepts connections.
+func (a *acceptor) more() {
+	for range acceptsMax {
+		if a.dead {
+			return
+		}
+		fd, peer, errno := accept(a.fd)
+		switch errno {
+		case 0:
+			a.well()
+			a.take(fd, peer)
+		case unix.EAGAIN:
+			a.well()
+			return
+		case unix.EINTR, unix.ECONNABORTED:
+		default:
+			a.trouble(errno)
+			return
+		}
+	}
+	a.w.post(a.more)
+}
+
+// trouble pauses, longer each time.
+func (a *acceptor) trouble(err error) {
+	if a.pause == 0 {
+		a.failed = a.w.now
+		a.w.d.o.Log.Warn("accepting paused", "address", a.addr, "error", err)
+	}
+	a.pause = min(max(2*a.pause, pauseMin), pauseMax)
+	a.w.wheel.start(&a.timer, a.w.now.Add(a.pause))
+}
+
+// well ends a time of trouble.
+func (a *acceptor) well() {
+	if a.pause > 0 {
+		a.w.d.o.Log.Info("accepting again", "address", a.addr, "after", a.w.now.Sub(a.failed))
+		a.pause = 0
+	}
+}
+
+// take hands a new connection to a loop: this one, unless it has clearly more
+// than the one with the fewest.
+func (a *acceptor) take(fd int, peer netip.AddrPort) {
+	to, d := a.w, a.w.d
+	for _, other := range d.workers {
+		if n := other.clients.Load(); n+n/8+slackMin < to.clients.Load() {
+			to = other
+		}
+	}
+	if to.clients.Load() >= int64(d.connsMax) {
+		a.svc.Refused(peer, loop.TooMany)
+		reset(fd)
+		return
+	}
+	at := a.addr
+	if at.Addr().IsUnspecified() {
+		at = local(fd)
+	}
+	to.clients.Add(1)
+	d.clients.Add(1)
+	c := &conn{w: to, svc: a.svc, info: exchange.Client{Peer: peer, Local: at}}
+	if to == a.w {
+		c.accepted(fd)
+		return
+	}
+	to.post(func() { c.accepted(fd) })
+}
+
+// slackMin is by how many connections loops may differ before new ones are handed
+// over, besides an eighth.
+const slackMin = 8
+
+// accepted begins a connection on its loop.
+func (c *conn) accepted(fd int) {
+	w := c.w
+	w.add(c)
+	l := &link{w: w, fd: fd, owner: c, out: true}
+	c.client.link = l
+	var err error
+	if l.token, err = w.watch(fd, l); err != nil || w.closing {
+		if err != nil {
+			w.d.o.Log.Warn("connection dropped", "error", err)
+		}
+		c.hangUp()
+		return
+	}
+	c.open()
+}
+
+// socket is one listening address.
+type socket struct {
+	d    *Driver
+	addr netip.AddrPort
+	on   []*acceptor
+}
+
+// Addr is where it listens.
+func (s *socket) Addr() netip.AddrPort { return s.addr }
+
+// Serve starts accepting.
+func (s *socket) Serve(svc loop.Service) {
+	s.d.start()
+	s.d.each(func(w *worker) {
+		for _, a := range s.on {
+			if a.w == w && !a.dead {
+				a.begin(svc)
+			}
+		}
+	})
+}
+
+// Close stops accepting.
+func (s *socket) Close() {
+	s.d.each(s.close)
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	delete(s.d.sockets, s)
+}
+
+// close closes what a loop has of it.
+func (s *socket) close(w *worker) {
+	for _, a := range s.on {
+		if a.w == w {
+			a.close()
+		}
+	}
+}

@@ -1,0 +1,298 @@
+package engine
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"portico/l7/exchange"
+	"portico/l7/loop"
+)
+
+// conn serves one client connection: its machine, and the links to the client and,
+// while a request needs one, to a target.
+type conn struct {
+	w    *worker
+	at   int // in w.conns
+	svc  loop.Service
+	l    loop.Listener // once greeted
+	info exchange.Client
+
+	phase  phase
+	quiet  bool // a connection without requests ended as it should
+	killed bool // to be ended as soon as the handshake lets go
+	drain  bool // asked for before the machine ran
+	again  bool // has another turn coming
+	woken  atomic.Bool
+
+	m       exchange.Machine
+	timer   timer
+	client  side
+	target  side
+	dialing *link // to a target, not connected yet
+}
+
+// phase is what a connection is at.
+type phase uint8
+
+const (
+	greeting phase = iota // PROXY header and handshake
+	serving               // the machine runs
+	over                  // it is forgotten
+)
+
+// side is one end of a conn.
+type side struct {
+	link *link // nil without one
+	told bool  // the machine knows that it ended or broke
+}
+
+// turns is how often a connection may read before others have their turn.
+const turns = 16
+
+// begin starts the machine of a connection that was greeted.
+func (c *conn) begin() {
+	c.w.wheel.stop(&c.timer)
+	c.phase = serving
+	c.timer.fire = c.tick
+	c.m.Start(exchange.Options{
+		Client: &c.info, Handler: c.l.Handler, Memories: c.w, Wake: c.wake, Seed: rand.Uint64(),
+	}, c.w.now)
+	if c.w.leaving {
+		c.m.Leave()
+	}
+	if c.drain || c.w.draining {
+		c.m.Drain(c.w.now)
+	}
+	c.run()
+}
+
+// ready is called when one of the links can be read or written.
+func (c *conn) ready(l *link) {
+	switch {
+	case c.phase == greeting:
+		c.greet()
+		return
+	case l == c.dialing:
+		c.dialed()
+	case len(l.pend) > 0 && l.out:
+		c.flush(l)
+	}
+	c.run()
+	c.notice()
+}
+
+// notice finds out that the client is gone though the machine reads nothing of it:
+// a request whose answer nobody waits for is given up.
+func (c *conn) notice() {
+	l := c.client.link
+	if c.phase != serving || l == nil || !l.ended || c.client.told || c.m.Reads(exchange.ClientSide) {
+		return
+	}
+	if err := broken(l.fd); err != nil {
+		c.client.told = true
+		c.m.Broke(exchange.ClientSide, err, c.w.now)
+		c.run()
+	}
+}
+
+// flush goes on with what did not fit.
+func (c *conn) flush(l *link) {
+	s := exchange.ClientSide
+	if l == c.target.link {
+		s = exchange.TargetSide
+	}
+	done, err := l.flush()
+	if !l.busy || !done && err == nil {
+		return
+	}
+	l.busy = false
+	if err != nil {
+		c.m.SendFailed(s, sentSome, err, c.w.now)
+		return
+	}
+	c.m.Sent(s, c.w.now)
+}
+
+// run does what the machine asks for, and reads what it would hear, until it waits.
+func (c *conn) run() {
+	if c.phase != serving {
+		return
+	}
+	for range turns {
+		c.perform()
+		if c.m.Done() {
+			c.finish()
+			return
+		}
+		if !c.hear(exchange.TargetSide) && !c.hear(exchange.ClientSide) {
+			c.arm()
+			return
+		}
+	}
+	c.perform()
+	c.w.later(c)
+}
+
+// sentSome stands for how much of a Send was written, where some may have been.
+const sentSome = 1
+
+func (c *conn) side(s exchange.Side) *side {
+	if s == exchange.ClientSide {
+		return &c.client
+	}
+	return &c.target
+}
+
+// hear gives the machine something of a side, and reports whether there was any.
+func (c *conn) hear(s exchange.Side) bool {
+	d := c.side(s)
+	l := d.link
+	if l == nil || d.told || l == c.dialing || !c.m.Reads(s) {
+		return false
+	}
+	if len(l.rest) > 0 {
+		c.offer(s, l, l.rest)
+		return true
+	}
+	n, err := l.read(c.w.room(c, s))
+	switch {
+	case n > 0:
+		c.offer(s, l, c.w.buf[:n])
+	case errors.Is(err, errAgain):
+		return false
+	case isEOF(err):
+		d.told = true
+		c.m.Ended(s, c.w.now)
+	default:
+		d.told = true
+		c.m.Broke(s, err, c.w.now)
+	}
+	return true
+}
+
+// room is where bytes of a side are read to: less where they would have to be
+// kept, because the other side takes them slowly.
+func (w *worker) room(c *conn, s exchange.Side) []byte {
+	to := c.client.link
+	if s == exchange.ClientSide {
+		to = c.target.link
+	}
+	if to != nil && to.slow {
+		return w.buf[:slowRead]
+	}
+	return w.buf
+}
+
+// offer gives the machine bytes of a side and does what follows, before the
+// memory they lie in is used for something else. What it does not take is kept.
+func (c *conn) offer(s exchange.Side, l *link, p []byte) {
+	for len(p) > 0 && !l.dead && c.m.Reads(s) {
+		for len(p) > 0 && c.m.Reads(s) { // a head and what follows leave together
+			p = p[c.m.Bytes(s, p, c.w.now):]
+		}
+		l.left = len(p)
+		c.perform()
+	}
+	l.left = 0
+	if !l.dead && l.owner == owner(c) {
+		l.put(p)
+	}
+}
+
+// arm sees to it that the timer fires no later than the machine's deadline. It is
+// left alone where it fires too early, so most requests never touch it.
+func (c *conn) arm() {
+	if at := c.m.Deadline(); !at.IsZero() && c.w.wheel.sooner(at, &c.timer) {
+		c.w.wheel.start(&c.timer, at)
+	}
+}
+
+// tick is the timer's; it may come early.
+func (c *conn) tick() {
+	if at := c.m.Deadline(); !at.IsZero() && !c.w.now.Before(at) {
+		c.m.Tick(c.w.now)
+	}
+	c.run()
+}
+
+// wake has the machine look whether what its request waits for has come. Any
+// goroutine may call it, handlers too.
+func (c *conn) wake() {
+	if c.woken.CompareAndSwap(false, true) {
+		c.w.post(c.resume)
+	}
+}
+
+func (c *conn) resume() {
+	c.woken.Store(false)
+	if c.phase == serving {
+		c.m.Resume(c.w.now)
+		c.run()
+	}
+}
+
+// leave asks the connection to end with its next answer.
+func (c *conn) leave() {
+	if c.phase == serving {
+		c.m.Leave()
+	}
+}
+
+// end asks the connection to end when its request is answered.
+func (c *conn) end() {
+	if c.phase != serving {
+		c.drain = true
+		return
+	}
+	c.m.Drain(c.w.now)
+	c.run()
+}
+
+// kill ends the connection at once.
+func (c *conn) kill() {
+	switch c.phase {
+	case greeting:
+		c.giveUp()
+	case serving:
+		c.m.Abort(c.w.now)
+		c.run()
+	case over:
+	}
+}
+
+// finish forgets the connection, whose links are closed.
+func (c *conn) finish() {
+	c.phase = over
+	c.w.wheel.stop(&c.timer)
+	if c.l != nil {
+		c.l.Closed()
+	}
+	c.w.remove(c)
+}
+
+// add counts a connection in.
+func (w *worker) add(c *conn) {
+	c.at = len(w.conns)
+	w.conns = append(w.conns, c)
+}
+
+// remove counts a connection out.
+func (w *worker) remove(c *conn) {
+	last := len(w.conns) - 1
+	w.conns[c.at] = w.conns[last]
+	w.conns[c.at].at = c.at
+	w.conns[last] = nil
+	w.conns = w.conns[:last]
+	w.clients.Add(-1)
+	w.d.left()
+}
+
+// each calls f for every connection there is now; f may end it.
+func (w *worker) each(f func(*conn)) {
+	for _, c := range append([]*conn(nil), w.conns...) {
+		if c.phase != over {
+			f(c)
+		}
+	}
+}

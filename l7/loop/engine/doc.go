@@ -1,0 +1,15 @@
+// Package engine is the event loops under the L7 tier: the one place where
+// machines of l7/exchange meet sockets.
+//
+// What comes in: listening sockets with their Service, readiness of sockets from
+// a Poller, and what machines ask to be done. What goes out: bytes to clients and
+// targets, and events to machines. A loop is one goroutine; all that belongs to a
+// connection is touched by its loop alone, so there is no lock on the path of a
+// request. A loop never waits for anything but its Poller: what would take long,
+// such as a TLS handshake, runs in a goroutine that hands the result back.
+//
+// It decides nothing about requests, and never reads what it carries.
+//
+// Package epoll waits with the system call of that name, package portable with
+// goroutines. Start reading at worker.run, then conn.run.
+package engine

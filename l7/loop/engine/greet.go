@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"slices"
+	"time"
+
+	"portico/internal/netx/proxy"
+	"portico/l7/loop"
+)
+
+// greetTime bounds what comes before HTTP: the PROXY header and the TLS handshake.
+const greetTime = 10 * time.Second
+
+var errRefused = errors.New("refused")
+
+// open does what comes before HTTP: PROXY header, limit, TLS.
+func (c *conn) open() {
+	from := c.svc.ProxyFrom()
+	if len(from) == 0 {
+		c.admit()
+		return
+	}
+	if !slices.Contains(from, c.info.Peer.Addr()) {
+		c.refuse(loop.NotTrusted, errRefused)
+		return
+	}
+	c.bound()
+}
+
+// bound starts the time that greeting may take.
+func (c *conn) bound() {
+	if !c.timer.started {
+		c.timer.fire = c.giveUp
+		c.w.wheel.start(&c.timer, c.w.now.Add(greetTime))
+	}
+}
+
+// greet reads who the client is, where l4 nodes are in front.
+func (c *conn) greet() {
+	l := c.client.link
+	n, err := l.receive(c.w.buf)
+	if errors.Is(err, errAgain) {
+		return
+	}
+	if err != nil {
+		c.refuse(loop.BadProxy, err)
+		return
+	}
+	if l.rest == nil {
+		l.rest = c.w.spare()
+	}
+	l.rest = append(l.rest, c.w.buf[:n]...)
+	h, size, err := proxy.Parse(l.rest[:min(len(l.rest), proxy.MaxSize)])
+	switch {
+	case err == nil && size == 0 && len(l.rest) < proxy.MaxSize:
+		if l.in {
+			c.greet()
+		}
+		return
+	case err == nil && size == 0:
+		err = errors.New("PROXY header: too long")
+	}
+	if err != nil {
+		c.refuse(loop.BadProxy, err)
+		return
+	}
+	if h.Readiness {
+		c.answerReadiness()
+		return
+	}
+	if h.Source.IsValid() {
+		c.info.Peer, c.info.Local = h.Source, h.Destination
+	}
+	l.put(l.rest[size:])
+	c.admit()
+}
+
+// answerReadiness tells an l4 node whether to send flows here.
+func (c *conn) answerReadiness() {
+	answer := "draining\n"
+	if c.svc.Ready() && !c.w.draining {
+		answer = "ready\n"
+	}
+	_, _ = send(c.client.link.fd, []byte(answer)) // a prober that is gone finds out itself
+	c.quiet = true
+	c.hangUp()
+}
+
+// admit finds the listener and begins TLS, or else HTTP.
+func (c *conn) admit() {
+	l := c.svc.Listener(c.info.Local.Addr())
+	switch {
+	case l == nil:
+		c.refuse(loop.NoListener, errRefused)
+		return
+	case !l.Opened():
+		c.refuse(loop.TooMany, errRefused)
+		return
+	}
+	c.l = l
+	config := l.TLS()
+	if config == nil {
+		c.begin()
+		return
+	}
+	c.bound()
+	c.client.link.shake(func(nc net.Conn) *tls.Conn { return tls.Server(nc, config) }, c.shaken)
+}
+
+// shaken is the end of the handshake.
+func (c *conn) shaken(err error) {
+	if err != nil {
+		c.refuse(loop.BadHandshake, err)
+		return
+	}
+	if c.killed {
+		c.hangUp()
+		return
+	}
+	state := c.client.link.tls.conn.ConnectionState()
+	c.info.TLS, c.info.ServerName = true, state.ServerName
+	c.info.Version, c.info.Cipher = state.Version, state.CipherSuite
+	c.begin()
+}
+
+// refuse observes why there will be no request.
+func (c *conn) refuse(why loop.Refusal, err error) {
+	c.svc.Refused(c.info.Peer, why)
+	c.w.d.o.Log.Debug("connection refused", "peer", c.info.Peer, "why", why.String(), "error", err)
+	c.hangUp()
+}
+
+// giveUp ends a connection that is not greeted in time.
+func (c *conn) giveUp() {
+	c.killed = true
+	if l := c.client.link; l.tls != nil && l.tls.shaking {
+		l.tls.kill() // which ends in shaken
+		return
+	}
+	c.refuse(loop.BadProxy, errRefused)
+}
+
+// hangUp closes a connection that was not greeted.
+func (c *conn) hangUp() {
+	c.client.link.close(!c.quiet)
+	c.client = side{}
+	c.finish()
+}

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"errors"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"portico/l7/loop"
+	"portico/l7/transport"
+)
+
+// pool keeps a loop's connections to targets between requests: the last one that
+// came goes first, so that those not needed grow old and are closed. They are
+// watched all the while: one that says something, or ends, is closed at once.
+type pool struct {
+	w         *worker
+	idle      time.Duration // how long one is kept; negative means none is
+	perTarget int
+	total     int
+
+	shelves map[shelf]*row
+	count   atomic.Int64
+	wanted  func(netip.AddrPort) bool // nil means all are
+	sweep   timer
+}
+
+// shelf is what connections in a pool have in common: any will do for another.
+type shelf struct {
+	to  netip.AddrPort
+	via *transport.Transport
+}
+
+// row holds the connections of one shelf, oldest first.
+type row struct{ links []*link }
+
+// pooled is what a link to a target remembers.
+type pooled struct {
+	shelf
+	since time.Time // when it was put into the pool
+}
+
+func (p *pool) init(w *worker, o loop.Options) {
+	p.w, p.idle = w, o.PoolIdle
+	p.perTarget, p.total = max(1, o.PoolPerTarget/o.Loops), max(1, o.PoolTotal/o.Loops)
+	p.shelves = map[shelf]*row{}
+	p.sweep.fire = p.sweepOld
+}
+
+// take returns a connection of a shelf, or nil.
+func (p *pool) take(from shelf) *link {
+	s := p.shelves[from]
+	if s == nil || len(s.links) == 0 {
+		return nil
+	}
+	l := s.links[len(s.links)-1]
+	if p.w.now.Sub(l.since) >= p.idle {
+		return nil // and so are all others here; the sweep closes them
+	}
+	s.cut(len(s.links) - 1)
+	p.count.Add(-1)
+	return l
+}
+
+// put keeps a connection, and reports whether it did.
+func (p *pool) put(l *link) bool {
+	switch {
+	case p.idle < 0, p.w.stopped, p.count.Load() >= int64(p.total), p.wanted != nil && !p.wanted(l.to):
+		return false
+	}
+	s := p.shelves[l.shelf]
+	if s == nil {
+		s = &row{}
+		p.shelves[l.shelf] = s
+	}
+	if len(s.links) >= p.perTarget {
+		return false
+	}
+	l.owner, l.since = p, p.w.now
+	s.links = append(s.links, l)
+	p.count.Add(1)
+	if !p.sweep.started {
+		p.w.wheel.start(&p.sweep, p.w.now.Add(max(p.idle/2, tick)))
+	}
+	return true
+}
+
+// ready is called when a connection that has no request may be read: whatever it
+// says, but what TLS says to itself, it is over.
+func (p *pool) ready(l *link) {
+	if !l.in {
+		return
+	}
+	if _, err := l.read(p.w.buf); errors.Is(err, errAgain) {
+		return
+	}
+	s := p.shelves[l.shelf]
+	for i, other := range s.links {
+		if other == l {
+			copy(s.links[i:], s.links[i+1:])
+			s.cut(len(s.links) - 1)
+			p.count.Add(-1)
+			break
+		}
+	}
+	l.close(false)
+}
+
+// cut shortens the row.
+func (s *row) cut(n int) {
+	clear(s.links[n:])
+	s.links = s.links[:n]
+}
+
+// sweepOld closes what was idle for too long.
+func (p *pool) sweepOld() {
+	p.drop(func(l *link) bool { return p.w.now.Sub(l.since) >= p.idle })
+	if p.count.Load() > 0 {
+		p.w.wheel.start(&p.sweep, p.w.now.Add(max(p.idle/2, tick)))
+	}
+}
+
+// retain closes connections to addresses that are not wanted, now and later.
+func (p *pool) retain(wanted func(netip.AddrPort) bool) {
+	p.wanted = wanted
+	p.drop(func(l *link) bool { return !wanted(l.to) })
+}
+
+// drop closes the connections that bad names.
+func (p *pool) drop(bad func(*link) bool) {
+	for on, s := range p.shelves {
+		kept := 0
+		for _, l := range s.links {
+			if bad(l) {
+				p.count.Add(-1)
+				l.close(false)
+				continue
+			}
+			s.links[kept] = l
+			kept++
+		}
+		s.cut(kept)
+		if kept == 0 {
+			delete(p.shelves, on)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+//go:build unix && !linux
+
+package engine
+
+import (
+	"errors"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// vector is empty: segments are sent one by one here.
+type vector struct{}
+
+func recv(fd int, p []byte) (int, unix.Errno) {
+	n, err := unix.Read(fd, p)
+	return n, errnoOf(err)
+}
+
+func send(fd int, p []byte) (int, unix.Errno) {
+	n, err := unix.Write(fd, p)
+	return n, errnoOf(err)
+}
+
+func (*vector) sendv(fd int, segs [][]byte) (total int, errno unix.Errno) {
+	for _, seg := range segs {
+		n, errno := send(fd, seg)
+		if errno != 0 {
+			if total > 0 {
+				return total, 0
+			}
+			return -1, errno
+		}
+		if total += n; n < len(seg) {
+			break
+		}
+	}
+	return total, 0
+}
+
+func accept(fd int) (int, netip.AddrPort, unix.Errno) {
+	n, from, err := unix.Accept(fd)
+	if err != nil {
+		return -1, netip.AddrPort{}, errnoOf(err)
+	}
+	unix.CloseOnExec(n)
+	if err := unix.SetNonblock(n, true); err != nil {
+		_ = unix.Close(n)
+		return -1, netip.AddrPort{}, errnoOf(err)
+	}
+	return n, sockaddr(from), 0
+}
+
+func errnoOf(err error) unix.Errno {
+	var errno unix.Errno
+	if err == nil || errors.As(err, &errno) {
+		return errno
+	}
+	return unix.EIO
+}

@@ -1,0 +1,236 @@
+package engine
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"portico/internal/clock"
+	"portico/l7/exchange"
+	"portico/l7/loop"
+)
+
+const (
+	eventsMax  = 256       // taken from a Poller at once
+	cipherSize = 64 << 10  // of TLS, read at once
+	plainSize  = recordMax // of TLS, gathered for one record
+	sparesMax  = 64        // buffers kept for what could not be sent
+	spareSize  = 4 << 10   // that a new one begins with
+	// spareMax is how large a buffer may be to be kept: what one reading yields,
+	// with framing.
+	spareMax = readMax + 8<<10
+)
+
+// worker is one loop: a goroutine, its sockets, and their connections.
+type worker struct {
+	d    *Driver
+	poll loop.Poller
+	now  time.Time // of the event that is looked at
+
+	watched []watched // by the lower half of a Token
+	free    []uint32  // unused places in watched
+	age     uint32    // makes the tokens of a place differ
+
+	wheel  wheel
+	pool   pool
+	conns  []*conn
+	runs   []*conn // have more to do, once others had their turn
+	events [eventsMax]loop.Event
+
+	// Memory that is used for the time of one event.
+	buf    []byte
+	cipher []byte
+	sealed []byte
+	plain  []byte
+	one    [1][]byte
+	vector vector
+
+	memories []*exchange.Memory
+	spares   [][]byte
+	shakes   int // handshakes going on
+
+	leaving, draining bool
+	closing           bool // what comes is reset
+	stopped           bool
+
+	mu     sync.Mutex
+	posted []func() // for the loop to call
+	asleep bool     // the loop may be waiting; a post must wake it
+
+	clients atomic.Int64
+	targets atomic.Int64 // in use
+}
+
+// watched is whoever is told of the events of a token.
+type watched struct {
+	age uint32
+	who interface{ event(r loop.Ready) }
+}
+
+func newWorker(d *Driver, p loop.Poller) *worker {
+	w := &worker{
+		d: d, poll: p, now: clock.Now(),
+		buf: make([]byte, readMax), cipher: make([]byte, cipherSize), plain: make([]byte, 0, plainSize),
+	}
+	w.wheel.init(w.now)
+	w.pool.init(w, d.o)
+	return w
+}
+
+// run is the loop. It ends when a posted function stopped it.
+func (w *worker) run() {
+	for !w.stopped {
+		n := w.poll.Wait(w.events[:], w.idle(), w.wheel.next())
+		for _, e := range w.events[:n] {
+			w.dispatch(e)
+		}
+		w.now = clock.Now()
+		w.callPosted()
+		w.wheel.advance(w.now)
+		w.runMore()
+		if w.shakes > 0 {
+			runtime.Gosched() // handshakes run beside a loop that never sleeps
+		}
+	}
+	_ = w.poll.Close() // nothing is watched any more
+}
+
+// idle reports whether there is nothing to do but wait for events.
+func (w *worker) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asleep = len(w.posted) == 0 && len(w.runs) == 0
+	return w.asleep
+}
+
+func (w *worker) dispatch(e loop.Event) {
+	i := uint32(e.Token)
+	if int(i) >= len(w.watched) {
+		return
+	}
+	if at := w.watched[i]; at.who != nil && at.age == uint32(e.Token>>32) {
+		w.now = clock.Now()
+		at.who.event(e.Ready)
+	}
+}
+
+// callPosted calls what other goroutines posted, and what that posts.
+func (w *worker) callPosted() {
+	w.mu.Lock()
+	w.asleep = false
+	list := w.posted
+	w.posted = nil
+	w.mu.Unlock()
+	for _, f := range list {
+		f()
+	}
+}
+
+// post makes the loop call f. Any goroutine may call it; it does not wait.
+func (w *worker) post(f func()) {
+	w.mu.Lock()
+	w.posted = append(w.posted, f)
+	wake := w.asleep
+	w.asleep = false
+	w.mu.Unlock()
+	if wake {
+		w.poll.Wake()
+	}
+}
+
+// runMore gives connections that have more to do their turn.
+func (w *worker) runMore() {
+	list := w.runs
+	w.runs = nil
+	for _, c := range list {
+		c.again = false
+		c.run()
+	}
+	if w.runs == nil {
+		w.runs = list[:0]
+	}
+}
+
+// later gives a connection another turn after others had theirs.
+func (w *worker) later(c *conn) {
+	if !c.again {
+		c.again = true
+		w.runs = append(w.runs, c)
+	}
+}
+
+// watch begins to tell who of the events of a socket.
+func (w *worker) watch(fd int, who interface{ event(r loop.Ready) }) (loop.Token, error) {
+	var i uint32
+	if n := len(w.free); n > 0 {
+		i, w.free = w.free[n-1], w.free[:n-1]
+	} else {
+		i = uint32(len(w.watched))
+		w.watched = append(w.watched, watched{})
+	}
+	w.age++
+	t := loop.Token(w.age)<<32 | loop.Token(i)
+	w.watched[i] = watched{age: w.age, who: who}
+	if err := w.poll.Add(fd, t); err != nil {
+		w.forget(t)
+		return 0, err
+	}
+	return t, nil
+}
+
+// forget stops telling of a token.
+func (w *worker) forget(t loop.Token) {
+	i := uint32(t)
+	w.watched[i] = watched{}
+	w.free = append(w.free, i)
+}
+
+// unwatch stops watching a link that is about to be closed.
+func (w *worker) unwatch(l *link) {
+	w.poll.Remove(l.fd, l.token)
+	w.forget(l.token)
+}
+
+// Get and Put lend memory to machines (exchange.Memories).
+
+// Get takes one.
+func (w *worker) Get() *exchange.Memory {
+	n := len(w.memories)
+	if n == 0 {
+		return exchange.NewMemory()
+	}
+	m := w.memories[n-1]
+	w.memories[n-1] = nil
+	w.memories = w.memories[:n-1]
+	return m
+}
+
+// Put gives one back.
+func (w *worker) Put(m *exchange.Memory) {
+	if len(w.memories) < memoriesMax {
+		w.memories = append(w.memories, m)
+	}
+}
+
+// memoriesMax is how many a loop keeps for its next requests.
+const memoriesMax = 1024
+
+// spare is an empty buffer to append to.
+func (w *worker) spare() []byte {
+	n := len(w.spares)
+	if n == 0 {
+		return make([]byte, 0, spareSize)
+	}
+	b := w.spares[n-1]
+	w.spares[n-1] = nil
+	w.spares = w.spares[:n-1]
+	return b
+}
+
+// unspare takes a buffer back.
+func (w *worker) unspare(b []byte) {
+	if cap(b) <= spareMax && len(w.spares) < sparesMax {
+		w.spares = append(w.spares, b[:0])
+	}
+}
