@@ -77,7 +77,7 @@ func (s *Server) Apply(want *spec.Spec) error {
 		return err
 	}
 	s.certificates.Swap(set)
-	s.want = want
+	s.want, s.vias = want, c.vias
 	s.swap(next)
 	c.turn.Commit()
 	s.metrics.retain(want)

@@ -74,6 +74,7 @@ type compiler struct {
 	groups map[spec.TargetGroupName]*spec.TargetGroup
 	made   map[*spec.Listener]*listening
 	turn   *filter.Turn
+	vias   vias
 }
 
 func (s *Server) newCompiler(want *spec.Spec) *compiler {
@@ -83,6 +84,7 @@ func (s *Server) newCompiler(want *spec.Spec) *compiler {
 		groups: make(map[spec.TargetGroupName]*spec.TargetGroup, len(want.TargetGroups)),
 		made:   map[*spec.Listener]*listening{},
 		turn:   s.kept.Turn(),
+		vias:   vias{},
 	}
 	for i := range want.Routes {
 		c.routes[want.Routes[i].Name] = &want.Routes[i]
@@ -168,6 +170,9 @@ func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule, at *filter.
 		g := groupOf{name: ref.Name, group: c.s.o.Groups.Group(ref.Name), timeouts: r.timeouts}
 		if want := c.groups[ref.Name]; want != nil {
 			g.timeouts = want.Timeouts.Over(r.timeouts)
+			if g.via, err = c.via(want); err != nil {
+				return err
+			}
 		}
 		r.groups = append(r.groups, g)
 	}

@@ -69,7 +69,8 @@ func (h *handler) observe(st *state, r *exchange.Result) {
 // failed reports whether a request ended by a fault of ours or of a target.
 func failed(why exchange.Why) bool {
 	switch why {
-	case exchange.TargetConnectFailed, exchange.TargetConnectTimeout, exchange.TargetTimeout, exchange.TargetClosed,
+	case exchange.TargetConnectFailed, exchange.TargetConnectTimeout, exchange.TargetHandshakeFailed,
+		exchange.TargetTimeout, exchange.TargetClosed,
 		exchange.TargetBadResponse, exchange.NoTarget, exchange.Overloaded, exchange.TotalTimeout,
 		exchange.WaitTimeout, exchange.Drained:
 		return true

@@ -70,6 +70,7 @@ type Server struct {
 	want    *spec.Spec
 	driver  loop.Driver // nil before the first spec
 	sockets map[netip.AddrPort]*socket
+	vias    vias
 	retired sync.WaitGroup // the goroutines that drain removed listeners
 	running context.Context
 }

@@ -57,8 +57,10 @@ type TargetGroup struct {
 	WhenNoneHealthy WhenNoneHealthy `json:"whenNoneHealthy,omitempty" default:"open" enum:"open|fail"`
 	// ProxyProtocol sends the client's address to tcp targets.
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty" enum:"v2"`
-	Limits        GroupLimits   `json:"limits,omitzero"`
-	Timeouts      Timeouts      `json:"timeouts,omitzero"`
+	// TLS is how targets are greeted; unset means in plain text.
+	TLS      *TargetTLS  `json:"tls,omitempty"`
+	Limits   GroupLimits `json:"limits,omitzero"`
+	Timeouts Timeouts    `json:"timeouts,omitzero"`
 }
 
 // WhenNoneHealthy is what happens when health has nothing left to offer.

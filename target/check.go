@@ -25,6 +25,9 @@ func (t *Targets) Check(groups []spec.TargetGroup) []spec.Problem {
 		names[g.Name] = true
 		ps = append(ps, checkChoices(path, g)...)
 		ps = append(ps, checkTargets(path, g.Targets)...)
+		if _, err := TLS(g.TLS); err != nil {
+			ps = append(ps, spec.Problemf(spec.At(path, "tls"), "%v", err))
+		}
 	}
 	return ps
 }

@@ -97,21 +97,21 @@ func (g *Group) apply(want *spec.TargetGroup) (changed bool) {
 	if before != nil && reflect.DeepEqual(before.spec, want) {
 		return false
 	}
-	var had *spec.Health
+	had := &spec.TargetGroup{}
 	known := map[uint64]*Target{}
 	if before != nil {
-		had, known = before.spec.Health, before.byID
+		had, known = before.spec, before.byID
 	}
-	g.setProbe(want.Health)
+	g.setProbe(want)
 	members := make([]*Target, len(want.Targets))
 	kept := make(map[*Target]bool, len(members))
 	for i := range want.Targets {
 		m := known[balance.Key(want.Targets[i].Address.AddrPort)]
 		if m == nil {
 			m = g.newTarget(&want.Targets[i])
-			m.retime(want.Health, nil)
+			m.retime(want, &spec.TargetGroup{})
 		} else {
-			m.retime(want.Health, had)
+			m.retime(want, had)
 		}
 		m.spec.Store(&want.Targets[i])
 		members[i], kept[m] = m, true
@@ -131,33 +131,38 @@ func (g *Group) newTarget(s *spec.Target) *Target {
 	return &Target{group: g, id: balance.Key(addr), addr: addr}
 }
 
-func (g *Group) setProbe(h *spec.Health) {
+func (g *Group) setProbe(want *spec.TargetGroup) {
+	h := want.Health
 	if h == nil {
 		g.probe = nil
 		return
+	}
+	secure, err := TLS(want.TLS)
+	if err != nil {
+		panic("target: tls: " + err.Error() + "; Targets.Check refuses it")
 	}
 	check, ok := health.Lookup(h.Check.Name)
 	if !ok {
 		panic("target: health check " + h.Check.Name + "; Targets.Check refuses it")
 	}
-	g.probe = check.New(h.Check.Params)
+	g.probe = check.New(h.Check.Params, health.Options{TLS: secure})
 }
 
 // retime takes a changed health check: the verdict stays, except where there was
 // or is no check at all. A prober that asks another question is halted, for
 // start to begin again.
-func (t *Target) retime(want, had *spec.Health) {
+func (t *Target) retime(want, had *spec.TargetGroup) {
 	now := clock.Now
-	switch {
-	case want == nil:
+	switch h := want.Health; {
+	case h == nil:
 		t.halt()
-		if t.health.Load() == nil || had != nil {
+		if t.health.Load() == nil || had.Health != nil {
 			t.state = health.NewState(1, 1, "no health check", now())
 		}
-	case had == nil:
-		t.state = health.NewState(want.Rise, want.Fall, "not probed yet", now())
+	case had.Health == nil:
+		t.state = health.NewState(h.Rise, h.Fall, "not probed yet", now())
 	default:
-		t.state.Retime(want.Rise, want.Fall)
+		t.state.Retime(h.Rise, h.Fall)
 		if !sameQuestion(want, had) {
 			t.halt()
 		}
@@ -166,8 +171,9 @@ func (t *Target) retime(want, had *spec.Health) {
 }
 
 // sameQuestion says whether a running prober may go on as it is.
-func sameQuestion(a, b *spec.Health) bool {
-	return a.Interval == b.Interval && a.Timeout == b.Timeout && reflect.DeepEqual(a.Check, b.Check)
+func sameQuestion(a, b *spec.TargetGroup) bool {
+	x, y := a.Health, b.Health
+	return x.Interval == y.Interval && x.Timeout == y.Timeout && reflect.DeepEqual(x.Check, y.Check) && reflect.DeepEqual(a.TLS, b.TLS)
 }
 
 // replace puts a table in place. The group is locked.

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"math/big"
 	"net"
 	"os"
@@ -29,7 +28,7 @@ func NewCA(tb testing.TB) *CA {
 	tb.Helper()
 	template := template(tb, "Portico test CA")
 	template.IsCA, template.BasicConstraintsValid = true, true
-	template.KeyUsage = x509.KeyUsageCertSign
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	key := newKey(tb)
 	return &CA{cert: sign(tb, template, template, key, key), key: key}
 }
@@ -117,7 +116,7 @@ func sign(tb testing.TB, what, by *x509.Certificate, whose, with *ecdsa.PrivateK
 
 func writePEM(tb testing.TB, path, kind string, der []byte) string {
 	tb.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+	if err := os.WriteFile(path, asPEM(kind, der), 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	return path

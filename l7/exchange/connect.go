@@ -1,10 +1,12 @@
 package exchange
 
 import (
+	"errors"
 	"time"
 
 	"portico/l7/http1"
 	"portico/l7/message"
+	"portico/l7/transport"
 )
 
 // continueWait is how long a client that asked for 100 (Continue) waits at most
@@ -69,7 +71,11 @@ func (m *Machine) ConnectFailed(err error, now time.Time) {
 		m.settle(now)
 		return
 	}
-	m.notConnected(502, TargetConnectFailed, err, now)
+	why := TargetConnectFailed
+	if handshake := (*transport.HandshakeError)(nil); errors.As(err, &handshake) {
+		why = TargetHandshakeFailed
+	}
+	m.notConnected(502, why, err, now)
 }
 
 // notConnected tries the next target, or gives up.

@@ -176,24 +176,25 @@ type Why uint8
 
 // The reasons.
 const (
-	OK                   Why = iota // answered by a target, wholly
-	Handled                         // answered by the handler: redirect, fixed response
-	ClientClosed                    // the client went away before its answer was whole
-	ClientTimeout                   // the client sent or took its bytes too slowly
-	ClientBadRequest                // not HTTP, or not allowed: 400, 417, 501, 505
-	ClientTooLarge                  // head or body above a limit: 413, 431
-	TargetConnectFailed             // no connection to any target that was tried
-	TargetConnectTimeout            // the last connection tried took too long
-	TargetTimeout                   // the target took or sent its bytes too slowly
-	TargetClosed                    // the target went away before its answer was whole
-	TargetBadResponse               // the target's answer is not HTTP
-	NoTarget                        // the handler named no target
-	Overloaded                      // turned away: every target, or the listener, is at its limit
-	TotalTimeout                    // the whole request took too long
-	TunnelTimeout                   // no byte either way for too long
-	WaitTimeout                     // what the request had to wait for took too long
-	Drained                         // cut off when the drain's bound passed
-	Refused                         // answered by the handler, which did not let it pass
+	OK                    Why = iota // answered by a target, wholly
+	Handled                          // answered by the handler: redirect, fixed response
+	ClientClosed                     // the client went away before its answer was whole
+	ClientTimeout                    // the client sent or took its bytes too slowly
+	ClientBadRequest                 // not HTTP, or not allowed: 400, 417, 501, 505
+	ClientTooLarge                   // head or body above a limit: 413, 431
+	TargetConnectFailed              // no connection to any target that was tried
+	TargetConnectTimeout             // the last connection tried took too long
+	TargetHandshakeFailed            // the last target tried could not be greeted with TLS
+	TargetTimeout                    // the target took or sent its bytes too slowly
+	TargetClosed                     // the target went away before its answer was whole
+	TargetBadResponse                // the target's answer is not HTTP
+	NoTarget                         // the handler named no target
+	Overloaded                       // turned away: every target, or the listener, is at its limit
+	TotalTimeout                     // the whole request took too long
+	TunnelTimeout                    // no byte either way for too long
+	WaitTimeout                      // what the request had to wait for took too long
+	Drained                          // cut off when the drain's bound passed
+	Refused                          // answered by the handler, which did not let it pass
 	whys
 )
 
@@ -225,6 +226,8 @@ func (w Why) String() string {
 		return "target-connect-failed"
 	case TargetConnectTimeout:
 		return "target-connect-timeout"
+	case TargetHandshakeFailed:
+		return "target-handshake-failed"
 	case TargetTimeout:
 		return "target-timeout"
 	case TargetClosed:

@@ -161,13 +161,20 @@ func (t *Transport) Handshake(ctx context.Context, conn net.Conn, to netip.AddrP
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, HandshakeError(to, err)
+		return nil, &HandshakeError{to, err}
 	}
 	return secure, nil
 }
 
-// HandshakeError says of which target a failed handshake was: "TLS handshake with
-// 10.0.0.7:443: tls: failed to verify certificate: …".
-func HandshakeError(to netip.AddrPort, err error) error {
-	return fmt.Errorf("TLS handshake with %s: %w", to, err)
+// HandshakeError is that a target was reached and could not be greeted. It reads
+// "TLS handshake with 10.0.0.7:443: tls: failed to verify certificate: …".
+type HandshakeError struct {
+	To  netip.AddrPort
+	Err error
 }
+
+// Error says of which target it is, and why.
+func (e *HandshakeError) Error() string { return fmt.Sprintf("TLS handshake with %s: %v", e.To, e.Err) }
+
+// Unwrap is why.
+func (e *HandshakeError) Unwrap() error { return e.Err }

@@ -21,23 +21,32 @@ func (c *checker) certificates() {
 		for j, h := range cert.Hosts {
 			c.host(h, spec.At(at, "hosts", j))
 		}
-		if len(cert.Files.Certificate.Bytes) == 0 || len(cert.Files.Key.Value) == 0 {
-			continue // could not be read, which was said there
+		leaf := c.pair(cert.Files.Certificate, cert.Files.Key, spec.At(at, "files.certificate"), spec.At(at, "files.key"))
+		if leaf != nil {
+			c.named(cert, leaf, at)
 		}
-		leaf, err := parseLeaf(cert.Files.Certificate.Bytes)
-		if err != nil {
-			c.problem(spec.At(at, "files.certificate"), fmt.Sprintf("%q holds no certificate: %v", cert.Files.Certificate.Path, err), "use a PEM file, the leaf first")
-			continue
-		}
-		key, err := parseKey(cert.Files.Key.Value)
-		switch {
-		case err != nil:
-			c.problem(spec.At(at, "files.key"), fmt.Sprintf("%s holds no private key: %v", cert.Files.Key, err), "use a PEM file without a password")
-		case !fits(leaf, key):
-			c.problem(spec.At(at, "files.key"), fmt.Sprintf("the key is not that of the certificate %q", cert.Files.Certificate.Path), "use the key it was made with")
-		}
-		c.named(cert, leaf, at)
 	}
+}
+
+// pair checks a certificate and its key, and returns the leaf; nil where it
+// cannot be read.
+func (c *checker) pair(certificate spec.File, key spec.Secret, at, keyAt string) *x509.Certificate {
+	if len(certificate.Bytes) == 0 || len(key.Value) == 0 {
+		return nil // could not be read, which was said there
+	}
+	leaf, err := parseLeaf(certificate.Bytes)
+	if err != nil {
+		c.problem(at, fmt.Sprintf("%q holds no certificate: %v", certificate.Path, err), "use a PEM file, the leaf first")
+		return nil
+	}
+	private, err := parseKey(key.Value)
+	switch {
+	case err != nil:
+		c.problem(keyAt, fmt.Sprintf("%s holds no private key: %v", key, err), "use a PEM file without a password")
+	case !fits(leaf, private):
+		c.problem(keyAt, fmt.Sprintf("the key is not that of the certificate %q", certificate.Path), "use the key it was made with")
+	}
+	return leaf
 }
 
 // named warns of hosts that clients would refuse the certificate for.

@@ -11,6 +11,7 @@ import (
 func (c *checker) targetGroups() {
 	for i := range c.TargetGroups {
 		g, at := &c.TargetGroups[i], spec.At("targetGroups", i)
+		c.targetTLS(g, at)
 		if len(g.Targets) == 0 {
 			c.warning(spec.At(at, "targets"), fmt.Sprintf("target group %q has no targets", g.Name), "")
 			continue

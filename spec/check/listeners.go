@@ -86,6 +86,11 @@ func (c *checker) tcpListener(l *spec.Listener, at string) {
 	if len(l.TargetGroups) == 0 && len(l.Routes) == 0 {
 		c.problem(at, fmt.Sprintf("tcp listener %q has no target groups", l.Name), "name some in targetGroups")
 	}
+	for j, ref := range l.TargetGroups {
+		if g := c.TargetGroup(ref.Name); g != nil && g.TLS != nil {
+			c.warning(spec.At(at, "targetGroups", j), fmt.Sprintf("flows are passed on as they come: the tls of target group %q is for requests and checks alone", g.Name), "")
+		}
+	}
 	c.groupRefs(l.TargetGroups, spec.At(at, "targetGroups")) // the l4 tier warns when all have weight 0
 }
 

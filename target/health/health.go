@@ -15,6 +15,7 @@ package health
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 )
@@ -36,7 +37,14 @@ type Check struct {
 	// and that no user writes it.
 	Internal bool
 	// New makes the probe; nil params are the defaults.
-	New func(params any) Probe
+	New func(params any, o Options) Probe
+}
+
+// Options are what a probe needs to know of the target group.
+type Options struct {
+	// TLS is how its targets are greeted, for checks that use TLS; nil means that
+	// the group does not say.
+	TLS *tls.Config
 }
 
 // The names that other packages write into a spec.

@@ -84,7 +84,7 @@ func probe(t *testing.T, name string, params any, to netip.AddrPort, timeout tim
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	return health.Reason(c.New(params)(ctx, dial, to), timeout)
+	return health.Reason(c.New(params, health.Options{})(ctx, dial, to), timeout)
 }
 
 // goodOnes are, for each check, an answer that passes.
@@ -159,7 +159,7 @@ func TestCancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(20*time.Millisecond, cancel)
 		begun := time.Now()
-		if err := c.New(nil)(ctx, dial, silent); err == nil || time.Since(begun) > 3*time.Second {
+		if err := c.New(nil, health.Options{})(ctx, dial, silent); err == nil || time.Since(begun) > 3*time.Second {
 			t.Errorf("%s: canceled, it ended with %v after %v", c.Name, err, time.Since(begun))
 		}
 	}
@@ -423,7 +423,7 @@ func FuzzAnswer(f *testing.F) {
 			if c.Params != nil {
 				params = &health.HTTP{Body: "ok"}
 			}
-			err := c.New(params)(t.Context(), func(context.Context, netip.AddrPort) (net.Conn, error) {
+			err := c.New(params, health.Options{})(t.Context(), func(context.Context, netip.AddrPort) (net.Conn, error) {
 				near, far := net.Pipe()
 				go func() {
 					go func() { _, _ = io.Copy(io.Discard, far) }()

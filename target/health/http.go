@@ -3,6 +3,7 @@ package health
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -32,11 +33,13 @@ type HTTP struct {
 	Codes []string `json:"codes,omitempty"`
 	// Body must be found in the first 5,120 bytes of the body; empty means any.
 	Body string `json:"body,omitempty"`
-	// ServerName is the name in the TLS handshake; Host when empty. https only.
+	// ServerName is the name in the TLS handshake; when empty that of the target
+	// group's tls, or else Host. https only.
 	ServerName string `json:"serverName,omitempty"`
 	// Verify refuses a certificate that the system's roots do not vouch for.
 	// Without it, as with Route 53, any certificate will do: targets commonly
-	// have one of their own making, and the check asks whether they serve. https only.
+	// have one of their own making, and the check asks whether they serve. Where
+	// the target group has tls, targets are verified as it says. https only.
 	Verify bool `json:"verify,omitempty"`
 }
 
@@ -85,18 +88,24 @@ func (h *HTTP) Check() []spec.Problem {
 // short cuts a value that is quoted back to the user.
 func short(s string) string { return bounded(s) }
 
-func newHTTP(params any) Probe { return newAsk(given[HTTP](params), false) }
+func newHTTP(params any, _ Options) Probe { return newAsk(given[HTTP](params), nil) }
 
-func newHTTPS(params any) Probe { return newAsk(given[HTTP](params), true) }
+func newHTTPS(params any, o Options) Probe {
+	p := given[HTTP](params)
+	if o.TLS == nil {
+		o.TLS = &tls.Config{InsecureSkipVerify: true} // documented at HTTP.Verify
+	}
+	return newAsk(p, o.TLS)
+}
 
 // ask is an http or https check, its defaults filled in.
 type ask struct {
 	HTTP
-	tls   bool
+	tls   *tls.Config // nil for http
 	codes []codeRange
 }
 
-func newAsk(p HTTP, secure bool) Probe {
+func newAsk(p HTTP, secure *tls.Config) Probe {
 	a := &ask{HTTP: p, tls: secure}
 	if a.Path == "" {
 		a.Path = "/"
@@ -126,7 +135,7 @@ func (a *ask) probe(ctx context.Context, dial Dial, to netip.AddrPort) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	if a.tls {
+	if a.tls != nil {
 		secure := tls.Client(conn, a.tlsConfig(to))
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return while("the TLS handshake", err)
@@ -152,22 +161,17 @@ func (a *ask) request(ctx context.Context, to netip.AddrPort) (*http.Request, er
 	return req, nil
 }
 
+// tlsConfig is that of the group, with what the check says over it.
 func (a *ask) tlsConfig(to netip.AddrPort) *tls.Config {
-	name := a.ServerName
-	if name == "" {
-		name = a.Host
-		if host, _, err := net.SplitHostPort(a.Host); err == nil {
-			name = host
-		}
+	name := a.Host
+	if host, _, err := net.SplitHostPort(a.Host); err == nil {
+		name = host
 	}
-	if name == "" {
-		name = to.Addr().String() // never sent: SNI holds no address (RFC 6066, section 3)
-	}
-	return &tls.Config{
-		ServerName:         name,
-		InsecureSkipVerify: !a.Verify, // documented at HTTP.Verify
-		NextProtos:         []string{"http/1.1"},
-	}
+	c := a.tls.Clone()
+	c.NextProtos = []string{"http/1.1"}
+	c.ServerName = cmp.Or(a.ServerName, c.ServerName, name, to.Addr().String()) // an address is never sent (RFC 6066, section 3)
+	c.InsecureSkipVerify = c.InsecureSkipVerify && !a.Verify
+	return c
 }
 
 // judge reads the answer, no more of it than it must, and compares it with what

@@ -21,7 +21,7 @@ const (
 // newReady is the check that l4 nodes make of l7 nodes, on the very socket that
 // flows are sent to: a PROXY v2 header that carries our question instead of a
 // client. The node answers with one line: "ready", or why it is not.
-func newReady(any) Probe {
+func newReady(any, Options) Probe {
 	return func(ctx context.Context, dial Dial, to netip.AddrPort) error {
 		conn, err := connect(ctx, dial, to)
 		if err != nil {

@@ -15,7 +15,7 @@ type TCP struct {
 	Port int `json:"port,omitempty" range:"0..65535"`
 }
 
-func newTCP(params any) Probe {
+func newTCP(params any, _ Options) Probe {
 	p := given[TCP](params)
 	return func(ctx context.Context, dial Dial, to netip.AddrPort) error {
 		conn, err := connect(ctx, dial, at(to, p.Port))

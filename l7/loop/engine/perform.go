@@ -126,7 +126,7 @@ func (c *conn) dialed() {
 func (c *conn) greeted(l *link, err error) {
 	if err != nil {
 		c.forgetDial()
-		c.m.ConnectFailed(transport.HandshakeError(l.to, err), c.w.now)
+		c.m.ConnectFailed(&transport.HandshakeError{To: l.to, Err: err}, c.w.now)
 	} else {
 		c.dialing = nil
 		c.connected(l, false)

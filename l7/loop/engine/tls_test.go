@@ -61,7 +61,7 @@ func TestTargetTLS(t *testing.T) {
 	}
 	eventually(t, "every request has ended", func() bool { return len(p.results()) == 6 })
 	last := p.results()[5]
-	if last.Why != exchange.TargetConnectFailed || last.Detail == "" {
+	if last.Why != exchange.TargetHandshakeFailed || last.Detail == "" {
 		t.Errorf("it ended with %s, %q", last.Why, last.Detail)
 	}
 }
