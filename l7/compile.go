@@ -52,6 +52,7 @@ type groupOf struct {
 	name     spec.TargetGroupName
 	group    *target.Group // nil when there is none; the requests get 503
 	via      *transport.Transport
+	key      *hashKey // nil when its balance does not hash
 	timeouts spec.Timeouts
 }
 
@@ -168,6 +169,7 @@ func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule, at *filter.
 	}
 	for _, ref := range from.Spec.TargetGroups {
 		g := groupOf{name: ref.Name, group: c.s.o.Groups.Group(ref.Name), timeouts: r.timeouts}
+		g.key = newHashKey(g.group)
 		if want := c.groups[ref.Name]; want != nil {
 			g.timeouts = want.Timeouts.Over(r.timeouts)
 			if g.via, err = c.via(want); err != nil {

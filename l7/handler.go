@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/zeebo/xxh3"
-
 	"portico/l7/exchange"
 	"portico/l7/filter"
 	"portico/l7/http1"
@@ -36,7 +34,8 @@ type state struct {
 	id     []byte   // of the request
 	waiter target.Waiter
 	only   *target.Target // that the request waits for; nil means any
-	key    uint64         // of the client, for balances that hash
+	key    uint64         // for balances that hash; see keyed
+	keyed  bool           // key was computed
 	https  bool           // the client asked for https
 	set    bool           // the answer sets the sticky cookie
 	line   []byte         // of the access log; memory only
@@ -106,7 +105,6 @@ func (h *handler) Resume(req *message.Request, d *exchange.Decision, now time.Ti
 
 // filtered goes on with a request that its rule's filters let through.
 func (h *handler) filtered(req *message.Request, d *exchange.Decision, st *state) {
-	st.key = clientKey(req)
 	h.choose(req, d, st)
 }
 
@@ -123,12 +121,6 @@ func ask(req *message.Request, d *exchange.Decision) {
 func (h *handler) leaving(req *message.Request) bool {
 	return len(h.probers) > 0 && h.s.leaving.Load() &&
 		string(req.Method) == "HEAD" && slices.Contains(h.probers, req.Peer.Addr())
-}
-
-// clientKey hashes the client's address for balances that keep it on one target.
-func clientKey(req *message.Request) uint64 {
-	a := req.Client.Addr().As16()
-	return xxh3.Hash(a[:])
 }
 
 // redirectAll sends a request to the https listener.
@@ -202,6 +194,10 @@ func (h *handler) moved(d *exchange.Decision, st *state, why string) {
 func (h *handler) pick(req *message.Request, d *exchange.Decision, st *state) bool {
 	if st.choice.group == nil {
 		return false
+	}
+	if k := st.choice.key; k != nil && !st.keyed {
+		st.key, d.Scratch = k.of(req, d.Scratch)
+		st.keyed = true
 	}
 	q := balance.Query{Key: st.key, Draw: balance.Mix(d.Draw, 1+len(d.Tried))}
 	t, full := st.choice.group.Take(q, d.Tried)

@@ -21,18 +21,22 @@ type player struct {
 	req    message.Request
 	resp   message.Response
 	client exchange.Client
+	query  []byte
 	fields []message.Field
 	sent   []message.Field
 	result exchange.Result
 }
 
-func newPlayer(tb testing.TB, rule spec.Rule) *player {
+func newPlayer(tb testing.TB, rule spec.Rule, changes ...func(*spec.TargetGroup)) *player {
 	tb.Helper()
 	dial := func(context.Context, netip.AddrPort) (net.Conn, error) { return nil, net.ErrClosed }
 	groups := target.New(target.Options{Dial: dial})
 	g := spec.TargetGroup{Name: "g"}
 	for _, a := range []string{"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"} {
 		g.Targets = append(g.Targets, spec.Target{Address: spec.AddrPort{AddrPort: netip.MustParseAddrPort(a)}, Weight: 1})
+	}
+	for _, change := range changes {
+		change(&g)
 	}
 	want := &spec.Spec{
 		TargetGroups: []spec.TargetGroup{g},
@@ -68,14 +72,7 @@ var (
 
 // play runs one request to its end; fails says how many targets do not take it.
 func (p *player) play(fails int) {
-	answer := p.d.Answer.Fields[:0]
-	p.d = exchange.Decision{Client: &p.client, Now: p.result.Start, Draw: p.d.Draw*6364136223846793005 + 1, Begun: true, Scratch: p.d.Scratch[:0], State: p.d.State, Tried: p.d.Tried[:0]}
-	p.d.Answer.Fields = answer
-	p.req = message.Request{
-		Method: playMethod, Authority: playHost, Host: playHost, Target: playPath, Path: playPath,
-		Fields: append(p.fields, playFields...), TLS: true, Peer: p.client.Peer, Client: p.client.Peer, Minor: 1,
-	}
-	p.h.Begin(&p.req, &p.d)
+	p.begin()
 	for range fails {
 		if !p.h.Next(&p.req, &p.d, exchange.TargetConnectFailed) {
 			break
@@ -86,6 +83,18 @@ func (p *player) play(fails int) {
 		p.h.Response(&p.req, &p.resp, &p.d)
 	}
 	p.h.End(&p.req, &p.d, &p.result)
+}
+
+// begin begins the next request.
+func (p *player) begin() {
+	answer := p.d.Answer.Fields[:0]
+	p.d = exchange.Decision{Client: &p.client, Now: p.result.Start, Draw: p.d.Draw*6364136223846793005 + 1, Begun: true, Scratch: p.d.Scratch[:0], State: p.d.State, Tried: p.d.Tried[:0]}
+	p.d.Answer.Fields = answer
+	p.req = message.Request{
+		Method: playMethod, Authority: playHost, Host: playHost, Target: playPath, Path: playPath, Query: p.query,
+		Fields: append(p.fields, playFields...), TLS: true, Peer: p.client.Peer, Client: p.client.Peer, Minor: 1,
+	}
+	p.h.Begin(&p.req, &p.d)
 }
 
 var busyRule = spec.Rule{

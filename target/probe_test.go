@@ -312,7 +312,7 @@ func TestCheck(t *testing.T) {
 	many := web(4097, unchecked)
 	params := web(0, func(g *spec.TargetGroup) {
 		g.Name = "params"
-		g.Balance = &spec.Choice{Name: "maglev", Params: 1}
+		g.Balance = &spec.Choice{Name: "least-conn", Params: 1}
 		g.Health.Check.Params = "x"
 	})
 	want := []string{
@@ -326,7 +326,7 @@ func TestCheck(t *testing.T) {
 		`targetGroups[0].targets[4].address: "invalid AddrPort" is not an address with a port`,
 		`targetGroups[1].name: target group "web" is defined twice`,
 		`targetGroups[1].targets: 4097 targets; a group may have 4096`,
-		`targetGroups[2].balance: "maglev" takes no parameters`,
+		`targetGroups[2].balance: "least-conn" takes no parameters`,
 		`targetGroups[2].health.check: parameters of "tcp" are a string, want a *health.TCP`,
 	}
 	err := ts.Apply([]spec.TargetGroup{bad, many, params})

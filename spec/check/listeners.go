@@ -92,6 +92,25 @@ func (c *checker) tcpListener(l *spec.Listener, at string) {
 		}
 	}
 	c.groupRefs(l.TargetGroups, spec.At(at, "targetGroups")) // the l4 tier warns when all have weight 0
+	c.flowKeys(l, at)
+}
+
+// flowKeys warns of groups whose balance would hash what no flow has.
+func (c *checker) flowKeys(l *spec.Listener, at string) {
+	for j, ref := range l.TargetGroups {
+		i := slices.IndexFunc(c.TargetGroups, func(g spec.TargetGroup) bool { return g.Name == ref.Name })
+		if i < 0 || c.TargetGroups[i].Balance == nil {
+			continue
+		}
+		h, ok := c.TargetGroups[i].Balance.Params.(spec.Hashing)
+		if !ok {
+			continue
+		}
+		if key, _ := h.Hashed(); key != (spec.HashKey{}) {
+			c.warning(spec.At(at, "targetGroups", j), fmt.Sprintf("target group %q hashes the %s, which flows do not have: theirs are hashed by addresses and ports", ref.Name, key),
+				"use it in a rule, or leave out its key")
+		}
+	}
 }
 
 // served checks that every site of the VIP has nodes for the listener.

@@ -2,12 +2,18 @@ package check_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"portico/spec"
 	"portico/spec/check"
 )
+
+// keyed are the parameters of a balance that hashes.
+type keyed spec.HashKey
+
+func (k keyed) Hashed() (spec.HashKey, spec.HashPrefix) { return spec.HashKey(k), spec.HashPrefix{} }
 
 // Each protocol has what it needs, and nothing that another one has.
 func TestListeners(t *testing.T) {
@@ -33,6 +39,17 @@ func TestListeners(t *testing.T) {
 			`listeners[2].redirect: tcp listeners cannot redirect; leave it out`,
 			`listeners[2].trustedProxies: tcp listeners read no header of a proxy; leave it out`,
 		}},
+		{"tcp with a key of requests", func(s *spec.Spec) {
+			at := slices.IndexFunc(s.TargetGroups, func(g spec.TargetGroup) bool { return g.Name == s.Listeners[2].TargetGroups[0].Name })
+			s.TargetGroups[at].Balance = &spec.Choice{Name: "maglev", Params: keyed{Header: "x-user"}}
+		}, []string{
+			`warning: listeners[2].targetGroups[0]: target group "db" hashes the header x-user, which flows do not have: theirs are hashed by addresses and ports; use it in a rule, or leave out its key`,
+		}},
+		{"tcp with a balance that hashes is fine", func(s *spec.Spec) {
+			for i := range s.TargetGroups {
+				s.TargetGroups[i].Balance = &spec.Choice{Name: "maglev", Params: keyed{}}
+			}
+		}, nil},
 		{"redirect to no listener", func(s *spec.Spec) { s.Listeners = append(s.Listeners[:1], s.Listeners[2]) }, []string{
 			`listeners[0].redirect: VIP "public" has no https listener to redirect to; add one, or give the port: {scheme: https, port: 443}`,
 		}},

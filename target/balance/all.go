@@ -16,11 +16,17 @@ func All() []Algorithm {
 			Name: "first", Summary: "the first target of the list that has room", Loads: true, Shares: InOrder,
 			Params: func() any { return &First{Limit: 100} }, New: newFirst,
 		},
-		{Name: "maglev", Summary: "the same target for the same client; few clients move when a target leaves", Hashes: true, New: newMaglev},
-		{Name: "rendezvous", Summary: "the same target for the same client; only those of a target that leaves move", Hashes: true, New: newRendezvous},
 		{
-			Name: "ring-hash", Summary: "the same target for the same client while it has no more than its share of the load", Hashes: true, Loads: true, Shares: Roughly,
-			Params: func() any { return &RingHash{LoadMax: 125} }, New: newRingHash,
+			Name: "maglev", Summary: "the same target for the same key; few keys move when a target leaves", Hashes: true,
+			Params: newHash, New: newMaglev,
+		},
+		{
+			Name: "rendezvous", Summary: "the same target for the same key; only those of a target that leaves move", Hashes: true,
+			Params: newHash, New: newRendezvous,
+		},
+		{
+			Name: "ring-hash", Summary: "the same target for the same key, while its load is within a bound", Hashes: true, Loads: true, Shares: Roughly,
+			Params: func() any { return &RingHash{Hash: Hash{Prefix: hashPrefix}, LoadMax: 125} }, New: newRingHash,
 		},
 	}
 }

@@ -79,7 +79,10 @@ func TestParams(t *testing.T) {
 			t.Errorf("%s: the defaults have problems: %v", a.Name, ps)
 		}
 	}
-	for _, bad := range []spec.Checker{&balance.First{}, &balance.RingHash{LoadMax: 100}} {
+	for _, bad := range []spec.Checker{
+		&balance.First{}, &balance.RingHash{LoadMax: 100},
+		&balance.Hash{Key: spec.HashKey{Header: "x y"}}, &balance.RingHash{LoadMax: 125, Hash: balance.Hash{Key: spec.HashKey{Cookie: "a;b"}}},
+	} {
 		if len(bad.Check()) == 0 {
 			t.Errorf("%T %+v has no problem", bad, bad)
 		}

@@ -10,16 +10,18 @@ import (
 
 // RingHash is the parameters of ring-hash.
 type RingHash struct {
+	Hash
 	// LoadMax bounds the load of a target, in percent of the mean for its weight.
 	LoadMax int `json:"loadMax,omitempty" default:"125" range:"101..10000"`
 }
 
 // Check refuses a bound that leaves no room.
 func (r *RingHash) Check() []spec.Problem {
+	ps := r.Hash.Check()
 	if r.LoadMax <= 100 {
-		return []spec.Problem{{Path: "loadMax", What: "leaves no target any room above the mean", Help: "use 125 for a quarter above it"}}
+		ps = append(ps, spec.Problem{Path: "loadMax", What: "leaves no target any room above the mean", Help: "use 125 for a quarter above it"})
 	}
-	return nil
+	return ps
 }
 
 // ring-hash gives the same key the same candidate for as long as that one holds

@@ -1,0 +1,105 @@
+package l7
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/zeebo/xxh3"
+
+	"portico/l7/message"
+	"portico/l7/pairs"
+	"portico/spec"
+	"portico/target"
+	"portico/target/balance"
+)
+
+// hashKey makes the number that a group's balance hashes requests by, the same
+// on every node.
+type hashKey struct {
+	spec.HashKey
+	prefix spec.HashPrefix
+}
+
+// newHashKey returns nil for a group whose balance does not hash.
+func newHashKey(g *target.Group) *hashKey {
+	if g == nil || g.Spec().Balance == nil {
+		return nil
+	}
+	a, ok := balance.Lookup(g.Spec().Balance.Name)
+	if !ok || !a.Hashes {
+		return nil
+	}
+	k := &hashKey{}
+	if h, ok := g.Spec().Balance.Params.(spec.Hashing); ok {
+		k.HashKey, k.prefix = h.Hashed()
+	}
+	k.Header = strings.ToLower(k.Header)
+	return k
+}
+
+// of hashes what the key is made of, or the client's address where a request has
+// nothing of the kind. It uses the end of scratch, which is returned.
+func (k *hashKey) of(req *message.Request, scratch []byte) (uint64, []byte) {
+	from := len(scratch)
+	value, grown := k.value(req, scratch)
+	if len(value) > 0 {
+		return xxh3.Hash(value), grown[:from]
+	}
+	return k.client(req), grown[:from]
+}
+
+// client hashes the client's address, as far as the prefix goes.
+func (k *hashKey) client(req *message.Request) uint64 {
+	a := k.prefix.Of(req.Client.Addr()).As16()
+	return xxh3.Hash(a[:])
+}
+
+// value is what a request has of the key; empty where that is the client, or
+// where it has nothing.
+func (k *hashKey) value(req *message.Request, scratch []byte) (value, grown []byte) {
+	switch {
+	case k.Header != "":
+		return message.Get(req.Fields, k.Header), scratch
+	case k.Cookie != "":
+		cookies := pairs.NewCookies(req.Fields, k.Cookie)
+		value, _ = cookies.Next()
+		return value, scratch
+	case k.Query != "":
+		return k.parameter(req.Query, scratch)
+	case k.From == "host":
+		return req.Host, scratch
+	case k.From == "path":
+		return req.Path, scratch
+	}
+	return nil, scratch
+}
+
+// parameter is the value of a query's first parameter of that name.
+func (k *hashKey) parameter(query, scratch []byte) (value, grown []byte) {
+	q := pairs.NewQuery(query)
+	for name, sent, ok := q.Next(); ok; name, sent, ok = q.Next() {
+		if !pairs.Is(name, k.Query) {
+			continue
+		}
+		if !pairs.Encoded(sent) {
+			return sent, scratch
+		}
+		from := len(scratch)
+		scratch = pairs.Decode(scratch, sent)
+		return scratch[from:], scratch
+	}
+	return nil, scratch
+}
+
+// explain says what is hashed of a request.
+func (k *hashKey) explain(req *message.Request) string {
+	value, _ := k.value(req, nil)
+	client := fmt.Sprintf("client %s", k.prefix.Of(req.Client.Addr()))
+	switch {
+	case k.HashKey == spec.HashKey{} || k.From == "client":
+		return client
+	case len(value) == 0:
+		return fmt.Sprintf("there is no %s, so %s", k.HashKey, client)
+	}
+	return fmt.Sprintf("%s %q", k.HashKey, value)
+}
