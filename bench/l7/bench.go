@@ -75,7 +75,7 @@ func (b *bench) all(ctx context.Context) error {
 		return err
 	}
 	defer b.target.stop()
-	if err := b.target.ready(ctx, direct, ask{path: "/1k", size: 1 << 10}); err != nil {
+	if err := b.target.ready(ctx, direct.address, ask{path: "/1k", size: 1 << 10}); err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
 	if b.output == "text" {
@@ -153,7 +153,7 @@ func (b *bench) measure(ctx context.Context, a *arm, e entrant, first bool) (sam
 		}
 		defer r.stop()
 	}
-	if err := r.ready(ctx, e, a.ask); err != nil {
+	if err := r.ready(ctx, e.address, a.ask); err != nil {
 		return sample{}, err
 	}
 	var err error

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,31 +153,73 @@ func TestTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := b.start("target", here.load, "./target", targetCounts, targetOne, targetTwo)
+	counts, one := freePort(t), freePort(t)
+	p, err := b.start("target", here.load, "./target", counts, one)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.stop)
-	small := ask{path: "/1k", size: 1 << 10}
-	if err := p.ready(t.Context(), direct, small); err != nil {
-		t.Skipf("the target cannot have its ports: %v", err)
+	small, address := ask{path: "/1k", size: 1 << 10}, "127.0.0.1:"+one
+	if err := p.ready(t.Context(), address, small); err != nil {
+		t.Fatal(err)
 	}
-	before, err := tally(t.Context())
+	before, err := tally(t.Context(), counts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range []ask{small, {path: "/64k", size: 1 << 16}} {
-		if err := a.kept(t.Context(), direct.address, ""); err != nil {
+		if err := a.kept(t.Context(), address, ""); err != nil {
 			t.Errorf("%s: %v", a.path, err)
 		}
 	}
-	after, err := tally(t.Context())
+	after, err := tally(t.Context(), counts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, want := after.since(before), (tallied{2, 2 * keptFor}); got != want {
 		t.Errorf("the target counted %+v, want %+v", got, want)
 	}
+	// Another one cannot have its port, whoever answers there.
+	other, err := b.start("other", here.load, "./target", freePort(t), one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-other.done
+	if err := other.ready(t.Context(), address, small); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a target without its port: %v", err)
+	}
+}
+
+// freePort is one that nobody has.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// Two runs take turns, and one that waits can be interrupted.
+func TestAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	first, err := alone(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := alone(ctx, path); err == nil {
+		t.Fatal("two runs at once")
+	}
+	first()
+	second, err := alone(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second()
 }
 
 // The CPU time of a process grows with its work, and a gone process is an error.

@@ -124,6 +124,11 @@ func run(ctx context.Context, args []string) error {
 	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
 		return err
 	}
+	unlock, err := alone(ctx, filepath.Join(os.TempDir(), "portico-bench-l7.lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	missing := provide(ctx, o.install)
 	for _, need := range []string{"gcc", "wrk", "taskset"} {
 		if slices.Contains(missing, need) {

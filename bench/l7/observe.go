@@ -30,7 +30,7 @@ func underLoad(ctx context.Context, b *bench, a *arm, r *running) (sample, error
 	if _, err := a.load(ctx, b.job(a, r, warmUp)); err != nil {
 		return sample{}, err
 	}
-	before, err := tally(ctx)
+	before, err := tally(ctx, targetCounts)
 	if err != nil {
 		return sample{}, err
 	}
@@ -38,7 +38,7 @@ func underLoad(ctx context.Context, b *bench, a *arm, r *running) (sample, error
 	if err != nil {
 		return sample{}, err
 	}
-	after, err := tally(ctx)
+	after, err := tally(ctx, targetCounts)
 	if err != nil {
 		return sample{}, err
 	}

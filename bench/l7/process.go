@@ -121,13 +121,18 @@ func (p *process) stop() {
 // readyMax is how long a process may take until it answers.
 const readyMax = 10 * time.Second
 
-// ready waits until an entrant answers as it should.
-func (p *process) ready(ctx context.Context, e entrant, a ask) error {
+// ready waits until the process answers as it should.
+func (p *process) ready(ctx context.Context, address string, a ask) error {
 	ctx, cancel := context.WithTimeout(ctx, readyMax)
 	defer cancel()
 	var last error
 	for {
-		_, err := a.alone(ctx, e.address)
+		_, err := a.alone(ctx, address)
+		select {
+		case <-p.done: // whoever answered was another
+			return fmt.Errorf("it ended at once: %s", p.said())
+		default:
+		}
 		if err == nil {
 			return nil
 		}
@@ -135,8 +140,6 @@ func (p *process) ready(ctx context.Context, e entrant, a ask) error {
 			last = err
 		}
 		select {
-		case <-p.done:
-			return fmt.Errorf("it ended at once: %s", p.said())
 		case <-ctx.Done():
 			return fmt.Errorf("it does not answer as it should: %w", last)
 		case <-time.After(20 * time.Millisecond):

@@ -14,10 +14,10 @@ import (
 // connections that were kept.
 type tallied struct{ accepted, answered int64 }
 
-// tally asks the target.
-func tally(ctx context.Context) (tallied, error) {
+// tally asks the target, at the port where it counts.
+func tally(ctx context.Context, port string) (tallied, error) {
 	d := net.Dialer{Timeout: 2 * time.Second}
-	c, err := d.DialContext(ctx, "tcp", "127.0.0.1:"+targetCounts)
+	c, err := d.DialContext(ctx, "tcp", "127.0.0.1:"+port)
 	if err != nil {
 		return tallied{}, fmt.Errorf("target: %w", err)
 	}

@@ -1,0 +1,41 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockEvery is how often a run that waits for another looks.
+const lockEvery = 200 * time.Millisecond
+
+// alone waits until no other run is on this machine: they have the same ports and
+// cores. The lock ends with unlock, or with the process.
+func alone(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	for said := false; ; said = true {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return func() { _ = f.Close() }, nil
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
+			_ = f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		case !said:
+			fmt.Fprintln(os.Stderr, "bench-l7: waiting for another run on this machine")
+		}
+		if err := pause(ctx, lockEvery); err != nil {
+			_ = f.Close()
+			return nil, errors.New("interrupted")
+		}
+	}
+}
