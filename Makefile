@@ -3,6 +3,7 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
+SOAK     ?= 10m
 LINT     := bin/tools/golangci-lint
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 # The race detector needs a C compiler that works.
@@ -11,7 +12,7 @@ RACE     := $(shell echo 'int main(void){return 0;}' | $$($(GO) env CC) -x c -o 
 tests_in  = $(wildcard $(1)/*_test.go $(1)/*/*_test.go)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test conformance lab bench-l7 fuzz
+.PHONY: help run build check test conformance soak lab bench-l7 fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -34,6 +35,9 @@ test: ## go vet and every test, with the race detector when there is a C compile
 
 conformance: build ## public conformance suites (test/conformance); SCORES=write writes docs/reference/conformance.md
 	PORTICO_BINARY=$(CURDIR)/bin/portico PORTICO_CONFORMANCE=1 PORTICO_SCORES=$(SCORES) $(GO) test -count=1 -timeout 15m ./test/conformance/...
+
+soak: build ## misuse the binary for SOAK (10m), then look for leaks and counts that do not agree (test/soak)
+	PORTICO_BINARY=$(CURDIR)/bin/portico SOAK=$(SOAK) $(GO) test -count=1 -v -timeout 0 -run TestSoak ./test/soak
 
 lab: ## network namespaces with real routers, as root (test/lab)
 	@$(if $(call tests_in,test/lab),$(GO) test -count=1 -timeout 15m ./test/lab/...,echo "make lab: no drills in test/lab yet")

@@ -2,6 +2,7 @@ package bed
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -38,6 +39,9 @@ func Main(m *testing.M) int {
 type Bed struct {
 	Dir string // configurations, keys and logs
 	Net string // the first three numbers of its loopback addresses
+	// Stdout takes what the processes started from now on print, in place of
+	// their Out; nil means Out.
+	Stdout io.Writer
 
 	tb      testing.TB
 	sockets string

@@ -63,6 +63,9 @@ func (b *Bed) start(name, address string, env []string, path string, args ...str
 	p.cmd.Dir = b.Dir
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.Out, p.Err
+	if b.Stdout != nil {
+		p.cmd.Stdout = b.Stdout
+	}
 	p.cmd.SysProcAttr = dieWithParent()
 	if err := p.cmd.Start(); err != nil {
 		b.tb.Fatalf("%s: %v", name, err)
