@@ -11,8 +11,12 @@ import (
 	"portico/client"
 )
 
-// watchEvery is how often files are looked at. Looking costs one stat a file.
-const watchEvery = 500 * time.Millisecond
+// watchEvery is how often files are looked at, and settleEvery how soon again when
+// they changed. Looking costs one stat a file, and waking the process much more.
+const (
+	watchEvery  = time.Second
+	settleEvery = 250 * time.Millisecond
+)
 
 // watch applies the spec again when a file of it changes, or on a signal. A spec
 // that cannot be applied is logged and the one before goes on serving.
@@ -20,8 +24,8 @@ const watchEvery = 500 * time.Millisecond
 // A change is read when two looks in a row see the same, so that a file that is
 // being written is not read by half; a signal does not wait for that.
 func (h *host) watch(ctx context.Context, hangup <-chan os.Signal) {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
+	timer := time.NewTimer(watchEvery)
+	defer timer.Stop()
 	last := h.seen
 	for {
 		forced := false
@@ -30,7 +34,7 @@ func (h *host) watch(ctx context.Context, hangup <-chan os.Signal) {
 			return
 		case <-hangup:
 			forced = true
-		case <-tick.C:
+		case <-timer.C:
 		}
 		now := look(h.from, h.files)
 		settled := maps.Equal(now, last)
@@ -38,6 +42,11 @@ func (h *host) watch(ctx context.Context, hangup <-chan os.Signal) {
 		if forced || settled && !maps.Equal(now, h.seen) {
 			h.reload(now)
 			last = h.seen
+		}
+		if settled || forced {
+			timer.Reset(watchEvery)
+		} else {
+			timer.Reset(settleEvery)
 		}
 	}
 }

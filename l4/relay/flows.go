@@ -9,6 +9,7 @@ import (
 // accept loops and a sweep over a million flows do not wait for each other.
 type flows struct {
 	count  atomic.Int64
+	some   chan struct{} // holds one when the first flow came
 	next   atomic.Uint32
 	shards [flowShards]flowShard
 }
@@ -21,6 +22,7 @@ type flowShard struct {
 }
 
 func (fs *flows) init() {
+	fs.some = make(chan struct{}, 1)
 	for i := range fs.shards {
 		fs.shards[i].all = map[*flow]struct{}{}
 	}
@@ -28,9 +30,16 @@ func (fs *flows) init() {
 
 // add registers f, unless there are as many as there may be.
 func (fs *flows) add(f *flow, most int64) bool {
-	if fs.count.Add(1) > most {
+	n := fs.count.Add(1)
+	if n > most {
 		fs.count.Add(-1)
 		return false
+	}
+	if n == 1 {
+		select {
+		case fs.some <- struct{}{}:
+		default:
+		}
 	}
 	f.shard = &fs.shards[fs.next.Add(1)%flowShards]
 	f.shard.mu.Lock()

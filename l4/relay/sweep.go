@@ -17,12 +17,21 @@ const (
 )
 
 // sweep ages every flow now and then, instead of a timer for each: what a byte
-// costs is one atomic addition.
+// costs is one atomic addition. Where there are no flows it sleeps.
 func (r *Relay) sweep(ctx context.Context) {
 	last, every := clock.Now(), r.state.Load().sweepEvery()
 	t := time.NewTimer(every)
 	defer t.Stop()
 	for {
+		if r.flows.count.Load() == 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.flows.some:
+			}
+			last, every = clock.Now(), r.state.Load().sweepEvery()
+			t.Reset(every)
+		}
 		select {
 		case <-ctx.Done():
 			return

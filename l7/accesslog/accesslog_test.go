@@ -154,10 +154,21 @@ func TestRun(t *testing.T) {
 		if len(s.String()) != len(long)+2 {
 			t.Errorf("many lines were not written at once: %d bytes", len(s.String()))
 		}
+		time.Sleep(time.Minute) // nothing waits meanwhile
+		before := len(s.String())
+		l.Write([]byte("c\n"))
+		synctest.Wait()
+		if len(s.String()) != before {
+			t.Error("the first line after a pause was not held back")
+		}
+		time.Sleep(time.Second + time.Millisecond)
+		if len(s.String()) != before+2 {
+			t.Errorf("a second after a pause the sink holds %d bytes, want %d", len(s.String()), before+2)
+		}
 		l.Write([]byte("b\n"))
 		cancel()
 		<-ended
-		if !strings.HasSuffix(s.String(), "x\nb\n") {
+		if !strings.HasSuffix(s.String(), "x\nc\nb\n") {
 			t.Error("the last line is missing")
 		}
 	})

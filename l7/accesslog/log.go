@@ -29,13 +29,16 @@ type Log struct {
 	lines []byte // waiting
 	spare []byte // the other buffer, when it is not being written
 
+	some    chan struct{} // the first line came
 	full    chan struct{} // lines are worth a write
 	dropped atomic.Uint64
 	failed  atomic.Uint64
 }
 
 // New returns a log before a writer, which Run writes to.
-func New(w io.Writer) *Log { return &Log{w: w, full: make(chan struct{}, 1)} }
+func New(w io.Writer) *Log {
+	return &Log{w: w, some: make(chan struct{}, 1), full: make(chan struct{}, 1)}
+}
 
 // Write queues a line; it drops it when the queue is full. The line is copied.
 func (l *Log) Write(line []byte) {
@@ -49,11 +52,19 @@ func (l *Log) Write(line []byte) {
 	l.lines = append(l.lines, line...)
 	wake := before < writeAt && len(l.lines) >= writeAt
 	l.mu.Unlock()
+	if before == 0 {
+		tell(l.some)
+	}
 	if wake {
-		select {
-		case l.full <- struct{}{}:
-		default:
-		}
+		tell(l.full)
+	}
+}
+
+// tell leaves word, unless there is some already.
+func tell(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -81,16 +92,22 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
+// write flushes what waits, and sleeps while nothing does.
 func (l *Log) write(ctx context.Context) {
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
+	timer := time.NewTimer(flushEvery)
+	defer timer.Stop()
 	for {
 		select {
-		case <-tick.C:
-		case <-l.full:
+		case <-l.some:
 		case <-ctx.Done():
 			l.flush()
 			return
+		}
+		timer.Reset(flushEvery)
+		select {
+		case <-timer.C:
+		case <-l.full:
+		case <-ctx.Done(): // the next round is the last
 		}
 		l.flush()
 	}
