@@ -43,6 +43,8 @@ type rule struct {
 	groups   []groupOf      // as in Spec.TargetGroups
 	timeouts spec.Timeouts
 	attempts int
+	retry    *exchange.Retry  // for what besides failed connections; nil for nothing
+	budget   spec.RetryBudget // of retry
 	count    *routeCount
 	judged   []filterCount // by place in filters; nil for one that admits everything
 }
@@ -161,12 +163,8 @@ func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule, at *filter.
 	}
 	r.Rule, r.filters = from, filters
 	r.timeouts = spec.Inherit(l.Timeouts, from.Route.Timeouts, from.Spec.Timeouts)
-	switch n := from.Spec.Retries.Attempts; {
-	case n == 0:
-		r.attempts = spec.DefaultRetries
-	case n > 0:
-		r.attempts = min(n, exchange.TargetsMax-1)
-	}
+	r.attempts = attemptsOf(from.Spec.Retries)
+	r.retry, r.budget = retryOf(from.Spec.Retries)
 	for _, ref := range from.Spec.TargetGroups {
 		g := groupOf{name: ref.Name, group: c.s.o.Groups.Group(ref.Name), timeouts: r.timeouts}
 		g.key = newHashKey(g.group)

@@ -80,7 +80,7 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	r := &h.rules[found.Rule.ID]
 	st.rule, st.match = r, filter.Match{Prefix: found.Path, HTTPS: st.https, ID: st.id, Now: d.Now, Visit: &st.visit}
 	d.Route, d.Rule = r.Route.Name, r.Index
-	d.Timeouts, d.Attempts = r.timeouts, r.attempts
+	d.Timeouts, d.Attempts, d.Retry = r.timeouts, r.attempts, r.retry
 	if len(req.Authority) == 0 && req.Local.IsValid() {
 		ask(req, d)
 	}
@@ -106,6 +106,9 @@ func (h *handler) Resume(req *message.Request, d *exchange.Decision, now time.Ti
 // filtered goes on with a request that its rule's filters let through.
 func (h *handler) filtered(req *message.Request, d *exchange.Decision, st *state) {
 	h.choose(req, d, st)
+	if st.rule.retry != nil && st.choice != nil && st.choice.group != nil {
+		st.choice.group.Requested(d.At)
+	}
 }
 
 // ask makes a request without Host, as HTTP/1.0 allows, one to the VIP it came to
@@ -216,21 +219,6 @@ func (h *handler) pick(req *message.Request, d *exchange.Decision, st *state) bo
 // it goes to.
 func (h *handler) send(req *message.Request, d *exchange.Decision, st *state, t *target.Target) {
 	d.Target, d.Address, d.Via = t, t.Address(), st.choice.via.For(req.Authority)
-}
-
-// Next chooses another target after one did not take the request.
-func (h *handler) Next(req *message.Request, d *exchange.Decision, _ exchange.Why) bool {
-	st := d.State.(*state)
-	d.Target.End()
-	d.Tried = append(d.Tried, d.Target)
-	d.Target = nil
-	if !h.pick(req, d, st) {
-		return false
-	}
-	if st.rule.cookie != nil && !st.set {
-		h.moved(d, st, "target does not accept connections")
-	}
-	return true
 }
 
 // Response filters the head of an answer and sets the sticky cookie.

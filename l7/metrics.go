@@ -29,14 +29,15 @@ const (
 var codes = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 
 type metrics struct {
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	ended    *prometheus.CounterVec
-	retries  *prometheus.CounterVec
-	active   *prometheus.GaugeVec
-	refused  [loop.BadHandshake + 1]prometheus.Counter
-	moved    prometheus.Counter
-	filters  *prometheus.CounterVec
+	requests  *prometheus.CounterVec
+	duration  *prometheus.HistogramVec
+	ended     *prometheus.CounterVec
+	retries   *prometheus.CounterVec
+	unretried *prometheus.CounterVec
+	active    *prometheus.GaugeVec
+	refused   [loop.BadHandshake + 1]prometheus.Counter
+	moved     prometheus.Counter
+	filters   *prometheus.CounterVec
 
 	mu    sync.Mutex
 	known map[series]bool // whose series there are
@@ -50,10 +51,11 @@ type series struct {
 
 // listenerCount are the bound series of one listener.
 type listenerCount struct {
-	active  prometheus.Gauge
-	retries prometheus.Counter
-	ended   []prometheus.Counter // by exchange.Why
-	none    *routeCount          // of requests no rule took
+	active    prometheus.Gauge
+	retries   prometheus.Counter
+	unretried prometheus.Counter
+	ended     []prometheus.Counter // by exchange.Why
+	none      *routeCount          // of requests no rule took
 }
 
 // routeCount are the bound series of one route of a listener.
@@ -70,9 +72,10 @@ func newMetrics(to prometheus.Registerer, s *Server) *metrics {
 		return v
 	}
 	m := &metrics{
-		requests: counter("requests_total", "Requests that ended, by the class of their status.", "listener", "route", "code"),
-		ended:    counter("requests_ended_total", "Requests that ended, by reason.", "listener", "reason"),
-		retries:  counter("retries_total", "Targets or connections tried after the first.", "listener"),
+		requests:  counter("requests_total", "Requests that ended, by the class of their status.", "listener", "route", "code"),
+		ended:     counter("requests_ended_total", "Requests that ended, by reason.", "listener", "reason"),
+		retries:   counter("retries_total", "Targets or connections tried after the first.", "listener"),
+		unretried: counter("retries_refused_total", "Retries that the budget did not allow.", "listener"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "portico_l7_request_duration_seconds",
 			Help:    "From the first byte of a request to the end of its answer.",
@@ -116,9 +119,10 @@ func newMetrics(to prometheus.Registerer, s *Server) *metrics {
 // listener binds the series of a listener.
 func (m *metrics) listener(name spec.ListenerName) *listenerCount {
 	c := &listenerCount{
-		active:  m.active.WithLabelValues(string(name)),
-		retries: m.retries.WithLabelValues(string(name)),
-		none:    m.route(name, routeNone, 0),
+		active:    m.active.WithLabelValues(string(name)),
+		retries:   m.retries.WithLabelValues(string(name)),
+		unretried: m.unretried.WithLabelValues(string(name)),
+		none:      m.route(name, routeNone, 0),
 	}
 	for _, why := range exchange.Whys() {
 		c.ended = append(c.ended, m.ended.WithLabelValues(string(name), why.String()))
@@ -190,6 +194,7 @@ func (m *metrics) retain(want *spec.Spec) {
 			delete(labels, "route")
 			m.ended.DeletePartialMatch(labels)
 			m.retries.DeletePartialMatch(labels)
+			m.unretried.DeletePartialMatch(labels)
 			m.active.DeletePartialMatch(labels)
 		}
 	}

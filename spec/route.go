@@ -34,16 +34,6 @@ type StickyCookie struct {
 	TTL Duration `json:"ttl,omitempty" range:"0s..8760h"`
 }
 
-// Retries says how often a request is tried on another target. Only requests
-// that are safe, or of which no byte was sent, are tried again.
-type Retries struct {
-	// Attempts after the first; 0 means DefaultRetries, a negative number none.
-	Attempts int `json:"attempts,omitempty" range:"-1..10"`
-}
-
-// DefaultRetries is how many more targets are tried when connecting fails.
-const DefaultRetries = 2
-
 // TargetGroup is a set of interchangeable targets with one health check and one balance.
 type TargetGroup struct {
 	Name TargetGroupName `json:"name" required:"true"`

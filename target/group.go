@@ -21,6 +21,7 @@ type Group struct {
 
 	passed, failed atomic.Uint64 // probes
 	queue          queue
+	budget         budget
 
 	table atomic.Pointer[table]
 	stale atomic.Bool // a verdict changed after table was built, and someone rebuilds it

@@ -20,6 +20,9 @@ func (m *Machine) dial(fresh bool, now time.Time) {
 	m.want.dial, m.want.fresh = true, fresh
 	m.dialAt = now
 	m.upAt = after(now, m.mem.d.Timeouts.Connect.D())
+	if r := m.mem.d.Retry; r != nil {
+		m.tryAt = after(now, r.PerTry)
+	}
 }
 
 // Connected is the event that a Dial was done; reused says that the connection
@@ -102,6 +105,7 @@ func (m *Machine) unlink() {
 		m.mem.out[TargetSide].drop()
 	}
 	m.link, m.want.dial, m.want.pool, m.want.shut[TargetSide] = linkNone, false, false, false
+	m.tryAt = time.Time{}
 }
 
 // headUp sends the head of the request to the target.

@@ -53,6 +53,12 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	case "/limit":
 		d.BodyLimit = 5
 		h.set(d, 1)
+	case "/again":
+		d.Retry = &exchange.Retry{Reset: true, Timeout: true, Statuses: []int{502, 503}, PerTry: 4 * time.Second}
+		h.set(d, 1)
+	case "/unsafe":
+		d.Retry = &exchange.Retry{Reset: true, Statuses: []int{503}, Unsafe: true}
+		h.set(d, 1)
 	case "/wait", "/until", "/stuck", "/then-fixed", "/then-none":
 		h.pend(string(req.Path), d)
 	case "/wait-total":
@@ -102,8 +108,12 @@ func (h *handler) Next(req *message.Request, d *exchange.Decision, _ exchange.Wh
 		d.Pending = true
 		return true
 	}
-	h.set(d, d.Address.Addr().As4()[3]+1)
-	return d.Address.Addr().As4()[3] < 4
+	next := d.Address.Addr().As4()[3] + 1
+	if next > 3 {
+		return false
+	}
+	h.set(d, next)
+	return true
 }
 
 func (h *handler) Response(req *message.Request, resp *message.Response, d *exchange.Decision) {

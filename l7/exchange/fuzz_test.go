@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
@@ -29,6 +30,8 @@ type chaos struct {
 	in      [2][]byte
 	stream  [2]bool
 	headed  [2]bool // a stream said its head
+	posting int     // the request whose POST is being sent, counted from 1
+	posted  int     // the request whose POST was sent
 }
 
 func newChaos(t *testing.T, stream [2]bool) *chaos {
@@ -65,6 +68,8 @@ var say = [2][]string{
 		"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n",
 		"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n", "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
 		"GET /twice HTTP/1.1\r\nHost: x\r\n\r\n", "GET /until HTTP/1.1\r\nHost: x\r\n\r\n", "GET /queue HTTP/1.1\r\nHost: x\r\n\r\n",
+		"GET /again HTTP/1.1\r\nHost: x\r\n\r\n", "POST /again HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+		"PUT /again HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "POST /again HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"POST /then-fixed HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n",
 	},
 	{
@@ -73,7 +78,7 @@ var say = [2][]string{
 		"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n",
 		"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ws\r\n\r\n",
 		"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n",
-		"garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\n",
 	},
 }
 
@@ -116,6 +121,7 @@ func (c *chaos) event(op, arg byte) {
 		case arg > 250:
 			c.m.Abort(c.now)
 		case arg > 230 && c.stream[exchange.TargetSide] && c.open[exchange.TargetSide]:
+			c.posting, c.posted = 0, 0 // it may be sent again
 			c.m.Refused(errors.New("refused"), c.now)
 		default:
 			c.h.ready = arg&1 != 0
@@ -183,10 +189,29 @@ func (c *chaos) answerSend(s exchange.Side, ok bool) {
 	}
 	c.sending[s] = false
 	if ok {
+		if s == exchange.TargetSide && c.posting > 0 {
+			c.posted = c.posting
+		}
 		c.m.Sent(s, c.now)
 	} else {
 		c.m.SendFailed(s, 0, errors.New("broken pipe"), c.now)
 	}
+}
+
+// sent checks that no POST goes to a target after it was sent once.
+func (c *chaos) sent(a *exchange.Action) {
+	c.posting = 0
+	post := a.Request != nil && string(a.Request.Method) == "POST"
+	if !c.stream[exchange.TargetSide] && !c.m.Tunnel() {
+		post = bytes.HasPrefix(a.Segs[0], []byte("POST /")) // bodies have five bytes
+	}
+	if !post {
+		return
+	}
+	if c.posted == c.h.begun {
+		c.t.Fatal("a POST was sent twice")
+	}
+	c.posting = c.h.begun
 }
 
 func (c *chaos) offer(s exchange.Side, n int) {
@@ -252,6 +277,9 @@ func (c *chaos) do(a *exchange.Action) {
 			c.t.Fatalf("send to the %s: open %v, shut %v, sending %v", s, c.open[s], c.shut[s], c.sending[s])
 		}
 		c.sending[s] = true
+		if s == exchange.TargetSide {
+			c.sent(a)
+		}
 	case exchange.Shut:
 		if !c.open[s] || c.shut[s] || c.sending[s] {
 			c.t.Fatalf("shut of the %s: open %v, shut %v", s, c.open[s], c.shut[s])

@@ -38,9 +38,10 @@ type Handler interface {
 	// what it waits for has come.
 	Resume(req *message.Request, d *Decision, now time.Time)
 	// Next sets another d.Target and d.Address, or d.Pending, after the last one did
-	// not take the request, and reports whether there is one. The machine asks at most
-	// d.Attempts times, never after anything of a request was sent that must
-	// not be sent twice.
+	// not take the request or failed it in a way that d.Retry names (why is OK where
+	// it answered with one of its statuses), and reports whether it did. Where it did
+	// not after an answer, that one goes to the client. The machine asks at most d.Attempts
+	// times, never after anything of a request was sent that must not be sent twice.
 	Next(req *message.Request, d *Decision, why Why) bool
 	// Response filters the head of a target's final answer (or its 101) before
 	// it goes to the client. Fields of framing are not in it, and are not to be added.
@@ -100,6 +101,7 @@ type Decision struct {
 	Fixed     *Fixed
 	Timeouts  spec.Timeouts // resolved: zero and negative mean no bound
 	Attempts  int           // how often Next may be asked
+	Retry     *Retry        // for what besides failed connections; nil means nothing
 	BodyLimit int64         // of the request's body in bytes; 0 means none
 
 	// Pending says that the request has to wait for something that happens

@@ -103,6 +103,7 @@ type Machine struct {
 	upAt    time.Time // deadlines; zero means none
 	downAt  time.Time
 	totalAt time.Time
+	tryAt   time.Time // when the target asked now must have begun its answer
 }
 
 // Start makes m serve a connection that was just accepted, whatever it served

@@ -101,6 +101,10 @@ func (m *Machine) answer(end bool, now time.Time) {
 		m.fail(502, TargetBadResponse, errNoSwitch, now) // a 2xx would open the tunnel (RFC 8441, section 5)
 		return
 	}
+	if m.again(OK, now) {
+		return
+	}
+	m.tryAt = time.Time{}
 	m.poolable = mem.resp.KeepAlive || m.stream[TargetSide]
 	if m.up == upWait {
 		// Whether the client sends its body now, nobody knows (RFC 9110, section 10.1.1).

@@ -80,7 +80,9 @@ func (m *Machine) noAnswer(err error, now time.Time) {
 		m.redial(now)
 		return
 	}
-	m.fail(502, TargetClosed, err, now)
+	if !m.again(TargetClosed, now) {
+		m.fail(502, TargetClosed, err, now)
+	}
 }
 
 // unheard reports that no byte of an answer came.

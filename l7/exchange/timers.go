@@ -21,6 +21,9 @@ func (m *Machine) Deadline() time.Time {
 	if !m.downAt.IsZero() {
 		t = sooner(t, m.downAt)
 	}
+	if !m.tryAt.IsZero() {
+		t = sooner(t, m.tryAt)
+	}
 	return t
 }
 
@@ -29,6 +32,8 @@ func (m *Machine) Tick(now time.Time) {
 	switch {
 	case due(&m.totalAt, now):
 		m.totalPassed(now)
+	case due(&m.tryAt, now):
+		m.tryPassed(now)
 	case due(&m.upAt, now):
 		m.upPassed(now)
 	case due(&m.downAt, now):
@@ -96,7 +101,7 @@ func (m *Machine) sayContinue() {
 func (m *Machine) downPassed(now time.Time) {
 	switch m.down {
 	case downHead:
-		m.fail(504, TargetTimeout, errAnswerSlow, now)
+		m.slow(errAnswerSlow, now)
 	case downBody:
 		if m.pending(ClientSide) {
 			m.abort(ClientTimeout, errTakesSlow, now)
