@@ -170,7 +170,7 @@ func checkBlankImports(t *tree) []Finding {
 func purePackages() []string {
 	return []string{
 		"spec", "target/balance", "dns/policy", "l4/maglev",
-		"l7/exchange", "l7/http1", "l7/message", "l7/route",
+		"l7/exchange", "l7/h2", "l7/http1", "l7/message", "l7/route",
 	}
 }
 
