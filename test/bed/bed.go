@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"portico/cli"
+	"portico/internal/testkit"
 )
 
 // The environment.
@@ -82,6 +83,38 @@ func (b *Bed) Write(from string, pairs ...string) (path string) {
 		b.tb.Fatal(err)
 	}
 	return path
+}
+
+// Keys makes an authority for the bed and a certificate of it for hosts: cert.pem
+// and key.pem, and both in both.pem. It returns the authority's file.
+func (b *Bed) Keys(hosts ...string) (ca string) {
+	b.tb.Helper()
+	authority := testkit.NewCA(b.tb)
+	certificate, key := authority.IssueFiles(b.tb, hosts...)
+	var both []byte
+	for from, to := range map[string]string{certificate: "cert.pem", key: "key.pem"} {
+		pem, err := os.ReadFile(from)
+		if err != nil {
+			b.tb.Fatal(err)
+		}
+		both = append(both, pem...)
+		b.write(to, pem)
+	}
+	b.write("both.pem", both)
+	return authority.File(b.tb)
+}
+
+func (b *Bed) write(name string, text []byte) {
+	b.tb.Helper()
+	if err := os.WriteFile(filepath.Join(b.Dir, name), text, 0o600); err != nil {
+		b.tb.Fatal(err)
+	}
+}
+
+// Start runs any other program of the bed, in Dir, and waits until it listens.
+func (b *Bed) Start(name, address, path string, args ...string) *Process {
+	b.tb.Helper()
+	return b.start(name, address, nil, path, args...)
 }
 
 // Portico runs a node of a spec and waits until it listens at address.
