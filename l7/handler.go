@@ -235,10 +235,14 @@ func (h *handler) Response(req *message.Request, resp *message.Response, d *exch
 }
 
 // Fail tells a client that its request went wrong, with the id it was logged by.
-func (h *handler) Fail(_ *message.Request, d *exchange.Decision, status int, _ exchange.Why) {
-	if d.Begun {
-		d.State.(*state).leaveQueue(true)
-		h.answer(d, d.State.(*state), status)
+func (h *handler) Fail(req *message.Request, d *exchange.Decision, status int, _ exchange.Why) {
+	if !d.Begun {
+		return
+	}
+	st := d.State.(*state)
+	st.leaveQueue(true)
+	if h.answer(d, st, status); st.rule != nil {
+		st.rule.filters.Fixed(req, st.match, d)
 	}
 }
 

@@ -1,5 +1,7 @@
 package filter
 
+import "portico/l7/cors"
+
 // All lists every filter.
 var All = []Entry{
 	{"ip", "let clients in by their address", newParams[IP], newIP},
@@ -10,6 +12,9 @@ var All = []Entry{
 	{"redirect", "send the client to another URL", newParams[Redirect], newRedirect},
 	{"rewrite", "change host or path on the way to the target", newParams[Rewrite], newRewrite},
 	{"respond", "answer with a fixed response", newParams[Respond], newRespond},
+	{"errorPages", "pages in place of the bodies of errors", newParams[ErrorPages], newErrorPages},
+	{"cors", "let pages of other origins read answers", newParams[cors.Params], newCORS},
+	{"securityHeaders", "tell browsers what not to do", newParams[SecurityHeaders], newSecurityHeaders},
 }
 
 func newParams[T any]() any { return new(T) }

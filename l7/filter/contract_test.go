@@ -6,10 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"portico/l7/cors"
 	"portico/l7/exchange"
 	"portico/l7/filter"
 	"portico/l7/http1"
 	"portico/l7/message"
+	"portico/l7/pages"
 	"portico/spec"
 )
 
@@ -21,11 +23,20 @@ var samples = map[string]any{
 		{From: "client"}, {Header: "X-Tier"}, {Cookie: "c"}, {Query: "q"}, {From: "path"}, {From: "host"}, {From: "method"}, {From: "all"},
 	}},
 	"concurrencyLimit": &filter.ConcurrencyLimit{Requests: 1, By: []filter.KeyPart{{From: "client"}, {Query: "q"}}},
-	"requestHeaders":   &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
-	"responseHeaders":  &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
+	"requestHeaders":   &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d", "X-Who": "${client.ip} ${query.q} ${header.accept}"}, Remove: []string{"accept"}},
+	"responseHeaders":  &filter.Headers{Set: map[string]string{"X-Tier": "${status} ${route}"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
 	"redirect":         &filter.Redirect{Scheme: "https", Host: "b.test", Port: 8443, Path: &filter.Path{Prefix: "/v2"}},
 	"rewrite":          &filter.Rewrite{Host: "inner.test", Path: &filter.Path{Prefix: "/v2"}},
-	"respond":          &filter.Respond{Status: 503, Body: "closed", Headers: map[string]string{"Retry-After": "5"}},
+	"respond":          &filter.Respond{Status: 503, Body: "closed: ${path}", Headers: map[string]string{"Retry-After": "5", "X-Id": "${request.id}"}},
+	"errorPages": &filter.ErrorPages{Targets: true, Pages: []filter.ErrorPage{{
+		Statuses: []pages.Status{{Low: 400, High: 499}, {Low: 500, High: 599}},
+		HTML:     &filter.PageBody{Text: "<p>${status}: ${path}</p>"}, Text: &filter.PageBody{Text: "sorry"},
+	}}},
+	"cors": &cors.Params{
+		Origins: []cors.Origin{{Name: "https://app.test"}}, Credentials: true, Methods: []string{"PUT"},
+		Headers: []string{"X-A"}, Expose: []string{"X-B"},
+	},
+	"securityHeaders": &filter.SecurityHeaders{Override: true, ContentSecurityPolicy: "default-src 'self'"},
 }
 
 // Every filter of the table keeps the contract.
@@ -75,6 +86,9 @@ func contractOutput(t *testing.T, chain *filter.Chain) {
 				t.Errorf("path %q: field %q: %q", path, f.Name, f.Value)
 			}
 		}
+		if match.Visit.Outcome(0) != filter.Unasked && chain.Judges()[0] == "" {
+			t.Errorf("path %q: it admits requests, and does not say so", path)
+		}
 		if path != "" && len(req.Path) == 0 {
 			t.Errorf("path %q became empty", path)
 		}
@@ -93,7 +107,7 @@ func contractMemory(t *testing.T, chain *filter.Chain) {
 		req.Fields = append(room, from.Fields...)
 		d.Scratch, d.Fixed = d.Scratch[:0], nil
 		chain.Request(req, match, d)
-		*resp = message.Response{Status: 200, Fields: append(answer, from.Fields[0])}
+		*resp = message.Response{Status: 503, Fields: append(answer, from.Fields[0])}
 		chain.Response(req, resp, match, d)
 		chain.End(match.Visit)
 	})

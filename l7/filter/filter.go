@@ -169,13 +169,14 @@ func (c *Chain) from(i int, req *message.Request, m Match, d *exchange.Decision)
 // stops reports whether a filter ended the request's way through the chain.
 func (c *Chain) stops(req *message.Request, m Match, d *exchange.Decision) bool {
 	if d.Fixed != nil {
-		c.fixed(req, m, d)
+		c.Fixed(req, m, d)
 	}
 	return d.Fixed != nil || d.Pending
 }
 
-// fixed runs the filters over the answer of one of them.
-func (c *Chain) fixed(req *message.Request, m Match, d *exchange.Decision) {
+// Fixed runs the filters over d.Fixed: the answer of one of them, or of Portico to a
+// request that went wrong after Request saw it.
+func (c *Chain) Fixed(req *message.Request, m Match, d *exchange.Decision) {
 	if !c.changesResponses {
 		return
 	}

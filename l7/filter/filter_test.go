@@ -16,7 +16,7 @@ func request() *message.Request {
 	return &message.Request{
 		Method: []byte("GET"), Authority: []byte("shop.test:8080"), Host: []byte("shop.test"),
 		Target: []byte("/api/x?q=1"), Path: []byte("/api/x"), Query: []byte("q=1"), HasQuery: true,
-		Fields: fields("X-Tier: a", "Accept: */*", "x-tier: b"),
+		Fields: fields("X-Tier: a", "Accept: */*", "x-tier: b", "Origin: https://app.test"),
 	}
 }
 
@@ -71,7 +71,7 @@ func TestHeaders(t *testing.T) {
 	req.Fields = append(req.Fields, fields("x-GONE: 1")...)
 	var d exchange.Decision
 	compile(t, one("requestHeaders", h)).Request(req, match, &d)
-	want := "Accept: */* | X-New: n | X-Tier: c | accept: text/html"
+	want := "Accept: */* | Origin: https://app.test | X-New: n | X-Tier: c | accept: text/html"
 	if got := text(req.Fields); got != want || d.Fixed != nil {
 		t.Errorf("requestHeaders: %s, want %s", got, want)
 	}
@@ -252,7 +252,7 @@ func TestCheck(t *testing.T) {
 		{"query in a path", &filter.Rewrite{Path: &filter.Path{Prefix: "/a?b"}}, []string{`path.prefix: "/a?b" holds a character that no path may; write it percent-encoded; a query is kept as it is`}},
 		{"dots in a path", &filter.Rewrite{Path: &filter.Path{Prefix: "/a/../b"}}, []string{`path.prefix: "/a/../b" holds a "." or ".." segment`}},
 		{"long path", &filter.Rewrite{Path: &filter.Path{Full: "/" + long}}, []string{"path.full: the path has 70001 bytes; at most 4096 are allowed"}},
-		{"two paths", &filter.Rewrite{Path: &filter.Path{Full: "/a", Prefix: "/b"}}, []string{"path: full and prefix exclude each other; use one of them"}},
+		{"two paths", &filter.Rewrite{Path: &filter.Path{Full: "/a", Prefix: "/b"}}, []string{"path: full, prefix and regex exclude each other; use one of them"}},
 		{"rewrite nothing", &filter.Rewrite{}, []string{"changes nothing; use host or path"}},
 		{"host with a port", &filter.Rewrite{Host: "a.test:8080"}, nil},
 		{"interim", &filter.Respond{Status: 101}, []string{"status: 101 is not a final status; use 200 to 599"}},

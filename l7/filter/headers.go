@@ -9,6 +9,7 @@ import (
 	"portico/l7/exchange"
 	"portico/l7/http1"
 	"portico/l7/message"
+	"portico/l7/template"
 	"portico/spec"
 )
 
@@ -68,7 +69,11 @@ func checkValues(key string, values map[string]string) []spec.Problem {
 	return problems
 }
 
+// checkValue refuses what no header can have, and variables that there are not.
 func checkValue(at, value string) []spec.Problem {
+	if problems := checkTemplate(at, value, template.Plain); problems != nil {
+		return problems
+	}
 	switch {
 	case !http1.ValidValue([]byte(value)):
 		return []spec.Problem{{Path: at, What: fmt.Sprintf("%q holds a control character", value)}}
@@ -99,52 +104,84 @@ func checkName(at, name string) []spec.Problem {
 
 // edits are Headers, compiled.
 type edits struct {
-	remove   []string // in lower case
-	set, add []message.Field
-	lower    []string // the names of set, in lower case
+	drop   []string // names of headers that are removed or set, in lower case
+	remove []string // those that are removed alone
+	set    []line
+	add    []line
+}
+
+// line is a header whose value may have variables.
+type line struct {
+	name  []byte
+	value text
 }
 
 func newEdits(h *Headers) *edits {
-	e := &edits{set: fieldsOf(h.Set), add: fieldsOf(h.Add)}
+	e := &edits{set: linesOf(h.Set), add: linesOf(h.Add)}
 	for _, name := range h.Remove {
 		e.remove = append(e.remove, strings.ToLower(name))
 	}
-	for _, f := range e.set {
-		e.lower = append(e.lower, strings.ToLower(string(f.Name)))
+	e.drop = slices.Clone(e.remove)
+	for _, l := range e.set {
+		e.drop = append(e.drop, strings.ToLower(string(l.name)))
 	}
 	return e
 }
 
-// fieldsOf lists a map of headers by name.
-func fieldsOf(m map[string]string) []message.Field {
-	var fields []message.Field
+// linesOf lists a map of headers by name.
+func linesOf(m map[string]string) []line {
+	var lines []line
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		fields = append(fields, message.Field{Name: []byte(name), Value: []byte(m[name])})
+		lines = append(lines, line{[]byte(name), newText(m[name], template.Plain)})
+	}
+	return lines
+}
+
+// appendLines adds headers; the values of variables are kept in the exchange.
+func appendLines(fields []message.Field, lines []line, v *template.Values) []message.Field {
+	for i := range lines {
+		fields = append(fields, message.Field{Name: lines[i].name, Value: lines[i].value.of(v)})
 	}
 	return fields
 }
 
-// apply edits fields in place.
-func (e *edits) apply(fields []message.Field) []message.Field {
-	for _, name := range e.remove {
-		fields = message.Del(fields, name)
+// apply edits fields in place. Values are made before anything is removed, so that
+// a header can be given another name.
+func (e *edits) apply(fields []message.Field, v *template.Values) []message.Field {
+	n := len(fields)
+	fields = appendLines(appendLines(fields, e.set, v), e.add, v)
+	if len(e.drop) == 0 {
+		return fields
 	}
-	for i, name := range e.lower {
-		fields = append(message.Del(fields, name), e.set[i])
+	kept := fields[:0]
+	for i, f := range fields {
+		if i >= n || !e.drops(f.Name) {
+			kept = append(kept, f)
+		}
 	}
-	return append(fields, e.add...)
+	return kept
 }
 
-func (e *edits) text() string {
+func (e *edits) drops(name []byte) bool {
+	for _, d := range e.drop {
+		if message.EqualFold(name, d) {
+			return true
+		}
+	}
+	return false
+}
+
+// text says what would be done, with the variables' values where they are known.
+func (e *edits) text(v *template.Values) string {
 	var parts []string
 	for _, name := range e.remove {
 		parts = append(parts, "removes "+name)
 	}
-	for _, f := range e.set {
-		parts = append(parts, fmt.Sprintf("sets %s to %q", f.Name, f.Value))
+	for _, l := range e.set {
+		parts = append(parts, fmt.Sprintf("sets %s to %q", l.name, l.value.of(v)))
 	}
-	for _, f := range e.add {
-		parts = append(parts, fmt.Sprintf("adds %s with %q", f.Name, f.Value))
+	for _, l := range e.add {
+		parts = append(parts, fmt.Sprintf("adds %s with %q", l.name, l.value.of(v)))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -156,19 +193,28 @@ type requestHeaders struct {
 
 func newRequestHeaders(params any) Filter { return requestHeaders{edits: newEdits(params.(*Headers))} }
 
-func (f requestHeaders) Request(req *message.Request, _ Match, _ *exchange.Decision) {
-	req.Fields = f.apply(req.Fields)
+func (f requestHeaders) Request(req *message.Request, m Match, d *exchange.Decision) {
+	v := m.values(req, d, 0)
+	req.Fields = f.apply(req.Fields, &v)
 }
 
-func (f requestHeaders) Explain(*message.Request, Match) string { return f.text() }
+func (f requestHeaders) Explain(req *message.Request, m Match) string {
+	v := m.values(req, &exchange.Decision{}, 0)
+	return f.text(&v)
+}
 
 type responseHeaders struct{ *edits }
 
 func newResponseHeaders(params any) Filter { return responseHeaders{newEdits(params.(*Headers))} }
 
 func (f responseHeaders) Request(*message.Request, Match, *exchange.Decision) {}
-func (f responseHeaders) Explain(*message.Request, Match) string              { return f.text() }
 
-func (f responseHeaders) Response(_ *message.Request, resp *message.Response, _ Match, _ *exchange.Decision) {
-	resp.Fields = f.apply(resp.Fields)
+func (f responseHeaders) Explain(req *message.Request, m Match) string {
+	v := m.values(req, &exchange.Decision{}, 0)
+	return f.text(&v)
+}
+
+func (f responseHeaders) Response(req *message.Request, resp *message.Response, m Match, d *exchange.Decision) {
+	v := m.values(req, d, resp.Status)
+	resp.Fields = f.apply(resp.Fields, &v)
 }

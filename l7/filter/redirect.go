@@ -12,7 +12,7 @@ import (
 )
 
 // Redirect is the parameters of redirect. What is not given stays as the client
-// had it; the query always stays.
+// had it.
 type Redirect struct {
 	Scheme string `json:"scheme,omitempty" enum:"http|https"`
 	Host   string `json:"host,omitempty"`
@@ -20,7 +20,9 @@ type Redirect struct {
 	// else the one the client used.
 	Port uint16 `json:"port,omitempty" range:"0..65535"`
 	Path *Path  `json:"path,omitempty"`
-	Code int    `json:"code,omitempty" default:"302" enum:"301|302|303|307|308"`
+	// Query keeps the client's query or drops it.
+	Query string `json:"query,omitempty" default:"keep" enum:"keep|drop"`
+	Code  int    `json:"code,omitempty" default:"302" enum:"301|302|303|307|308"`
 }
 
 var redirectCodes = []int{0, 301, 302, 303, 307, 308}
@@ -37,7 +39,10 @@ func (r *Redirect) Check() []spec.Problem {
 	if r.Scheme != "" && r.Scheme != "http" && r.Scheme != "https" {
 		problems = append(problems, spec.Problemf("scheme", "%q is not a scheme; use http or https", r.Scheme))
 	}
-	if r.Scheme == "" && r.Host == "" && r.Port == 0 && r.Path == nil {
+	if r.Query != "" && r.Query != "keep" && r.Query != "drop" {
+		problems = append(problems, spec.Problemf("query", "%q is not what becomes of a query; use keep or drop", r.Query))
+	}
+	if r.Scheme == "" && r.Host == "" && r.Port == 0 && r.Path == nil && r.Query != "drop" {
 		problems = append(problems, spec.Problem{What: "redirects to the same URL", Help: "use scheme, host, port or path"})
 	}
 	return append(problems, r.Path.check()...)
@@ -45,11 +50,13 @@ func (r *Redirect) Check() []spec.Problem {
 
 type redirect struct {
 	requestOnly
-	to Redirect
+	to   Redirect
+	path *pathChange
 }
 
 func newRedirect(params any) Filter {
 	f := &redirect{to: *params.(*Redirect)}
+	f.path = newPathChange(f.to.Path)
 	if f.to.Code == 0 {
 		f.to.Code = 302
 	}
@@ -57,27 +64,49 @@ func newRedirect(params any) Filter {
 }
 
 func (f *redirect) Request(req *message.Request, m Match, d *exchange.Decision) {
-	Answer(d, f.to.Code, func(dst []byte) []byte { return f.to.Append(dst, req, m) })
+	from := len(d.Scratch)
+	var ok bool
+	if d.Scratch, ok = f.to.append(d.Scratch, req, m, f.path); !ok {
+		d.Scratch = d.Scratch[:from]
+		reject(d, m, 400, "redirect: the new path is none")
+		return
+	}
+	redirectTo(d, f.to.Code, keep(d, from))
 }
 
 func (f *redirect) Explain(req *message.Request, m Match) string {
-	return fmt.Sprintf("%d to %s", f.to.Code, f.to.Append(nil, req, m))
+	location, ok := f.to.append(nil, req, m, f.path)
+	if !ok {
+		return "refuses with 400: the new path is none"
+	}
+	return fmt.Sprintf("%d to %s", f.to.Code, location)
 }
 
 // Answer makes a redirect the answer to a request; location appends its URL.
 func Answer(d *exchange.Decision, code int, location func(dst []byte) []byte) {
 	from := len(d.Scratch)
 	d.Scratch = location(d.Scratch)
+	redirectTo(d, code, keep(d, from))
+}
+
+func redirectTo(d *exchange.Decision, code int, location []byte) {
 	d.Answer.Status, d.Answer.Body = code, []byte{}
-	d.Answer.Fields = append(d.Answer.Fields[:0], message.Field{Name: locationName, Value: keep(d, from)})
+	d.Answer.Fields = append(d.Answer.Fields[:0], message.Field{Name: locationName, Value: location})
 	d.Fixed = &d.Answer
 }
 
 var locationName = []byte("Location")
 
-// Append writes the URL that a request is sent to. It is absolute, so that no
-// path can be taken for a host.
+// Append writes the URL that a request is sent to by a redirect that leaves the
+// path as it is.
 func (r *Redirect) Append(dst []byte, req *message.Request, m Match) []byte {
+	dst, _ = r.append(dst, req, m, nil)
+	return dst
+}
+
+// append writes the URL that a request is sent to. It is absolute, so that no path
+// can be taken for a host. It is false where the new path is none.
+func (r *Redirect) append(dst []byte, req *message.Request, m Match, change *pathChange) ([]byte, bool) {
 	https := m.HTTPS
 	if r.Scheme != "" {
 		https = r.Scheme == "https"
@@ -107,11 +136,11 @@ func (r *Redirect) Append(dst []byte, req *message.Request, m Match) []byte {
 	if len(path) > 0 && path[0] != '/' {
 		path = nil // the * of OPTIONS, which no URL has
 	}
-	dst = r.Path.append(dst, path, m.Prefix)
-	if req.HasQuery {
+	dst, ok := change.append(dst, path, m.Prefix)
+	if req.HasQuery && r.Query != "drop" {
 		dst = append(append(dst, '?'), req.Query...)
 	}
-	return dst
+	return dst, ok
 }
 
 // splitPort parts an authority into host and port.

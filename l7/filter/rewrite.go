@@ -42,23 +42,29 @@ func checkHost(at, host string) []spec.Problem {
 type rewrite struct {
 	requestOnly
 	host []byte
-	path *Path
+	path *pathChange
 }
 
 func newRewrite(params any) Filter {
 	p := params.(*Rewrite)
-	return &rewrite{host: []byte(p.Host), path: p.Path}
+	return &rewrite{host: []byte(p.Host), path: newPathChange(p.Path)}
 }
 
 func (f *rewrite) Request(req *message.Request, m Match, d *exchange.Decision) {
 	if len(f.host) > 0 {
 		req.Authority = f.host
 	}
-	if f.path != nil {
-		from := len(d.Scratch)
-		d.Scratch = f.path.append(d.Scratch, req.Path, m.Prefix)
-		req.Path = keep(d, from)
+	if f.path == nil {
+		return
 	}
+	from := len(d.Scratch)
+	var ok bool
+	if d.Scratch, ok = f.path.append(d.Scratch, req.Path, m.Prefix); !ok {
+		d.Scratch = d.Scratch[:from]
+		reject(d, m, 400, "rewrite: the new path is none")
+		return
+	}
+	req.Path = keep(d, from)
 }
 
 func (f *rewrite) Explain(req *message.Request, m Match) string {
@@ -67,7 +73,11 @@ func (f *rewrite) Explain(req *message.Request, m Match) string {
 		parts = append(parts, fmt.Sprintf("host %q becomes %q", req.Authority, f.host))
 	}
 	if f.path != nil {
-		parts = append(parts, fmt.Sprintf("path %q becomes %q", req.Path, f.path.append(nil, req.Path, m.Prefix)))
+		path, ok := f.path.append(nil, req.Path, m.Prefix)
+		if !ok {
+			return "refuses with 400: the new path is none"
+		}
+		parts = append(parts, fmt.Sprintf("path %q becomes %q", req.Path, path))
 	}
 	return strings.Join(parts, ", ")
 }

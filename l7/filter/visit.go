@@ -15,6 +15,7 @@ type Visit struct {
 	at    int    // the filter that is asked
 	why   string // of the refusal, or of one that would have been
 	resp  message.Response
+	page  pageBody // in place of the target's
 }
 
 // mark is what one filter remembers of one request.
@@ -67,7 +68,7 @@ func (v *Visit) begin(filters int) {
 // Clear forgets the request, so that what waits in a pool holds nothing of it.
 func (v *Visit) Clear() {
 	v.begin(0)
-	v.resp = message.Response{}
+	v.resp, v.page = message.Response{}, pageBody{}
 }
 
 // Why is the reason a filter gave for refusing the request, or else the first
@@ -108,11 +109,16 @@ var (
 	nameID    = []byte("X-Request-Id")
 )
 
-// refuse answers a request that a filter does not let pass. Why goes to the
-// access log and is fixed text that begins with the filter's name; the client is
-// told the status, the id by which the request was logged, and the fields.
+// refuse is reject for filters that admit some requests: it is counted.
 func refuse(d *exchange.Decision, m Match, status int, why string, fields ...message.Field) {
 	m.note(Refused)
+	reject(d, m, status, why, fields...)
+}
+
+// reject answers a request that a filter does not let pass. Why goes to the
+// access log and is fixed text that begins with the filter's name; the client is
+// told the status, the id by which the request was logged, and the fields.
+func reject(d *exchange.Decision, m Match, status int, why string, fields ...message.Field) {
 	if m.Visit != nil {
 		m.Visit.why = why
 	}

@@ -50,6 +50,25 @@ func hasDots(path []byte) bool {
 	}
 }
 
+// Normal reports whether a path that was put together from parts is in the normal
+// form that every path of a request has: reading it as a request's would change
+// nothing, and refuse nothing.
+func Normal(path []byte) bool {
+	for i, c := range path {
+		if c != '%' {
+			continue
+		}
+		if i+2 >= len(path) {
+			return false
+		}
+		hi, lo := unhex(path[i+1]), unhex(path[i+2])
+		if hi < 0 || lo < 0 || hi|lo == 0 || class[hi<<4|lo]&isName != 0 {
+			return false
+		}
+	}
+	return visible(path) && !ambiguous(path)
+}
+
 // ambiguous reports whether path, without dot segments, has one for a target that
 // takes an escaped slash or a backslash for a slash, or drops what follows a
 // semicolon. It would resolve another path than the one a rule matched.

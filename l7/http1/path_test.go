@@ -124,3 +124,16 @@ func TestScratchShared(t *testing.T) {
 		t.Errorf("path %q, host %q", req.Path, req.Host)
 	}
 }
+
+// A path is normal exactly when reading it as a request's changes nothing.
+func TestNormal(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/": true, "/a/b": true, "/a%20b": true, "/a%2fb": true, "*": true, "/a.b/..c": true,
+		"/%": false, "/%4": false, "/%zz": false, "/%00": false, "/%41": false, "/a b": false, "/ü": false,
+		"/..": false, "/a/../b": false, "/a/.": false, "/..%2fa": false, "/a#b": false,
+	} {
+		if got := http1.Normal([]byte(path)); got != want {
+			t.Errorf("Normal(%q) = %v, want %v", path, got, want)
+		}
+	}
+}
