@@ -18,7 +18,7 @@ const continueWait = time.Second
 func (m *Machine) dial(fresh bool, now time.Time) {
 	m.link, m.down = linkDialing, downNone
 	m.want.dial, m.want.fresh = true, fresh
-	m.dialAt = now
+	m.mem.dialAt = now
 	m.upAt = after(now, m.mem.d.Timeouts.Connect.D())
 	if r := m.mem.d.Retry; r != nil {
 		m.tryAt = after(now, r.PerTry)
@@ -43,7 +43,7 @@ func (m *Machine) connected(stream, reused bool, now time.Time) {
 	m.stream[TargetSide] = stream
 	m.mem.res.Reused = reused
 	if !reused {
-		m.mem.res.Connect += now.Sub(m.dialAt)
+		m.mem.res.Connect += now.Sub(m.mem.dialAt)
 	}
 	m.sendRequest(now)
 }
@@ -84,7 +84,7 @@ func (m *Machine) ConnectFailed(err error, now time.Time) {
 // notConnected tries the next target, or gives up.
 func (m *Machine) notConnected(status int, why Why, err error, now time.Time) {
 	d := &m.mem.d
-	m.mem.res.Connect += now.Sub(m.dialAt)
+	m.mem.res.Connect += now.Sub(m.mem.dialAt)
 	m.unlink()
 	d.At = now
 	if d.Attempts <= 0 || !m.h.Next(&m.mem.req, d, why) {

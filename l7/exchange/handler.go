@@ -25,7 +25,8 @@ import (
 // be read (bad, too large, too slow) has no Begin, only Fail and End, and
 // Decision.Begun is false.
 type Handler interface {
-	// Bounds are those of the listener, in force while a head is read.
+	// Bounds are those of the listener, in force while a head is read. They do not
+	// change.
 	Bounds() *Bounds
 	// Begin routes the request, filters it (it may edit and add fields, the
 	// target and the authority), and sets either d.Fixed, or d.Target with

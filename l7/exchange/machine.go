@@ -97,9 +97,7 @@ type Machine struct {
 	poolable    bool // the target would take another request
 	waits       bool // the handler is to be woken
 
-	bounds  Bounds
-	dialAt  time.Time // when the dial going on began
-	waitAt  time.Time // when the wait going on began; zero without one
+	bounds  *Bounds
 	upAt    time.Time // deadlines; zero means none
 	downAt  time.Time
 	totalAt time.Time
@@ -110,7 +108,7 @@ type Machine struct {
 // before. The first head must begin within the bound for heads.
 func (m *Machine) Start(o Options, now time.Time) {
 	*m = Machine{o: o, draws: o.Seed, serial: o.Serial}
-	m.bounds = *o.Handler().Bounds()
+	m.bounds = o.Handler().Bounds()
 	m.upAt = after(now, m.bounds.HeadTimeout)
 }
 

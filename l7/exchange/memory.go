@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"time"
+
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -33,6 +35,9 @@ type Memory struct {
 	trailers [sides][]message.Field // that a stream ended with
 	key      [keySize]byte          // of a WebSocket that was asked for here
 
+	dialAt time.Time // when the dial going on began
+	waitAt time.Time // when the wait going on began; zero without one
+
 	out    [sides]out
 	pieces [][]byte // the parts of a body in one event's bytes
 	made   []byte   // what a Transformer made of them
@@ -57,6 +62,7 @@ func (m *Memory) reset() {
 	m.req = message.Request{Fields: m.req.Fields[:0], Scratch: kept(m.req.Scratch)}
 	m.resp = message.Response{Fields: m.resp.Fields[:0]}
 	m.res = Result{}
+	m.waitAt = time.Time{}
 	m.head, m.rhead, m.made = kept(m.head), kept(m.rhead), kept(m.made)
 	m.d.Scratch = kept(m.d.Scratch)
 	m.scan, m.rscan = http1.Scanner{}, http1.Scanner{}

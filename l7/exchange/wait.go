@@ -37,10 +37,10 @@ func (m *Machine) decided(now time.Time) {
 func (m *Machine) wait(now time.Time) {
 	d := &m.mem.d
 	d.Address = netip.AddrPort{} // of a target that did not take it
-	if m.waitAt.IsZero() {
-		m.waitAt = now
+	if m.mem.waitAt.IsZero() {
+		m.mem.waitAt = now
 	}
-	end := m.waitAt.Add(waitMax)
+	end := m.mem.waitAt.Add(waitMax)
 	if !d.Until.IsZero() {
 		end = d.Until
 	}
@@ -79,8 +79,8 @@ func (m *Machine) waitPassed(now time.Time) {
 
 // waited ends a wait, whether what it was for has come or not.
 func (m *Machine) waited(now time.Time) {
-	if !m.waitAt.IsZero() {
-		m.mem.res.Held += now.Sub(m.waitAt)
+	if !m.mem.waitAt.IsZero() {
+		m.mem.res.Held += now.Sub(m.mem.waitAt)
 	}
-	m.waits, m.waitAt, m.mem.d.Pending = false, time.Time{}, false
+	m.waits, m.mem.waitAt, m.mem.d.Pending = false, time.Time{}, false
 }

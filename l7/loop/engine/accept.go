@@ -37,7 +37,7 @@ type acceptor struct {
 
 // begin starts accepting.
 func (a *acceptor) begin(svc loop.Service) {
-	a.svc, a.timer.fire = svc, a.more
+	a.svc, a.timer.who = svc, a
 	var err error
 	if a.token, err = a.w.watch(a.fd, a); err != nil {
 		a.w.d.o.Log.Error("listener is not served", "address", a.addr, "error", err)
@@ -64,6 +64,9 @@ func (a *acceptor) event(loop.Ready) {
 		a.more()
 	}
 }
+
+// expired ends a pause.
+func (a *acceptor) expired() { a.more() }
 
 // more accepts connections.
 func (a *acceptor) more() {
@@ -127,6 +130,7 @@ func (a *acceptor) take(fd int, peer netip.AddrPort) {
 	to.clients.Add(1)
 	d.clients.Add(1)
 	c := &conn{w: to, svc: a.svc, info: exchange.Client{Peer: peer, Local: at}}
+	c.timer.who = c
 	if to == a.w {
 		c.accepted(fd)
 		return

@@ -54,7 +54,6 @@ const turns = 16
 func (c *conn) begin() {
 	c.w.wheel.stop(&c.timer)
 	c.phase = serving
-	c.timer.fire = c.tick
 	c.m.Start(exchange.Options{
 		Client: &c.info, Handler: c.l.Handler, Memories: c.w, Wake: c.wake, Seed: rand.Uint64(),
 	}, c.w.now)
@@ -208,8 +207,12 @@ func (c *conn) arm() {
 	}
 }
 
-// tick is the timer's; it may come early.
-func (c *conn) tick() {
+// expired is the timer's; it may come early.
+func (c *conn) expired() {
+	if c.phase == greeting {
+		c.giveUp()
+		return
+	}
 	if at := c.m.Deadline(); !at.IsZero() && !c.w.now.Before(at) {
 		c.m.Tick(c.w.now)
 	}

@@ -80,14 +80,14 @@ func orDefault[T comparable](v *T, otherwise T) {
 	}
 }
 
-// connectionsMax is how many clients the file table has room for, each of which
-// may need a connection to a target.
+// connectionsMax is how many clients the file table has room for, beside the
+// connections to targets: idle clients need none, so a quarter is left for them.
 func connectionsMax() int {
 	files := netx.FilesMax()
 	if files == 0 {
 		return connectionsDefault
 	}
-	return max(1, (files-filesApart)/2)
+	return max(1, (files-filesApart)/4*3)
 }
 
 // Listen binds an address; connections are accepted from Serve on. Each loop has

@@ -33,7 +33,6 @@ func (c *conn) open() {
 // bound starts the time that greeting may take.
 func (c *conn) bound() {
 	if !c.timer.started {
-		c.timer.fire = c.giveUp
 		c.w.wheel.start(&c.timer, c.w.now.Add(greetTime))
 	}
 }

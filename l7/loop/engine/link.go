@@ -41,7 +41,7 @@ type link struct {
 	rest []byte  // read and not taken by the owner
 	left int     // of the bytes on offer, how many were not taken
 
-	pooled // of a connection to a target
+	*pooled // of a connection to a target; nil for a client's
 }
 
 // owner is what a link belongs to.

@@ -93,7 +93,7 @@ func (c *conn) dial(a *exchange.Action) {
 		c.m.ConnectFailed(err, c.w.now)
 		return
 	}
-	l := &link{w: c.w, fd: fd, owner: c, pooled: pooled{shelf: on}}
+	l := &link{w: c.w, fd: fd, owner: c, pooled: &pooled{shelf: on}}
 	if l.token, err = c.w.watch(fd, l); err != nil {
 		_ = unix.Close(fd)
 		c.m.ConnectFailed(err, c.w.now)

@@ -44,7 +44,7 @@ func (p *pool) init(w *worker, o loop.Options) {
 	p.w, p.idle = w, o.PoolIdle
 	p.perTarget, p.total = max(1, o.PoolPerTarget/o.Loops), max(1, o.PoolTotal/o.Loops)
 	p.shelves = map[shelf]*row{}
-	p.sweep.fire = p.sweepOld
+	p.sweep.who = p
 }
 
 // take returns a connection of a shelf, or nil.
@@ -112,8 +112,8 @@ func (s *row) cut(n int) {
 	s.links = s.links[:n]
 }
 
-// sweepOld closes what was idle for too long.
-func (p *pool) sweepOld() {
+// expired closes what was idle for too long.
+func (p *pool) expired() {
 	p.drop(func(l *link) bool { return p.w.now.Sub(l.since) >= p.idle })
 	if p.count.Load() > 0 {
 		p.w.wheel.start(&p.sweep, p.w.now.Add(max(p.idle/2, tick)))

@@ -19,9 +19,9 @@ const (
 
 // timer is one thing that happens at a time. Its zero value is not started.
 type timer struct {
-	fire        func() // called by the loop; the timer is stopped then
-	at          int64  // the tick; valid while started
-	prev, next  *timer // in its slot
+	who         interface{ expired() } // told by the loop; the timer is stopped then
+	at          int64                  // the tick; valid while started
+	prev, next  *timer                 // in its slot
 	level, slot uint8
 	started     bool
 }
@@ -154,7 +154,7 @@ func (w *wheel) step() {
 	i := int(w.now & slotOfTick)
 	for t := w.slot[0][i]; t != nil; t = w.slot[0][i] {
 		w.stop(t)
-		t.fire()
+		t.who.expired()
 	}
 }
 

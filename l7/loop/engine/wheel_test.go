@@ -8,6 +8,11 @@ import (
 	"pgregory.net/rapid"
 )
 
+// fire is a function that is told of a timer.
+type fire func()
+
+func (f fire) expired() { f() }
+
 var wheelEpoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // TestWheel proves that timers fire in order, never early, at most a tick late
@@ -23,7 +28,7 @@ func TestWheel(t *testing.T) {
 		timers := make([]timer, 20)
 		due := make([]time.Time, len(timers)) // zero: not started
 		for i := range timers {
-			timers[i].fire = func() {
+			timers[i].who = fire(func() {
 				if due[i].IsZero() {
 					t.Fatalf("timer %d fired and is not started", i)
 				}
@@ -31,7 +36,7 @@ func TestWheel(t *testing.T) {
 					t.Fatalf("timer %d fired at %v, before %v", i, fired, due[i])
 				}
 				due[i] = time.Time{}
-			}
+			})
 		}
 		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			i := rapid.IntRange(0, len(timers)-1).Draw(t, "timer")
@@ -69,7 +74,7 @@ func TestWheelNext(t *testing.T) {
 		t.Errorf("next() of an empty wheel = %v, want never", next)
 	}
 	fired := 0
-	x := timer{fire: func() { fired++ }}
+	x := timer{who: fire(func() { fired++ })}
 	at := wheelEpoch.Add(90 * time.Minute)
 	w.start(&x, at)
 	wakes := 0
@@ -94,15 +99,15 @@ func TestWheelFromFire(t *testing.T) {
 	w.init(wheelEpoch)
 	var order []string
 	var a, b, c timer
-	a.fire = func() {
+	a.who = fire(func() {
 		order = append(order, "a")
 		w.stop(&b)
 		if len(order) < 3 {
 			w.start(&a, wheelEpoch) // late already: in the next tick
 		}
-	}
-	b.fire = func() { order = append(order, "b") }
-	c.fire = func() { order = append(order, "c") }
+	})
+	b.who = fire(func() { order = append(order, "b") })
+	c.who = fire(func() { order = append(order, "c") })
 	w.start(&c, wheelEpoch.Add(10*tick))
 	w.start(&b, wheelEpoch.Add(5*tick))
 	w.start(&a, wheelEpoch.Add(5*tick))
