@@ -35,8 +35,10 @@ var drivers = map[string]func() (loop.Poller, error){
 	"portable": func() (loop.Poller, error) { return portable.New(), nil },
 }
 
-// newDriver makes the one under test, which is named driverName.
+// newDriver makes the one under test, which is named driverName and waits with
+// what newPoller makes.
 var (
+	newPoller  func() (loop.Poller, error)
 	newDriver  func(loop.Options) (*engine.Driver, error)
 	driverName string
 )
@@ -48,7 +50,7 @@ func TestMain(m *testing.M) {
 			continue
 		}
 		newDriver = func(o loop.Options) (*engine.Driver, error) { return engine.New(o, poller) }
-		driverName = name
+		newPoller, driverName = poller, name
 		if c := m.Run(); c != 0 {
 			fmt.Println("with the driver " + name)
 			code = c

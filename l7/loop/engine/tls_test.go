@@ -32,6 +32,11 @@ func (p *proxy) secure(h http.HandlerFunc) (roots *x509.CertPool, opened *atomic
 	return roots, opened
 }
 
+// secureTransport is a new one to targets that secure made.
+func secureTransport(roots *x509.CertPool) *transport.Transport {
+	return transport.New(transport.Options{TLS: &tls.Config{RootCAs: roots, ServerName: "example.com"}})
+}
+
 // TestTargetTLS proves that targets are greeted as their Transport says, that a
 // connection serves the next request of the same Transport and no other's, and
 // that a target which cannot be verified gets no request.
@@ -44,10 +49,7 @@ func TestTargetTLS(t *testing.T) {
 		p.via.Store(x)
 		return fetch(t, func() (*http.Response, error) { return c.Get(p.url()) })
 	}
-	known := func() *transport.Transport {
-		return transport.New(transport.Options{TLS: &tls.Config{RootCAs: roots, ServerName: "example.com"}})
-	}
-	first, second := known(), known()
+	first, second := secureTransport(roots), secureTransport(roots)
 	for i, x := range []*transport.Transport{first, first, second, first, second} {
 		if got := get(x); got.status != 200 || got.text != "example.com" {
 			t.Fatalf("request %d: status %d, %q", i, got.status, got.text)
