@@ -3,6 +3,7 @@ package l4
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 
 	"github.com/zeebo/xxh3"
 
@@ -22,6 +23,7 @@ type Flow struct {
 	Client netip.AddrPort
 	VIP    netip.AddrPort // the address and port the client connected to
 	Draw   uint64         // uniformly random, for balances that draw
+	Now    time.Time      // for balances that learn how long targets take
 	// Tried are the targets that could not be reached, in the order of the tries.
 	Tried []*target.Target
 }
@@ -122,7 +124,7 @@ func place(f Flow, table *Table, groups Groups) Decision {
 	return d
 }
 
-func (f Flow) query() balance.Query { return balance.Query{Key: f.Key(), Draw: f.Draw} }
+func (f Flow) query() balance.Query { return balance.Query{Key: f.Key(), Draw: f.Draw, Now: f.Now} }
 
 // share chooses among the shares by weight, or returns nil when none has any.
 func (l *Listener) share(key uint64) *Share {

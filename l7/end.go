@@ -21,6 +21,7 @@ func (h *handler) End(req *message.Request, d *exchange.Decision, r *exchange.Re
 		st = stateOf(d)
 	}
 	if d.Target != nil {
+		st.learn(req, d, r)
 		d.Target.End()
 	}
 	if st.rule != nil {

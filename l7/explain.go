@@ -183,7 +183,7 @@ func (e *explainer) target(req *message.Request, d *exchange.Decision, st *state
 	t := c.timeouts
 	e.say("", 2, "timeouts: connect %v, response %v, body %v, total %v; %d more targets may be tried",
 		t.Connect, t.Response, t.Body, t.Total, r.attempts)
-	q := balance.Query{Draw: balance.Mix(d.Draw, 1)}
+	q := balance.Query{Draw: balance.Mix(d.Draw, 1), Now: d.Now}
 	if c.key != nil {
 		q.Key, _ = c.key.of(req, nil)
 		e.say("", 2, "target group %q hashes %s", c.name, c.key.explain(req))

@@ -36,6 +36,7 @@ type state struct {
 	only   *target.Target // that the request waits for; nil means any
 	key    uint64         // for balances that hash; see keyed
 	keyed  bool           // key was computed
+	sent   time.Time      // when the request was given to its target
 	https  bool           // the client asked for https
 	set    bool           // the answer sets the sticky cookie
 	line   []byte         // of the access log; memory only
@@ -198,12 +199,7 @@ func (h *handler) pick(req *message.Request, d *exchange.Decision, st *state) bo
 	if st.choice.group == nil {
 		return false
 	}
-	if k := st.choice.key; k != nil && !st.keyed {
-		st.key, d.Scratch = k.of(req, d.Scratch)
-		st.keyed = true
-	}
-	q := balance.Query{Key: st.key, Draw: balance.Mix(d.Draw, 1+len(d.Tried))}
-	t, full := st.choice.group.Take(q, d.Tried)
+	t, full := st.choice.group.Take(st.query(req, d), d.Tried)
 	switch {
 	case t != nil:
 		h.send(req, d, st, t)
@@ -215,9 +211,19 @@ func (h *handler) pick(req *message.Request, d *exchange.Decision, st *state) bo
 	return true
 }
 
+// query is what the choice of the next target depends on.
+func (st *state) query(req *message.Request, d *exchange.Decision) balance.Query {
+	if k := st.choice.key; k != nil && !st.keyed {
+		st.key, d.Scratch = k.of(req, d.Scratch)
+		st.keyed = true
+	}
+	return balance.Query{Key: st.key, Draw: balance.Mix(d.Draw, 1+len(d.Tried)), Now: d.At}
+}
+
 // send makes a target of the chosen group, where the request was counted, the one
 // it goes to.
 func (h *handler) send(req *message.Request, d *exchange.Decision, st *state, t *target.Target) {
+	st.sent = d.At
 	d.Target, d.Address, d.Via = t, t.Address(), st.choice.via.For(req.Authority)
 }
 

@@ -88,7 +88,7 @@ func (p *player) play(fails int) {
 // begin begins the next request.
 func (p *player) begin() {
 	answer := p.d.Answer.Fields[:0]
-	p.d = exchange.Decision{Client: &p.client, Now: p.result.Start, Draw: p.d.Draw*6364136223846793005 + 1, Begun: true, Scratch: p.d.Scratch[:0], State: p.d.State, Tried: p.d.Tried[:0]}
+	p.d = exchange.Decision{Client: &p.client, Now: p.result.Start, At: p.result.Start, Draw: p.d.Draw*6364136223846793005 + 1, Begun: true, Scratch: p.d.Scratch[:0], State: p.d.State, Tried: p.d.Tried[:0]}
 	p.d.Answer.Fields = answer
 	p.req = message.Request{
 		Method: playMethod, Authority: playHost, Host: playHost, Target: playPath, Path: playPath, Query: p.query,

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"portico/l7/exchange"
 	"portico/l7/message"
 	"portico/spec"
 	"portico/target/balance"
@@ -108,7 +109,7 @@ func TestHashKeyOnce(t *testing.T) {
 			continue
 		}
 		st.key = 42 // made again it would be another
-		p.h.Next(&p.req, &p.d, 0)
+		p.h.Next(&p.req, &p.d, exchange.TargetConnectFailed)
 		if st.key != 42 {
 			t.Errorf("%s: the key was made again for the next target", tt.name)
 		}

@@ -6,7 +6,6 @@ import (
 	"portico/l7/exchange"
 	"portico/l7/message"
 	"portico/spec"
-	"portico/target/balance"
 )
 
 // attemptsOf is how many more targets a rule's requests are tried on.
@@ -47,6 +46,7 @@ func (h *handler) Next(req *message.Request, d *exchange.Decision, why exchange.
 	cause := "target does not accept connections"
 	switch {
 	case why == exchange.TargetConnectFailed || why == exchange.TargetConnectTimeout:
+		st.notTaken(d)
 		last.End()
 		d.Target = nil
 		if !h.pick(req, d, st) {
@@ -75,11 +75,11 @@ func (h *handler) retry(req *message.Request, d *exchange.Decision, st *state) b
 		h.count.unretried.Inc()
 		return false
 	}
-	q := balance.Query{Key: st.key, Draw: balance.Mix(d.Draw, 1+len(d.Tried))}
-	t, _ := st.choice.group.Take(q, d.Tried)
+	t, _ := st.choice.group.Take(st.query(req, d), d.Tried)
 	if t == nil {
 		return false
 	}
+	st.notTaken(d)
 	h.send(req, d, st, t)
 	return true
 }

@@ -129,7 +129,7 @@ func (g *Group) apply(want *spec.TargetGroup) (changed bool) {
 
 func (g *Group) newTarget(s *spec.Target) *Target {
 	addr := plain(s.Address.AddrPort)
-	return &Target{group: g, id: balance.Key(addr), addr: addr}
+	return &Target{group: g, id: balance.Key(addr), addr: addr, pace: balance.NewPace(clock.Now())}
 }
 
 func (g *Group) setProbe(want *spec.TargetGroup) {

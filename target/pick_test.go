@@ -406,3 +406,55 @@ func BenchmarkPick(b *testing.B) {
 		})
 	}
 }
+
+// TestPaceStays proves that what was learned of a target outlives the tables it
+// was learned with: a changed weight, a changed verdict, a changed list.
+func TestPaceStays(t *testing.T) {
+	n := newNetwork()
+	synctest.Test(t, func(t *testing.T) {
+		ts := running(t, target.Options{Dial: n.dial})
+		apply(t, ts, web(4, balanced("least-time")))
+		pass(1500 * time.Millisecond) // each was probed
+		g := ts.Group("web")
+		observe := func() {
+			for i := 1; i <= 4; i++ {
+				o := balance.Outcome{Now: time.Now(), Took: time.Millisecond}
+				if i == 2 {
+					o.Took = time.Minute
+				}
+				find(t, ts, i).Observe(o)
+			}
+		}
+		avoided := func(when string) {
+			t.Helper()
+			for range 200 {
+				q := query()
+				if q.Now = time.Now(); g.Pick(q, nil) == find(t, ts, 2) {
+					t.Fatalf("%s, the slow target is picked", when)
+				}
+			}
+		}
+		observe()
+		avoided("at first")
+		apply(t, ts, web(4, balanced("least-time"), weight(1, 7)))
+		avoided("after a weight changed")
+		n.set("refuse", 4)
+		pass(4 * time.Second)
+		if v, _ := find(t, ts, 4).Verdict(); v != status.Unhealthy {
+			t.Fatalf("t4 is %v", v)
+		}
+		avoided("after a verdict changed")
+		apply(t, ts, web(5, balanced("least-time")))
+		pass(1500 * time.Millisecond)
+		find(t, ts, 5).Observe(balance.Outcome{Now: time.Now(), Took: time.Millisecond})
+		avoided("after a target was added")
+		if find(t, ts, 4).Learns() {
+			t.Error("a target that takes nothing new learns")
+		}
+		apply(t, ts, web(5, balanced("least-conn")))
+		if find(t, ts, 1).Learns() {
+			t.Error("a target learns where the balance does not ask")
+		}
+		find(t, ts, 1).Observe(balance.Outcome{}) // and being told does no harm
+	})
+}

@@ -46,7 +46,7 @@ func build(s *spec.TargetGroup, members []*Target) *table {
 	t.mode, t.used = choose(s, members)
 	candidates := make([]balance.Candidate, len(t.used))
 	for i, m := range t.used {
-		candidates[i] = balance.Candidate{Key: m.id, Weight: m.spec.Load().Weight, Load: &m.load}
+		candidates[i] = balance.Candidate{Key: m.id, Weight: m.spec.Load().Weight, Load: &m.load, Pace: m.pace}
 	}
 	choice := t.balance()
 	algorithm, ok := balance.Lookup(choice.Name)
@@ -113,8 +113,9 @@ func (t *table) keeps(m *Target) bool {
 // install tells the members of this table and of the one before where they are
 // now. The group is locked.
 func (t *table) install(before *table) {
+	learner, _ := t.picker.(balance.Observer)
 	for i, m := range t.used {
-		m.place.Store(&place{picker: t.picker, index: i})
+		m.place.Store(&place{picker: t.picker, learner: learner, index: i})
 		// A Begin or End since build told the old picker. Whoever looks up the
 		// place from here on tells the new one, and what was counted before is
 		// seen now.

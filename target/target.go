@@ -22,6 +22,7 @@ type Target struct {
 	spec   atomic.Pointer[spec.Target]
 	load   atomic.Int64  // in flight
 	total  atomic.Uint64 // begun
+	pace   *balance.Pace // kept for pickers that learn
 	place  atomic.Pointer[place]
 	health atomic.Pointer[finding]
 
@@ -35,8 +36,9 @@ type Target struct {
 // place is where the target is in the picker that now chooses; a nil place means
 // that it is not among the choices.
 type place struct {
-	picker balance.Picker
-	index  int
+	picker  balance.Picker
+	learner balance.Observer // the picker, if it learns from outcomes; else nil
+	index   int
 }
 
 // finding is what is known of the target's health at one moment.
@@ -95,6 +97,20 @@ func (t *Target) changeLoad(by int64) {
 func (t *Target) tell() {
 	if p := t.place.Load(); p != nil {
 		p.picker.Loaded(p.index)
+	}
+}
+
+// Learns reports whether the group's balance wants to be told of outcomes.
+func (t *Target) Learns() bool {
+	p := t.place.Load()
+	return p != nil && p.learner != nil
+}
+
+// Observe tells the group's balance how something sent to the target went, if it
+// wants to know. Of a target that takes nothing new, nothing is learned.
+func (t *Target) Observe(o balance.Outcome) {
+	if p := t.place.Load(); p != nil && p.learner != nil {
+		p.learner.Observed(p.index, o)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -149,5 +150,43 @@ func TestClientLeavesWhileDialing(t *testing.T) {
 	}
 	if n := b.metric("portico_l4_connect_failures_total"); n != 0 {
 		t.Errorf("%v failures of a target that was not waited for", n)
+	}
+}
+
+// A balance that learns is told how long connecting took, and of targets that
+// refuse: flows then go to the others, but for those that draw these two.
+func TestLeastTime(t *testing.T) {
+	vip, good := free(t, "127.0.1.10"), server(t, "127.0.2.1", echo)
+	slow, dead := netip.MustParseAddrPort("127.0.2.2:1"), netip.MustParseAddrPort("127.0.2.3:1")
+	want := tcpSpec(vip, slow, good, dead, server(t, "127.0.2.4", echo))
+	want.TargetGroups[0].Balance = &spec.Choice{Name: "least-time"}
+	var tries [2]atomic.Int64
+	start(t, want, func(o *relay.Options) {
+		o.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			switch to {
+			case slow:
+				tries[0].Add(1)
+				select {
+				case <-time.After(200 * time.Millisecond): // as a far target takes
+				case <-ctx.Done():
+				}
+			case dead:
+				tries[1].Add(1)
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			if to == slow {
+				to = good
+			}
+			return netx.Dialer{}.Dial(ctx, to)
+		}
+	})
+	for range 60 {
+		c := dial(t, vip)
+		say(t, c, "hello")
+		hear(t, c, "hello")
+		_ = c.Close() // else the fast target would be a busy one
+	}
+	if tries[0].Load() > 20 || tries[1].Load() > 20 {
+		t.Errorf("of 60 flows %d were tried on the slow target and %d on the dead one", tries[0].Load(), tries[1].Load())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"portico/internal/clock"
 	"portico/l4"
 	"portico/spec"
 	"portico/spec/status"
@@ -13,7 +14,7 @@ import (
 // flows are sent by. It reports false when the question is none for this tier:
 // no listener is on its VIP and port.
 func (r *Relay) Explain(q status.Question) (status.Answer, bool) {
-	f := l4.Flow{Client: netip.AddrPortFrom(q.From.Unmap(), q.Flow), VIP: q.VIP, Draw: draw()}
+	f := l4.Flow{Client: netip.AddrPortFrom(q.From.Unmap(), q.Flow), VIP: q.VIP, Draw: draw(), Now: clock.Now()}
 	d, lines := l4.Explain(f, r.state.Load().table, r.o.Groups)
 	if d.Listener == nil {
 		return status.Answer{}, false

@@ -16,6 +16,7 @@ import (
 	"portico/l4"
 	"portico/spec"
 	"portico/target"
+	"portico/target/balance"
 )
 
 // flow is one connection of a client and, once there is one, that to its target.
@@ -146,7 +147,7 @@ func closeWrite(c net.Conn) {
 func (f *flow) connect(s *state) l4.Decision {
 	began := clock.Now()
 	for try := 1; ; try++ {
-		f.tuple.Draw = draw()
+		f.tuple.Draw, f.tuple.Now = draw(), clock.Now()
 		d := l4.Decide(f.tuple, s.table, f.relay.o.Groups)
 		if d.Target == nil {
 			f.unreachable(d, nil)
@@ -159,12 +160,14 @@ func (f *flow) connect(s *state) l4.Decision {
 		f.chosen = d.Target
 		err := f.dial(d)
 		if err == nil {
+			f.learn(d, nil)
 			return d
 		}
-		d.Target.End()
 		if f.reason() == open { // else it was given up, and says nothing of the target
 			f.tally.connectFailures.Add(1)
+			f.learn(d, err)
 		}
+		d.Target.End()
 		f.tuple.Tried = append(f.tuple.Tried, d.Target)
 		late := clock.Now().Sub(began) > triesBound
 		if f.reason() != open || try == triesMax || late || !helpsElsewhere(err) {
@@ -173,6 +176,16 @@ func (f *flow) connect(s *state) l4.Decision {
 			return d
 		}
 	}
+}
+
+// learn tells a balance that asks how long it took to connect to a target: all that
+// a flow shows of its speed.
+func (f *flow) learn(d l4.Decision, err error) {
+	if !d.Target.Learns() || err != nil && !helpsElsewhere(err) {
+		return
+	}
+	now := clock.Now()
+	d.Target.Observe(balance.Outcome{Now: now, Took: now.Sub(f.tuple.Now), Failed: err != nil})
 }
 
 // unreachable notes why no target was reached.

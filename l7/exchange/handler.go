@@ -163,6 +163,7 @@ type Result struct {
 	Wait      time.Duration // from Start until the head was whole
 	Held      time.Duration // spent pending
 	Connect   time.Duration // spent on connecting to targets; 0 when pooled
+	Sent      time.Duration // from Start until the last of its body was passed on; 0 without one
 	FirstByte time.Duration // from Start until the target's final head was whole; 0 if never
 	Total     time.Duration // from Start until the end
 

@@ -37,6 +37,7 @@ func (m *Machine) upload(p []byte, now time.Time) int {
 func (m *Machine) uploaded(now time.Time) {
 	m.finish(TargetSide, m.chunkUp)
 	m.up = upDone
+	m.mem.res.Sent = now.Sub(m.mem.res.Start)
 	m.touchUpload(now)
 }
 

@@ -1,6 +1,10 @@
 package balance
 
-import "portico/spec"
+import (
+	"time"
+
+	"portico/spec"
+)
 
 // Default is the algorithm used where a group names none.
 const Default = "round-robin"
@@ -12,6 +16,13 @@ func All() []Algorithm {
 		{Name: "random", Summary: "a target drawn by weight", New: newRandom},
 		{Name: "random-two", Summary: "the less loaded of two targets drawn by weight", Loads: true, New: newRandomTwo},
 		{Name: "least-conn", Summary: "the target with the fewest requests or flows in flight for its weight", Loads: true, New: newLeastConn},
+		{
+			Name: "least-time", Summary: "of two targets drawn by weight, the one that is expected to answer sooner", Loads: true,
+			Params: func() any {
+				return &LeastTime{Decay: spec.Duration(10 * time.Second), Failure: spec.Duration(time.Second)}
+			},
+			New: newLeastTime,
+		},
 		{
 			Name: "first", Summary: "the first target of the list that has room", Loads: true, Shares: InOrder,
 			Params: func() any { return &First{Limit: 100} }, New: newFirst,

@@ -5,7 +5,10 @@
 // each of them must keep.
 package balance
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // CandidatesMax is how many candidates a picker may be built from. The limits
 // below it relate to it: see maglev.go.
@@ -25,18 +28,23 @@ type Candidate struct {
 	Weight int
 	// Load counts the requests or flows it has in flight; the caller keeps it.
 	Load *atomic.Int64
+	// Pace is what algorithms that learn from outcomes keep of it; the caller
+	// keeps it for them.
+	Pace *Pace
 }
 
 // Query is what one choice depends on.
 type Query struct {
 	Key  uint64 // a hash of what should stay together, for the algorithms that hash
 	Draw uint64 // uniformly random, for the algorithms that draw
+	// Now is the time of the choice, for the algorithms that learn from outcomes.
+	Now time.Time
 }
 
 // Again returns the query for another attempt after the choice for q was no
 // use: a different key and draw, the same for the same attempt on every node.
 func (q Query) Again(attempt int) Query {
-	return Query{Key: Mix(q.Key, attempt), Draw: Mix(q.Draw, attempt)}
+	return Query{Key: Mix(q.Key, attempt), Draw: Mix(q.Draw, attempt), Now: q.Now}
 }
 
 // Picker chooses among the candidates it was built from. It is safe for use by

@@ -1,9 +1,6 @@
 package balance
 
-import (
-	"math/bits"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // random-two draws two different candidates by weight and takes the one with
 // less load for its weight.
@@ -31,23 +28,12 @@ func newRandomTwo(_ any, candidates []Candidate) Picker {
 }
 
 func (r *randomTwo) Pick(q Query) int {
-	total := r.shares.total()
-	if total == 0 {
-		return -1
-	}
-	x, _ := bits.Mul64(q.Draw, total)
-	first := r.shares.at(x)
-	width := r.shares.width(first)
-	if width == total {
+	first, second := r.shares.two(q.Draw)
+	if first == second {
 		return first
 	}
-	// The second is drawn from the line without the share of the first.
-	x, _ = bits.Mul64(Mix(q.Draw, 0), total-width)
-	if x >= r.shares.start(first) {
-		x += width
-	}
-	second := r.shares.at(x)
-	if r.loads[second].Load()*int64(width) < r.loads[first].Load()*int64(r.shares.width(second)) {
+	a, b := int64(r.shares.width(first)), int64(r.shares.width(second))
+	if r.loads[second].Load()*a < r.loads[first].Load()*b {
 		return second
 	}
 	return first

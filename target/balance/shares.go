@@ -1,6 +1,9 @@
 package balance
 
-import "sort"
+import (
+	"math/bits"
+	"sort"
+)
 
 // shares lays the candidates end to end, each as long as its weight, so that a
 // position drawn anywhere on the line falls to a candidate by weight.
@@ -52,3 +55,24 @@ func (s *shares) start(i int) uint64 {
 }
 
 func (s *shares) width(i int) uint64 { return uint64(s.ends[i]) - s.start(i) }
+
+// two draws two different candidates by weight, as far as there are two; both are
+// -1 when there is none.
+func (s *shares) two(draw uint64) (first, second int) {
+	total := s.total()
+	if total == 0 {
+		return -1, -1
+	}
+	x, _ := bits.Mul64(draw, total)
+	first = s.at(x)
+	width := s.width(first)
+	if width == total {
+		return first, first
+	}
+	// The second is drawn from the line without the share of the first.
+	x, _ = bits.Mul64(Mix(draw, 0), total-width)
+	if x >= s.start(first) {
+		x += width
+	}
+	return first, s.at(x)
+}

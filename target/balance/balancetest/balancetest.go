@@ -9,18 +9,22 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"portico/target/balance"
 )
 
-// Candidates makes one candidate for each weight, with a load of 0 and a key
-// that depends on its index alone.
+// Epoch is the time at which candidates begin.
+var Epoch = time.Unix(1_700_000_000, 0)
+
+// Candidates makes one candidate for each weight, with a load of 0, of which
+// nothing is known, and with a key that depends on its index alone.
 func Candidates(weights ...int) []balance.Candidate {
 	list := make([]balance.Candidate, len(weights))
 	for i, w := range weights {
-		list[i] = balance.Candidate{Key: balance.Mix(0xcafe, i), Weight: w, Load: new(atomic.Int64)}
+		list[i] = balance.Candidate{Key: balance.Mix(0xcafe, i), Weight: w, Load: new(atomic.Int64), Pace: balance.NewPace(Epoch)}
 	}
 	return list
 }
@@ -45,6 +49,9 @@ func Run(t *testing.T, a balance.Algorithm) {
 	t.Run("peek", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { peek(r, a) }) })
 	t.Run("allocations", func(t *testing.T) { allocations(t, a) })
 	t.Run("concurrency", func(t *testing.T) { concurrency(t, a) })
+	if _, learns := picker(a, nil).(balance.Observer); learns {
+		observers(t, a)
+	}
 	if a.Hashes {
 		t.Run("agreement", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { agreement(r, a) }) })
 		t.Run("disruption", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { disruption(r, a) }) })
@@ -60,7 +67,9 @@ func picker(a balance.Algorithm, candidates []balance.Candidate) balance.Picker 
 	return a.New(params, candidates)
 }
 
-func query() balance.Query { return balance.Query{Key: rand.Uint64(), Draw: rand.Uint64()} }
+func query() balance.Query {
+	return balance.Query{Key: rand.Uint64(), Draw: rand.Uint64(), Now: Epoch}
+}
 
 // described proves that the entry can be shown to people.
 func described(t *testing.T, a balance.Algorithm) {
