@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -38,4 +39,16 @@ func alone(ctx context.Context, path string) (unlock func(), err error) {
 			return nil, errors.New("interrupted")
 		}
 	}
+}
+
+// vacant reports that someone else listens where a contestant is to: it would
+// answer in its place.
+func vacant(ctx context.Context, address string) error {
+	d := net.Dialer{Timeout: time.Second}
+	c, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil //nolint:nilerr // nobody is there
+	}
+	_ = c.Close()
+	return fmt.Errorf("another process listens on %s", address)
 }

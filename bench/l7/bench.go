@@ -70,6 +70,9 @@ const (
 // all measures every arm and prints what came out.
 func (b *bench) all(ctx context.Context) error {
 	var err error
+	if err := vacant(ctx, direct.address); err != nil {
+		return err
+	}
 	b.target, err = b.start("target", b.seats.load, "./target", targetCounts, targetOne, targetTwo)
 	if err != nil {
 		return err
@@ -147,6 +150,9 @@ func (b *bench) arm(ctx context.Context, a *arm) error {
 func (b *bench) measure(ctx context.Context, a *arm, e entrant, first bool) (sample, error) {
 	r := &running{entrant: e, process: b.target}
 	if command := b.contestants[e.program].command; command != nil {
+		if err := vacant(ctx, e.address); err != nil {
+			return sample{}, err
+		}
 		var err error
 		if r.process, err = b.start(e.program, b.seats.proxy, command(e.file)...); err != nil {
 			return sample{}, err

@@ -185,6 +185,12 @@ func TestTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-other.done
+	if err := vacant(t.Context(), address); err == nil {
+		t.Error("nobody listens where the target does")
+	}
+	if err := vacant(t.Context(), "127.0.0.1:"+freePort(t)); err != nil {
+		t.Error(err)
+	}
 	if err := other.ready(t.Context(), address, small); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a target without its port: %v", err)
 	}

@@ -61,7 +61,7 @@ func observe(ctx context.Context, p *process, counts bool, work func() (loaded, 
 	began := time.Now()
 	before, err := used(pids)
 	if err != nil {
-		return sample{}, err
+		return sample{}, fmt.Errorf("it ended before it was measured: %w: %s", err, p.said())
 	}
 	l, err := work()
 	if err != nil {
