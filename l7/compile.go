@@ -38,10 +38,11 @@ type listening struct {
 // rule is a rule of the table with all that is done to its requests.
 type rule struct {
 	*route.Rule
+	name     spec.RouteName // of its route
 	filters  filter.Chain
 	cookie   *sticky.Cookie // nil without sticky
-	groups   []groupOf      // as in Spec.TargetGroups
-	timeouts spec.Timeouts
+	groups   []groupOf      // as in Spec.TargetGroups; shared, see shared
+	timeouts *spec.Timeouts // shared too
 	attempts int
 	retry    *exchange.Retry  // for what besides failed connections; nil for nothing
 	budget   spec.RetryBudget // of retry
@@ -78,6 +79,7 @@ type compiler struct {
 	made   map[*spec.Listener]*listening
 	turn   *filter.Turn
 	vias   vias
+	shared shared
 }
 
 func (s *Server) newCompiler(want *spec.Spec) *compiler {
@@ -88,6 +90,7 @@ func (s *Server) newCompiler(want *spec.Spec) *compiler {
 		made:   map[*spec.Listener]*listening{},
 		turn:   s.kept.Turn(),
 		vias:   vias{},
+		shared: newShared(),
 	}
 	for i := range want.Routes {
 		c.routes[want.Routes[i].Name] = &want.Routes[i]
@@ -136,18 +139,18 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 	}
 	h.table = table
 	h.rules = make([]rule, len(h.table.Rules()))
-	counts := map[spec.RouteName]*routeCount{}
+	counts := routeCounts{m: c.s.metrics, listener: l.Name, known: map[spec.RouteName]*routeCount{}}
 	places := map[spec.RouteName]*filter.Place{}
 	for i, from := range h.table.Rules() {
-		count := counts[from.Route.Name]
-		if count == nil {
-			count = c.s.metrics.route(l.Name, from.Route.Name, len(counts))
-			counts[from.Route.Name] = count
-			places[from.Route.Name] = c.turn.Place(from.Route.Name)
+		at := places[from.Route.Name]
+		if at == nil {
+			at = c.turn.Place(from.Route.Name)
+			places[from.Route.Name] = at
 		}
-		if err := c.rule(&h.rules[i], l, from, places[from.Route.Name]); err != nil {
+		if err := c.rule(&h.rules[i], l, from, at); err != nil {
 			return nil, fmt.Errorf("%s: %w", from, err)
 		}
+		count := counts.of(from.Route.Name)
 		h.rules[i].count = count
 		h.rules[i].judged = c.s.metrics.judged(count, h.rules[i].filters.Judges())
 	}
@@ -161,25 +164,39 @@ func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule, at *filter.
 	if err != nil {
 		return err
 	}
-	r.Rule, r.filters = from, filters
-	r.timeouts = spec.Inherit(l.Timeouts, from.Route.Timeouts, from.Spec.Timeouts)
+	r.Rule, r.name, r.filters = from, from.Route.Name, filters
+	r.timeouts = c.shared.bounds(spec.Inherit(l.Timeouts, from.Route.Timeouts, from.Spec.Timeouts))
 	r.attempts = attemptsOf(from.Spec.Retries)
 	r.retry, r.budget = retryOf(from.Spec.Retries)
-	for _, ref := range from.Spec.TargetGroups {
-		g := groupOf{name: ref.Name, group: c.s.o.Groups.Group(ref.Name), timeouts: r.timeouts}
-		g.key = newHashKey(g.group)
-		if want := c.groups[ref.Name]; want != nil {
-			g.timeouts = want.Timeouts.Over(r.timeouts)
-			if g.via, err = c.via(want); err != nil {
-				return err
-			}
-		}
-		r.groups = append(r.groups, g)
+	if r.groups, err = c.groupsOf(from.Spec.TargetGroups, r.timeouts); err != nil {
+		return err
 	}
 	if st := from.Spec.Sticky; st != nil && st.Cookie != nil {
 		r.cookie = sticky.New(from.Route.Name, st.Cookie, from.Spec.TargetGroups, c.keys)
 	}
 	return nil
+}
+
+// groupsOf compiles the target groups of a rule with its timeouts.
+func (c *compiler) groupsOf(refs []spec.GroupRef, timeouts *spec.Timeouts) ([]groupOf, error) {
+	if made, ok := c.shared.group(refs, timeouts); ok {
+		return made, nil
+	}
+	var groups []groupOf
+	for _, ref := range refs {
+		g := groupOf{name: ref.Name, group: c.s.o.Groups.Group(ref.Name), timeouts: *timeouts}
+		g.key = newHashKey(g.group)
+		if want := c.groups[ref.Name]; want != nil {
+			g.timeouts = want.Timeouts.Over(*timeouts)
+			var err error
+			if g.via, err = c.via(want); err != nil {
+				return nil, err
+			}
+		}
+		groups = append(groups, g)
+	}
+	c.shared.keep(refs, timeouts, groups)
+	return groups, nil
 }
 
 // redirect compiles the redirect of a whole listener. Its port is that of the

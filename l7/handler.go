@@ -80,8 +80,8 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	}
 	r := &h.rules[found.Rule.ID]
 	st.rule, st.match = r, filter.Match{Prefix: found.Path, HTTPS: st.https, ID: st.id, Now: d.Now, Visit: &st.visit}
-	d.Route, d.Rule = r.Route.Name, r.Index
-	d.Timeouts, d.Attempts, d.Retry = r.timeouts, r.attempts, r.retry
+	d.Route, d.Rule = r.name, r.Index
+	d.Timeouts, d.Attempts, d.Retry = *r.timeouts, r.attempts, r.retry
 	if len(req.Authority) == 0 && req.Local.IsValid() {
 		ask(req, d)
 	}

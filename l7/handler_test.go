@@ -17,6 +17,7 @@ import (
 // player plays requests through a handler, without a socket.
 type player struct {
 	h      *handler
+	host   []byte // playHost when nil
 	d      exchange.Decision
 	req    message.Request
 	resp   message.Response
@@ -90,8 +91,12 @@ func (p *player) begin() {
 	answer := p.d.Answer.Fields[:0]
 	p.d = exchange.Decision{Client: &p.client, Now: p.result.Start, At: p.result.Start, Draw: p.d.Draw*6364136223846793005 + 1, Begun: true, Scratch: p.d.Scratch[:0], State: p.d.State, Tried: p.d.Tried[:0]}
 	p.d.Answer.Fields = answer
+	host := playHost
+	if p.host != nil {
+		host = p.host
+	}
 	p.req = message.Request{
-		Method: playMethod, Authority: playHost, Host: playHost, Target: playPath, Path: playPath, Query: p.query,
+		Method: playMethod, Authority: host, Host: host, Target: playPath, Path: playPath, Query: p.query,
 		Fields: append(p.fields, playFields...), TLS: true, Peer: p.client.Peer, Client: p.client.Peer, Minor: 1,
 	}
 	p.h.Begin(&p.req, &p.d)
