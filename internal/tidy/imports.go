@@ -94,6 +94,8 @@ func doors() []door {
 		{"github.com/miekg/dns", "dns"},
 		{"github.com/osrg/gobgp", "vip/bgp"},
 		{"github.com/goccy/go-yaml", "config"},
+		{"github.com/klauspost/compress", "l7/compress"},
+		{"github.com/andybalholm/brotli", "l7/compress"},
 	}
 }
 

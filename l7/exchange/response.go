@@ -147,19 +147,22 @@ func (m *Machine) head(resp *message.Response) {
 
 // download takes bytes of a response's body and sends them on.
 func (m *Machine) download(p []byte, now time.Time) int {
-	mem := m.mem
+	mem, all := m.mem, len(p)
+	if mem.d.Transform != nil {
+		p = p[:min(all, transformMax)]
+	}
 	n, size, err := m.cut(&mem.rbody, p)
-	if err == nil && n < len(p) && m.stream[TargetSide] && mem.rbody.Done() {
+	if err == nil && n < all && m.stream[TargetSide] && mem.rbody.Done() {
 		err = errLong
 	}
 	if err != nil {
 		m.abort(TargetBadResponse, err, now)
-		return len(p)
+		return all
 	}
 	m.deliver(size, mem.rbody.Done())
 	m.downAt = after(now, mem.d.Timeouts.Body.D())
 	if mem.rbody.Done() && !m.stream[TargetSide] {
-		m.poolable = m.poolable && n == len(p) // what comes after an answer is no answer
+		m.poolable = m.poolable && n == all // what comes after an answer is no answer
 		m.downloaded(now)
 	}
 	return n

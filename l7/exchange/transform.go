@@ -5,12 +5,15 @@ import (
 	"portico/l7/message"
 )
 
+// transformMax is how much of a body is changed at once: others wait meanwhile.
+const transformMax = 32 << 10
+
 // Transformer changes the body of an answer on its way to the client. It belongs
 // to one answer, and a Handler sets it in Response.
 type Transformer interface {
 	// Transform appends to dst what the client is to be sent for the pieces, which
-	// are what one read of the target brought and must not be kept; last says that
-	// none follow. When more would come nobody knows, so what a person may wait for
+	// are what one read of the target brought, at most 32 KiB, and must not be kept;
+	// last says that none follow. When more would come nobody knows, so what a person may wait for
 	// is not to be held back. It must not make much more of the pieces than they are.
 	Transform(dst []byte, pieces [][]byte, last bool) []byte
 }

@@ -63,6 +63,11 @@ func TestTransform(t *testing.T) {
 			client< HTTP/1.1 200 OK|Transfer-Encoding: chunked||[*18000(d).]|
 			- target pooled
 			- end ok 200 out=18001`},
+		{"larger than what is changed at once", get + `
+			target> HTTP/1.1 200 OK|Content-Length: 40000||*40000(d)
+			client< HTTP/1.1 200 OK|Transfer-Encoding: chunked||[*80000(d).]|
+			- target pooled
+			- end ok 200 out=80001`},
 		{"to a client of HTTP/1.0", `
 			client> GET /twice HTTP/1.0|Host: x||
 			- dial 10.0.0.1

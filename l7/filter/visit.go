@@ -24,6 +24,7 @@ type mark struct {
 	held    bool   // something is to be given back
 	number  uint64 // what, where it is told by a number
 	text    []byte // for the answer, in the Scratch of the exchange
+	lent    any    // is to be given back
 }
 
 // Outcome is what a filter that admits requests said of one.
