@@ -131,19 +131,19 @@ func levels() []compress.Level {
 // In every encoding and level a body comes out as it went in, smaller, however it
 // is cut into pieces.
 func TestRoundTrip(t *testing.T) {
-	body := text(100_000)
+	body := text(70_000)
 	for _, l := range levels() {
 		p := compress.NewPool(compress.Options{Level: l, Most: 1})
 		for _, e := range every {
-			for _, step := range []int{1, 7, 1500, 9000, 64 << 10, len(body)} {
-				if step < 1500 && l != "" {
-					continue // slow
+			for _, step := range []int{1, 7, 1500, 9000, len(body)} {
+				if step < 9000 && l != "" {
+					continue // the level changes nothing about how pieces are joined
 				}
 				enc := p.Get(e, step%2 == 1)
 				var out []byte
 				rest := body
-				if step == 1 {
-					rest = body[:2000]
+				if step < 1500 {
+					rest = body[:300]
 				}
 				want := rest
 				for len(rest) > step {
@@ -227,7 +227,7 @@ func TestPoolConcurrent(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
-			for j := range 50 {
+			for j := range 10 {
 				e := every[(i+j)%len(every)]
 				enc := p.Get(e, false)
 				out := enc.Transform(nil, [][]byte{body}, true)
