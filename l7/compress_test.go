@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"portico/l7/filter"
+	"portico/l7/compress"
 	"portico/spec"
 )
 
@@ -48,7 +48,7 @@ func TestCompression(t *testing.T) {
 		}
 	})
 	b := newBed(t, func(_ *bed, s *spec.Spec) {
-		filtered(s, group("g", tgt), spec.Choice{Name: "compress", Params: &filter.Compress{Concurrent: 2}})
+		filtered(s, group("g", tgt), spec.Choice{Name: "compress", Params: &compress.Params{Concurrent: 2}})
 	})
 	unzip := func(a answer) string {
 		t.Helper()

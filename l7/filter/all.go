@@ -1,13 +1,16 @@
 package filter
 
-import "portico/l7/cors"
+import (
+	"portico/l7/compress"
+	"portico/l7/cors"
+)
 
 // All lists every filter.
 var All = []Entry{
 	{"ip", "let clients in by their address", newParams[IP], newIP},
 	{"rateLimit", "limit how often requests come, by client or another key", newParams[RateLimit], newRateLimit},
 	{"concurrencyLimit", "limit how many requests are under way, by client or another key", newParams[ConcurrencyLimit], newConcurrencyLimit},
-	{"compress", "compress answers in an encoding the client reads", newParams[Compress], newCompress},
+	{"compress", "compress answers in an encoding the client reads", newParams[compress.Params], newCompress},
 	{"requestHeaders", "set, add and remove headers of requests", newParams[Headers], newRequestHeaders},
 	{"responseHeaders", "set, add and remove headers of responses", newParams[Headers], newResponseHeaders},
 	{"redirect", "send the client to another URL", newParams[Redirect], newRedirect},

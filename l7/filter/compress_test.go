@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"portico/l7/compress"
 	"portico/l7/exchange"
 	"portico/l7/filter"
 	"portico/l7/http1"
@@ -76,7 +77,7 @@ func TestCompress(t *testing.T) {
 			html + " | Vary: Accept-Encoding | Content-Encoding: gzip", true,
 		},
 	}
-	c := compile(t, one("compress", &filter.Compress{}))
+	c := compile(t, one("compress", &compress.Params{}))
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			resp, d, v := compressed(c, reading(tt.accept), tt.status, tt.length, tt.lines...)
@@ -90,7 +91,7 @@ func TestCompress(t *testing.T) {
 
 // The answer to HEAD has the head that GET would have, as far as it is known.
 func TestCompressHead(t *testing.T) {
-	c := compile(t, one("compress", &filter.Compress{}))
+	c := compile(t, one("compress", &compress.Params{}))
 	req := reading("gzip")
 	req.Method = []byte("HEAD")
 	resp, d, _ := compressed(c, req, 200, 5000, "Content-Type: text/html", `ETag: "a"`)
@@ -105,7 +106,7 @@ func TestCompressHead(t *testing.T) {
 // A body that is compressed can be read again, and an event of a stream can be
 // read as soon as it is sent.
 func TestCompressBody(t *testing.T) {
-	c := compile(t, one("compress", &filter.Compress{Encodings: []string{"gzip"}}))
+	c := compile(t, one("compress", &compress.Params{Encodings: []string{"gzip"}}))
 	_, d, v := compressed(c, reading("gzip"), 200, -1, "Content-Type: text/event-stream")
 	out := d.Transform.Transform(nil, [][]byte{[]byte("data: 1\n\n")}, false)
 	first, err := gzip.NewReader(bytes.NewReader(out))
@@ -131,7 +132,7 @@ func TestCompressBody(t *testing.T) {
 
 // When as many answers as may be are being compressed, others go as they are.
 func TestCompressBound(t *testing.T) {
-	c := compile(t, one("compress", &filter.Compress{Concurrent: 1}))
+	c := compile(t, one("compress", &compress.Params{Concurrent: 1}))
 	_, first, v := compressed(c, reading("gzip"), 200, 5000, "Content-Type: text/html", `ETag: "a"`)
 	resp, second, other := compressed(c, reading("gzip"), 200, 5000, "Content-Type: text/html", `ETag: "a"`)
 	if first.Transform == nil || second.Transform != nil || text(resp.Fields) != `Content-Type: text/html | ETag: "a" | Vary: Accept-Encoding` {
@@ -147,12 +148,12 @@ func TestCompressBound(t *testing.T) {
 // A filter's own answer is left alone, and what a later filter hides of the client
 // from the target is still known.
 func TestCompressAmongFilters(t *testing.T) {
-	c := compile(t, one("compress", &filter.Compress{}), one("respond", &filter.Respond{Body: strings.Repeat("a", 5000)}))
+	c := compile(t, one("compress", &compress.Params{}), one("respond", &filter.Respond{Body: strings.Repeat("a", 5000)}))
 	got, _ := visit(c, reading("gzip"), noon)
 	if text(got.Fields) != "Content-Type: text/plain; charset=utf-8" {
 		t.Errorf("a fixed answer: %s", text(got.Fields))
 	}
-	c = compile(t, one("compress", &filter.Compress{}), one("requestHeaders", &filter.Headers{Remove: []string{"accept-encoding"}}))
+	c = compile(t, one("compress", &compress.Params{}), one("requestHeaders", &filter.Headers{Remove: []string{"accept-encoding"}}))
 	if _, d, _ := compressed(c, reading("gzip"), 200, 5000, "Content-Type: text/html"); d.Transform == nil {
 		t.Error("what the client reads was forgotten")
 	}
@@ -162,18 +163,18 @@ func TestCompressAmongFilters(t *testing.T) {
 func TestCompressCheck(t *testing.T) {
 	tests := []struct {
 		name  string
-		p     filter.Compress
+		p     compress.Params
 		wants string
 	}{
-		{"good", filter.Compress{Types: []string{"text/*", "application/*+json", "a/b"}, Encodings: []string{"gzip"}, Level: "small"}, ""},
-		{"no slash", filter.Compress{Types: []string{"html"}}, `types[0]: "html" is not a media type; use one such as`},
-		{"parameters", filter.Compress{Types: []string{"text/html;charset=utf-8"}}, "is not a media type"},
-		{"two stars", filter.Compress{Types: []string{"text/*a*"}}, "is not a media type"},
-		{"a star for the kind", filter.Compress{Types: []string{"*/json"}}, "is not a media type"},
-		{"encoding", filter.Compress{Encodings: []string{"deflate"}}, `encodings[0]: "deflate" is not an encoding; use zstd, br or gzip`},
-		{"twice", filter.Compress{Encodings: []string{"br", "br"}}, "encodings[1]: br is given twice"},
-		{"level", filter.Compress{Level: "huge"}, `level: "huge" is not a level`},
-		{"many", filter.Compress{Types: make([]string, 101)}, "types: there are 101 types"},
+		{"good", compress.Params{Types: []string{"text/*", "application/*+json", "a/b"}, Encodings: []string{"gzip"}, Level: "small"}, ""},
+		{"no slash", compress.Params{Types: []string{"html"}}, `types[0]: "html" is not a media type; use one such as`},
+		{"parameters", compress.Params{Types: []string{"text/html;charset=utf-8"}}, "is not a media type"},
+		{"two stars", compress.Params{Types: []string{"text/*a*"}}, "is not a media type"},
+		{"a star for the kind", compress.Params{Types: []string{"*/json"}}, "is not a media type"},
+		{"encoding", compress.Params{Encodings: []string{"deflate"}}, `encodings[0]: "deflate" is not an encoding; use zstd, br or gzip`},
+		{"twice", compress.Params{Encodings: []string{"br", "br"}}, "encodings[1]: br is given twice"},
+		{"level", compress.Params{Level: "huge"}, `level: "huge" is not a level`},
+		{"many", compress.Params{Types: make([]string, 101)}, "types: there are 101 types"},
 	}
 	for _, tt := range tests {
 		got := spec.Problems(tt.p.Check())
@@ -184,7 +185,7 @@ func TestCompressCheck(t *testing.T) {
 }
 
 func TestCompressExplain(t *testing.T) {
-	c := compile(t, one("compress", &filter.Compress{}))
+	c := compile(t, one("compress", &compress.Params{}))
 	for accept, want := range map[string]string{
 		"br":      "compress: answers of 1024 bytes and more in 15 media types leave as br",
 		"deflate": "compress: the client does not ask for an encoding that is offered",
@@ -201,7 +202,7 @@ func FuzzCompress(f *testing.F) {
 	f.Add("text/html", "public", `"a"`, "Cookie", "gzip", 200)
 	f.Add("text/", "no-transform,", `"`, "*,,", "*;q=0.1", 206)
 	f.Add(";", ",", "", ",", ",", 404)
-	c, err := filter.Compile([]spec.Choice{one("compress", &filter.Compress{})}, nil)
+	c, err := filter.Compile([]spec.Choice{one("compress", &compress.Params{})}, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"portico/l7/compress"
 	"portico/l7/cors"
 	"portico/l7/exchange"
 	"portico/l7/filter"
@@ -23,7 +24,7 @@ var samples = map[string]any{
 		{From: "client"}, {Header: "X-Tier"}, {Cookie: "c"}, {Query: "q"}, {From: "path"}, {From: "host"}, {From: "method"}, {From: "all"},
 	}},
 	"concurrencyLimit": &filter.ConcurrencyLimit{Requests: 1, By: []filter.KeyPart{{From: "client"}, {Query: "q"}}},
-	"compress":         &filter.Compress{Encodings: []string{"br", "gzip"}, Types: []string{"text/*"}},
+	"compress":         &compress.Params{Encodings: []string{"br", "gzip"}, Types: []string{"text/*"}},
 	"requestHeaders":   &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d", "X-Who": "${client.ip} ${query.q} ${header.accept}"}, Remove: []string{"accept"}},
 	"responseHeaders":  &filter.Headers{Set: map[string]string{"X-Tier": "${status} ${route}"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
 	"redirect":         &filter.Redirect{Scheme: "https", Host: "b.test", Port: 8443, Path: &filter.Path{Prefix: "/v2"}},
