@@ -40,6 +40,7 @@ type rule struct {
 	*route.Rule
 	name     spec.RouteName // of its route
 	filters  filter.Chain
+	split    *hashKey       // nil where each request draws its group
 	cookie   *sticky.Cookie // nil without sticky
 	groups   []groupOf      // as in Spec.TargetGroups; shared, see shared
 	timeouts *spec.Timeouts // shared too
@@ -171,6 +172,7 @@ func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule, at *filter.
 	if r.groups, err = c.groupsOf(from.Spec.TargetGroups, r.timeouts); err != nil {
 		return err
 	}
+	r.split = newSplit(from.Spec.Split)
 	if st := from.Spec.Sticky; st != nil && st.Cookie != nil {
 		r.cookie = sticky.New(from.Route.Name, st.Cookie, from.Spec.TargetGroups, c.keys)
 	}

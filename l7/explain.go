@@ -172,7 +172,7 @@ func (e *explainer) target(req *message.Request, d *exchange.Decision, st *state
 	r := st.rule
 	c, resume := e.session(req, d, r)
 	if c == nil {
-		c = e.weigh(r)
+		c = e.weigh(req, r)
 	}
 	if c == nil {
 		return "503: no target group of the rule has a weight"
@@ -213,26 +213,32 @@ func (e *explainer) session(req *message.Request, d *exchange.Decision, r *rule)
 	return r.group(session.Group), session.Target
 }
 
-// weigh explains the shares of a rule's target groups. Each request draws one;
-// the answer goes on with the one that most get.
-func (e *explainer) weigh(r *rule) *groupOf {
-	var sum, most int
-	var best *groupOf
+// weigh explains the shares of a rule's target groups. Where each request draws
+// one, the answer goes on with the one that most get.
+func (e *explainer) weigh(req *message.Request, r *rule) *groupOf {
+	best, sum := -1, 0
 	for i, ref := range r.Spec.TargetGroups {
-		sum += ref.Weight
-		if ref.Weight > most {
-			most, best = ref.Weight, &r.groups[i]
+		if sum += ref.Weight; ref.Weight > 0 && (best < 0 || ref.Weight > r.Spec.TargetGroups[best].Weight) {
+			best = i
 		}
 	}
+	if r.split != nil {
+		key, _ := r.split.of(req, nil)
+		best = r.Keep(key)
+		e.say("", 2, "target groups are split by %s", r.split.explain(req))
+	}
+	if best < 0 {
+		return nil
+	}
 	if len(r.groups) < 2 {
-		return best
+		return &r.groups[best]
 	}
 	for i, ref := range r.Spec.TargetGroups {
 		mark := "-"
-		if &r.groups[i] == best {
+		if i == best {
 			mark = "+"
 		}
 		e.say(mark, 2, "target group %q gets %.4g %% of requests", ref.Name, 100*float64(ref.Weight)/float64(max(sum, 1)))
 	}
-	return best
+	return &r.groups[best]
 }

@@ -144,13 +144,24 @@ func (h *handler) choose(req *message.Request, d *exchange.Decision, st *state) 
 	if r.cookie != nil && h.resume(req, d, st) {
 		return
 	}
-	i := r.Choose(balance.Mix(d.Draw, 0))
+	i := h.part(req, d, r)
 	if i < 0 {
 		return // no target: 503
 	}
 	st.choice = &r.groups[i]
 	d.Group, d.Timeouts = st.choice.name, st.choice.timeouts
 	h.pick(req, d, st)
+}
+
+// part returns the index of a target group for a request without a session; -1 for
+// none.
+func (h *handler) part(req *message.Request, d *exchange.Decision, r *rule) int {
+	if r.split == nil {
+		return r.Choose(balance.Mix(d.Draw, 0))
+	}
+	var key uint64
+	key, d.Scratch = r.split.of(req, d.Scratch)
+	return r.Keep(key)
 }
 
 // resume sends a request where its cookie says, and reports whether it did.

@@ -37,6 +37,20 @@ func newHashKey(g *target.Group) *hashKey {
 	return k
 }
 
+// splitPrefix is how much of an address parts clients among target groups: one home
+// has a /64 of IPv6, of which its devices change addresses as they like.
+var splitPrefix = spec.HashPrefix{V4: 32, V6: 64}
+
+// newSplit returns nil for a rule whose requests draw their target group.
+func newSplit(by *spec.HashKey) *hashKey {
+	if by == nil {
+		return nil
+	}
+	k := &hashKey{HashKey: *by, prefix: splitPrefix}
+	k.Header = strings.ToLower(k.Header)
+	return k
+}
+
 // of hashes what the key is made of, or the client's address where a request has
 // nothing of the kind. It uses the end of scratch, which is returned.
 func (k *hashKey) of(req *message.Request, scratch []byte) (uint64, []byte) {

@@ -17,9 +17,12 @@ type Rule struct {
 	Filters []Choice `json:"filters,omitempty" kind:"filter"`
 	// TargetGroups share the requests by weight; none only where a filter answers.
 	TargetGroups []GroupRef `json:"targetGroups,omitempty"`
-	Sticky       *Sticky    `json:"sticky,omitempty"`
-	Timeouts     Timeouts   `json:"timeouts,omitzero"`
-	Retries      Retries    `json:"retries,omitzero"`
+	// Split says by what requests are parted among the groups, so that those with
+	// the same stay in one; unset means that each request draws.
+	Split    *HashKey `json:"split,omitempty"`
+	Sticky   *Sticky  `json:"sticky,omitempty"`
+	Timeouts Timeouts `json:"timeouts,omitzero"`
+	Retries  Retries  `json:"retries,omitzero"`
 }
 
 // Sticky keeps a client on the group and target it was first sent to.

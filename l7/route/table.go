@@ -36,6 +36,7 @@ type Rule struct {
 
 	alternatives []alternative
 	weights      []uint64 // running sums over Spec.TargetGroups
+	seeds        []uint64 // of Spec.TargetGroups
 }
 
 // Found is a rule that matched, and by which path.
@@ -97,7 +98,7 @@ func (t *Table) add(r *spec.Route) ([]*Rule, error) {
 			return nil, fmt.Errorf("rules[%d]: %w", i, err)
 		}
 		rule.alternatives = alternatives
-		rule.weights = newWeights(rule.Spec.TargetGroups)
+		rule.weights, rule.seeds = newWeights(rule.Spec.TargetGroups), newSeeds(rule.Spec.TargetGroups)
 		t.rules = append(t.rules, rule)
 	}
 	return t.rules[first:len(t.rules):len(t.rules)], nil

@@ -1,7 +1,10 @@
 package route
 
 import (
+	"math"
 	"math/bits"
+
+	"github.com/zeebo/xxh3"
 
 	"portico/spec"
 )
@@ -37,4 +40,44 @@ func newWeights(groups []spec.GroupRef) []uint64 {
 		sums[i] = sum
 	}
 	return sums
+}
+
+// Keep returns the index of the target group that a key belongs to, by weight: the
+// same one for as long as the weights stand, on every node. When a group's weight
+// grows, keys move to that group alone, and when it shrinks, from that group alone
+// (weighted rendezvous hashing, Schindelhauer and Schomaker 2005). It is -1 where
+// Choose is.
+func (r *Rule) Keep(key uint64) int {
+	best, least := -1, math.Inf(1)
+	for i, g := range r.Spec.TargetGroups {
+		if g.Weight <= 0 {
+			continue
+		}
+		// The time until the first of Weight events a second, of a clock that the
+		// key and the group set: whoever has more of them tends to be first.
+		if at := -math.Log(uniform(key, r.seeds[i])) / float64(g.Weight); at < least {
+			best, least = i, at
+		}
+	}
+	return best
+}
+
+// uniform makes a number above 0 and up to 1 of a key and a seed, well spread
+// whatever they are (SplitMix64, Steele et al. 2014).
+func uniform(key, seed uint64) float64 {
+	z := key ^ seed
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	z ^= z >> 31
+	return float64(z>>11+1) / (1 << 53)
+}
+
+// newSeeds returns what sets the clocks of groups: their names alone, so that their
+// order does not matter.
+func newSeeds(groups []spec.GroupRef) []uint64 {
+	seeds := make([]uint64, len(groups))
+	for i, g := range groups {
+		seeds[i] = xxh3.HashString(string(g.Name))
+	}
+	return seeds
 }

@@ -40,8 +40,24 @@ func (c *checker) rule(r *spec.Rule, at string) {
 	if s := r.Sticky; s != nil && s.Cookie != nil && !isToken(s.Cookie.Name) {
 		c.problem(spec.At(at, "sticky.cookie.name"), fmt.Sprintf("%q is not the name of a cookie", s.Cookie.Name), "use letters, digits, - and _")
 	}
+	c.split(r, spec.At(at, "split"))
 	for i := range r.Match {
 		c.match(&r.Match[i], spec.At(at, "match", i))
+	}
+}
+
+// split checks by what the requests of a rule are parted.
+func (c *checker) split(r *spec.Rule, at string) {
+	if r.Split == nil {
+		return
+	}
+	if len(r.TargetGroups) < 2 {
+		c.warning(at, "there are no two target groups to split requests among", "name another, or leave split out")
+	}
+	for _, part := range []struct{ key, name string }{{"header", r.Split.Header}, {"cookie", r.Split.Cookie}} {
+		if part.name != "" && !isToken(part.name) {
+			c.problem(spec.At(at, part.key), fmt.Sprintf("%q is not the name of a %s", part.name, part.key), "use letters, digits, - and _")
+		}
 	}
 }
 

@@ -213,3 +213,22 @@ func TestHoles(*testing.T) {
 	check.Spec(s)
 	check.Spec(&spec.Spec{})
 }
+
+// A split has something to part, and by what a request can have.
+func TestSplit(t *testing.T) {
+	split := func(k spec.HashKey, groups ...spec.GroupRef) func(*spec.Spec) {
+		return func(s *spec.Spec) {
+			r := &s.Routes[0].Rules[1]
+			r.Split, r.TargetGroups = &k, append(r.TargetGroups[:1:1], groups...)
+		}
+	}
+	run(t, []spoiled{
+		{"by the client", split(spec.HashKey{}, ref("db")), nil},
+		{"one group", split(spec.HashKey{Cookie: "uid"}), []string{
+			`warning: routes[0].rules[1].split: there are no two target groups to split requests among; name another, or leave split out`,
+		}},
+		{"no header", split(spec.HashKey{Header: "x y"}, ref("db")), []string{
+			`routes[0].rules[1].split.header: "x y" is not the name of a header; use letters, digits, - and _`,
+		}},
+	})
+}
