@@ -129,7 +129,7 @@ func grade(t *testing.T, b *bed.Bed, say func(string, ...any)) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hang)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, bed.Need(t, "sslscan"), "--xml=-", "--no-colour",
+	out, err := exec.CommandContext(ctx, bed.Need(t, "sslscan"), "--xml=-",
 		"--sni-name=grades.example", b.Addr("10:8441")).Output()
 	if err != nil {
 		t.Fatalf("sslscan: %v: %s", err, out)

@@ -1,0 +1,3 @@
+// Package http2 runs h2spec against the binary, over TLS and in plain text, and
+// against nginx and HAProxy.
+package http2
