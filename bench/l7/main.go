@@ -61,7 +61,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.output, "o", "text", "text or json")
 	flags.StringVar(&o.portico, "portico", "bin/portico", "the binary to measure")
 	flags.BoolVar(&o.install, "install", true, "as root, install missing packages with apt-get")
-	flags.IntVar(&o.nice, "nice", -15, "as root, the priority of all that takes part; -20 to 19")
+	flags.IntVar(&o.nice, "nice", -20, "as root, the priority of all that takes part; -20 to 19")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

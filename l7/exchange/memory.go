@@ -77,7 +77,7 @@ func (m *Memory) reset() {
 			o.half[i].clear()
 			o.half[i].own = kept(o.half[i].own)
 		}
-		o.busy = false
+		o.busy, o.cur = false, 0 // most requests need one half alone
 	}
 }
 

@@ -24,7 +24,7 @@ func (m *Machine) responseHead(p []byte, now time.Time) int {
 	mem, taken := m.mem, 0
 	for taken < len(p) {
 		held := len(mem.rhead)
-		step := min(len(p)-taken, headStep)
+		step := stepOf(p[taken:])
 		mem.rhead = append(mem.rhead, p[taken:taken+step]...)
 		n, err := http1.ParseResponse(mem.rhead, &mem.rscan, m.limits(), mem.req.Method, &mem.resp)
 		switch {
