@@ -139,6 +139,9 @@ func (v *view) why() string {
 	if v.mode != "healthy" && v.mode != "unchecked" {
 		parts = append(parts, "group is "+v.mode)
 	}
+	if e := v.target.Ejection; e != nil && e.Phase != "in" {
+		parts = append(parts, e.Phase+": "+e.Reason)
+	}
 	if v.waiting > 0 {
 		parts = append(parts, fmt.Sprintf("group is at its limits, %d wait", v.waiting))
 	}

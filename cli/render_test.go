@@ -50,18 +50,23 @@ func render(t *testing.T, width int, all bool) string {
 	return b.String()
 }
 
-// TestStatusQueue proves that what waits at any node is told once for its group.
+// TestStatusQueue proves that what waits at any node is told once for its group,
+// and which target is ejected.
 func TestStatusQueue(t *testing.T) {
 	nodes := twoViews()
 	for i := range nodes {
 		nodes[i].Groups[0].Queue = &status.Queue{Length: 3, Max: 10}
 	}
+	nodes[0].Groups[0].Targets[1].Ejection = &status.Ejection{Phase: "ejected", Reason: "5 failures in a row: status 503"}
 	var b strings.Builder
 	if err := writeStatus(widthWriter{&b, 200}, nodes, false); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(b.String(), "group is at its limits, 6 wait"); n != 1 {
 		t.Errorf("told %d times that 6 wait:\n%s", n, b.String())
+	}
+	if !strings.Contains(b.String(), "ejected: 5 failures in a row: status 503") {
+		t.Errorf("not told that a target is ejected:\n%s", b.String())
 	}
 }
 

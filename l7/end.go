@@ -22,6 +22,7 @@ func (h *handler) End(req *message.Request, d *exchange.Decision, r *exchange.Re
 	}
 	if d.Target != nil {
 		st.learn(req, d, r)
+		st.report(req, d, r)
 		d.Target.End()
 	}
 	if st.rule != nil {

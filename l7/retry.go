@@ -45,14 +45,16 @@ func (h *handler) Next(req *message.Request, d *exchange.Decision, why exchange.
 	d.Tried = append(d.Tried, last)
 	cause := "target does not accept connections"
 	switch {
-	case why == exchange.TargetConnectFailed || why == exchange.TargetConnectTimeout:
+	case why == exchange.TargetConnectFailed || why == exchange.TargetConnectTimeout || why == exchange.TargetHandshakeFailed:
 		st.notTaken(d)
+		reportTry(last, why)
 		last.End()
 		d.Target = nil
 		if !h.pick(req, d, st) {
 			return false
 		}
 	case h.retry(req, d, st):
+		reportTry(last, why)
 		last.End()
 		cause = "target failed the request"
 	default:

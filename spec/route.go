@@ -51,9 +51,11 @@ type TargetGroup struct {
 	// ProxyProtocol sends the client's address to tcp targets.
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty" enum:"v2"`
 	// TLS is how targets are greeted; unset means in plain text.
-	TLS      *TargetTLS  `json:"tls,omitempty"`
-	Limits   GroupLimits `json:"limits,omitzero"`
-	Timeouts Timeouts    `json:"timeouts,omitzero"`
+	TLS    *TargetTLS  `json:"tls,omitempty"`
+	Limits GroupLimits `json:"limits,omitzero"`
+	// Outliers ejects targets by how they answer; unset means never.
+	Outliers *Outliers `json:"outliers,omitempty"`
+	Timeouts Timeouts  `json:"timeouts,omitzero"`
 }
 
 // WhenNoneHealthy is what happens when health has nothing left to offer.

@@ -5,6 +5,7 @@ import (
 
 	"portico/spec/status"
 	"portico/target/balance"
+	"portico/target/outlier"
 )
 
 // Explain tells what would happen to something new, from the table that Pick
@@ -72,6 +73,9 @@ func (t *table) line(m *Target, chosen bool, how string) status.Line {
 		text += " (" + f.reason + ")"
 	}
 	text += fmt.Sprintf(", weight %d, %d in flight", s.Weight, m.load.Load())
+	if m.phase() == outlier.Trial {
+		text += ", on trial"
+	}
 	line := status.Line{Depth: 1}
 	place := m.place.Load()
 	switch {
@@ -81,8 +85,11 @@ func (t *table) line(m *Target, chosen bool, how string) status.Line {
 		line.Mark, text = "-", text+": draining, nothing new"
 	case s.Weight == 0:
 		line.Mark, text = "-", text+": weight 0, nothing new"
+	case m.phase() == outlier.Out && f.verdict != status.Unhealthy:
+		e := m.ejection()
+		line.Mark, text = "-", text+fmt.Sprintf(": ejected for %v (%s)", e.Until.Sub(e.Since), e.Reason)
 	case t.full(m):
-		line.Mark, text = "-", text+fmt.Sprintf(": at its limit of %d", t.limit)
+		line.Mark, text = "-", text+fmt.Sprintf(": at its limit of %d", t.limitOf(m))
 	case place == nil || place.picker != t.picker:
 		line.Mark, text = "-", text+": not used while it is "+f.verdict.String()
 	}

@@ -12,6 +12,7 @@ import (
 	"portico/spec/status"
 	"portico/target/balance"
 	"portico/target/health"
+	"portico/target/outlier"
 )
 
 // Group is the live view of one target group.
@@ -22,11 +23,14 @@ type Group struct {
 	passed, failed atomic.Uint64 // probes
 	queue          queue
 	budget         budget
+	nudged         chan struct{}
+	ejections      [outlier.KindsMax]atomic.Uint64 // by outlier.Kind
 
 	table atomic.Pointer[table]
 	stale atomic.Bool // a verdict changed after table was built, and someone rebuilds it
 
 	mu    sync.Mutex // guards the writing of table, the states of the members, and what follows
+	judge *judge     // nil while nobody judges
 	probe health.Probe
 	built time.Time     // when a verdict last led to a new table
 	rest  time.Duration // until the next such table
@@ -41,7 +45,7 @@ const (
 )
 
 func newGroup(t *Targets, name spec.TargetGroupName) *Group {
-	return &Group{name: name, targets: t}
+	return &Group{name: name, targets: t, nudged: make(chan struct{}, 1)}
 }
 
 // Name of the group.
@@ -104,6 +108,9 @@ func (g *Group) apply(want *spec.TargetGroup) (changed bool) {
 		had, known = before.spec, before.byID
 	}
 	g.setProbe(want)
+	if want.Outliers == nil {
+		g.haltJudge()
+	}
 	members := make([]*Target, len(want.Targets))
 	kept := make(map[*Target]bool, len(members))
 	for i := range want.Targets {
@@ -225,11 +232,11 @@ func (g *Group) start() {
 }
 
 func (g *Group) startLocked() {
-	ctx := g.targets.running
+	ctx, t := g.targets.running, g.table.Load()
+	g.startJudge(ctx, t.spec.Outliers)
 	if ctx == nil || ctx.Err() != nil || g.probe == nil {
 		return
 	}
-	t := g.table.Load()
 	for _, m := range t.members {
 		if m.prober == nil {
 			m.startProber(ctx, t.spec.Health, g.probe)
@@ -244,6 +251,7 @@ func (g *Group) stop() {
 	for _, m := range g.table.Load().members {
 		m.halt()
 	}
+	g.haltJudge()
 }
 
 // step takes the result of one probe, unless the prober was halted meanwhile.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"portico/target/balance"
+	"portico/target/outlier"
 )
 
 // Take chooses a target for something new, as Pick does, and counts it begun
@@ -11,7 +12,7 @@ import (
 // at the group's limit it returns nil and full.
 func (g *Group) Take(q balance.Query, tried []*Target) (taken *Target, full bool) {
 	t := g.table.Load()
-	if t.limit == 0 {
+	if t.limit == 0 && !t.trials {
 		if taken = t.pick(q, tried); taken != nil {
 			taken.Begin()
 		}
@@ -25,7 +26,15 @@ func (g *Group) Take(q balance.Query, tried []*Target) (taken *Target, full bool
 
 // TryBegin counts something sent to the target, as Begin does, and reports whether
 // it could: false means that the target is at its group's limit.
-func (t *Target) TryBegin() bool { return t.tryBegin(t.group.table.Load().limit) }
+func (t *Target) TryBegin() bool { return t.tryBegin(t.group.table.Load().limitOf(t)) }
+
+// limitOf is how much a target may have in flight; 0 means no limit.
+func (t *table) limitOf(m *Target) int64 {
+	if t.trials && m.phase() == outlier.Trial {
+		return 1
+	}
+	return t.limit
+}
 
 func (t *Target) tryBegin(limit int64) bool {
 	if limit == 0 {
@@ -58,7 +67,7 @@ func (t *table) take(q balance.Query, tried []*Target) (taken *Target, full bool
 			ask = q.Again(attempt)
 		}
 		m := t.used[t.picker.Pick(ask)]
-		if !slices.Contains(tried, m) && m.tryBegin(t.limit) {
+		if !slices.Contains(tried, m) && m.tryBegin(t.limitOf(m)) {
 			return m, false
 		}
 	}
@@ -67,14 +76,17 @@ func (t *table) take(q balance.Query, tried []*Target) (taken *Target, full bool
 		if best == nil {
 			return nil, len(tried) < len(t.used)
 		}
-		if best.tryBegin(t.limit) {
+		if best.tryBegin(t.limitOf(best)) {
 			return best, false
 		}
 	}
 }
 
 // full reports whether a target is at its limit.
-func (t *table) full(m *Target) bool { return t.limit > 0 && m.load.Load() >= t.limit }
+func (t *table) full(m *Target) bool {
+	limit := t.limitOf(m)
+	return limit > 0 && m.load.Load() >= limit
+}
 
 // idlest is the target with room that has the least load for its weight, or nil.
 func (t *table) idlest(tried []*Target) (best *Target) {

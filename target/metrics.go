@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portico/spec/status"
+	"portico/target/outlier"
 )
 
 // collector reads the live state when it is scraped, so that counting costs the
@@ -26,6 +27,7 @@ func newMetric(kind prometheus.ValueType, name, help string, labels ...string) m
 type families struct {
 	verdict, mode, active, requests, probes metric
 	waiting, waited, waits                  metric
+	ejected, ejections                      metric
 }
 
 func newFamilies() families {
@@ -44,6 +46,10 @@ func newFamilies() families {
 			"Requests that had to wait for a target, or were turned away, by outcome.", "group", "outcome"),
 		waits: newMetric(prometheus.UntypedValue, "portico_target_queue_seconds",
 			"How long requests waited that got a target.", "group"),
+		ejected: newMetric(prometheus.GaugeValue, "portico_target_ejected",
+			"1 while the target is ejected for its answers, or on trial.", "group", "target"),
+		ejections: newMetric(prometheus.CounterValue, "portico_target_ejections_total",
+			"Times that a target was ejected for its answers, by kind.", "group", "kind"),
 		probes: newMetric(prometheus.CounterValue, "portico_health_probes_total",
 			"Health probes of the group's targets.", "group", "result"),
 	}
@@ -52,7 +58,7 @@ func newFamilies() families {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	f := newFamilies()
-	for _, m := range []metric{f.verdict, f.mode, f.active, f.requests, f.probes, f.waiting, f.waited, f.waits} {
+	for _, m := range []metric{f.verdict, f.mode, f.active, f.requests, f.probes, f.waiting, f.waited, f.waits, f.ejected, f.ejections} {
 		ch <- m.desc
 	}
 }
@@ -78,12 +84,16 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		put(f.waited, float64(q.gone.Load()), name, "gone")
 		count, sum, upTo := q.took.read()
 		ch <- prometheus.MustNewConstHistogram(f.waits.desc, count, sum, upTo, name)
+		for _, k := range outlier.Kinds() {
+			put(f.ejections, float64(g.ejections[k].Load()), name, k.String())
+		}
 		labels := metricLabels(t.members)
 		for i, m := range t.members {
 			verdict, _ := m.Verdict()
 			for _, v := range []status.Verdict{status.Healthy, status.Unhealthy, status.Unknown} {
 				put(f.verdict, is(v == verdict), name, labels[i], v.String())
 			}
+			put(f.ejected, is(m.phase() != outlier.In), name, labels[i])
 			put(f.active, float64(m.load.Load()), name, labels[i])
 			put(f.requests, float64(m.total.Load()), name, labels[i])
 		}

@@ -38,6 +38,16 @@ portico_health_probes_total{group="web",result="pass"} 2
 portico_target_active{group="web",target="10.0.0.2:80"} 0
 portico_target_active{group="web",target="10.0.0.3:80"} 0
 portico_target_active{group="web",target="t1"} 1
+# HELP portico_target_ejected 1 while the target is ejected for its answers, or on trial.
+# TYPE portico_target_ejected gauge
+portico_target_ejected{group="web",target="10.0.0.2:80"} 0
+portico_target_ejected{group="web",target="10.0.0.3:80"} 0
+portico_target_ejected{group="web",target="t1"} 0
+# HELP portico_target_ejections_total Times that a target was ejected for its answers, by kind.
+# TYPE portico_target_ejections_total counter
+portico_target_ejections_total{group="web",kind="failures"} 0
+portico_target_ejections_total{group="web",kind="latency"} 0
+portico_target_ejections_total{group="web",kind="success-rate"} 0
 # HELP portico_target_group_mode 1 for which targets of the group are used, 0 for the other modes.
 # TYPE portico_target_group_mode gauge
 portico_target_group_mode{group="web",mode="fail-open"} 0

@@ -83,7 +83,7 @@ func (g *Group) giveAny(only *Target) {
 	}
 	t := g.table.Load()
 	for _, m := range t.used {
-		if m.load.Load() < t.limit {
+		if !t.full(m) {
 			g.give(m)
 		}
 	}
@@ -162,7 +162,7 @@ func (g *Group) give(m *Target) {
 	q, t := &g.queue, g.table.Load()
 	for {
 		w := q.first(m, t)
-		if w == nil || !m.tryBegin(t.limit) {
+		if w == nil || !m.tryBegin(t.limitOf(m)) {
 			return
 		}
 		q.drop(w)

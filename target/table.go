@@ -6,6 +6,7 @@ import (
 	"portico/spec"
 	"portico/spec/status"
 	"portico/target/balance"
+	"portico/target/outlier"
 )
 
 // The modes of a group: which of its targets are used for what is new.
@@ -33,6 +34,7 @@ type table struct {
 	byID    map[uint64]*Target // the same
 	mode    string
 	limit   int64     // of what a target may have in flight; 0 means none
+	trials  bool      // some of used take one at a time
 	used    []*Target // those that take what is new
 	picker  balance.Picker
 }
@@ -44,6 +46,7 @@ func build(s *spec.TargetGroup, members []*Target) *table {
 		t.byID[m.id] = m
 	}
 	t.mode, t.used = choose(s, members)
+	t.trials = slices.ContainsFunc(t.used, func(m *Target) bool { return m.phase() == outlier.Trial })
 	candidates := make([]balance.Candidate, len(t.used))
 	for i, m := range t.used {
 		candidates[i] = balance.Candidate{Key: m.id, Weight: m.spec.Load().Weight, Load: &m.load, Pace: m.pace}
@@ -74,7 +77,8 @@ func (t *table) balance() spec.Choice {
 //   - none is healthy: the unknown ones;
 //   - all are unhealthy: all, unless the group fails when none is healthy.
 //
-// Those that drain or have weight 0 never do.
+// Those that drain or have weight 0 never do, those that are ejected only where
+// no other is left.
 func choose(s *spec.TargetGroup, members []*Target) (mode string, used []*Target) {
 	var healthy, unknown, all []*Target
 	for _, m := range members {
@@ -94,9 +98,9 @@ func choose(s *spec.TargetGroup, members []*Target) (mode string, used []*Target
 	case len(all) == 0:
 		return ModeNone, nil
 	case s.Health == nil:
-		return ModeUnchecked, all
+		return ModeUnchecked, present(all)
 	case len(healthy) > 0:
-		return ModeHealthy, healthy
+		return ModeHealthy, present(healthy)
 	case len(unknown) > 0:
 		return ModeUnknown, unknown
 	case s.WhenNoneHealthy == spec.FailClosed:
@@ -105,9 +109,26 @@ func choose(s *spec.TargetGroup, members []*Target) (mode string, used []*Target
 	return ModeOpen, all
 }
 
+// present leaves out those that are ejected, unless that leaves none.
+func present(members []*Target) []*Target {
+	var in []*Target
+	for _, m := range members {
+		if m.phase() != outlier.Out {
+			in = append(in, m)
+		}
+	}
+	if len(in) == 0 {
+		return members
+	}
+	return in
+}
+
 // keeps reports whether what began on a member may go on there.
 func (t *table) keeps(m *Target) bool {
-	return m.health.Load().verdict != status.Unhealthy || t.mode == ModeOpen
+	if t.mode == ModeOpen {
+		return true
+	}
+	return m.health.Load().verdict != status.Unhealthy && (m.phase() != outlier.Out || slices.Contains(t.used, m))
 }
 
 // install tells the members of this table and of the one before where they are

@@ -10,6 +10,7 @@ import (
 	"portico/spec/status"
 	"portico/target/balance"
 	"portico/target/health"
+	"portico/target/outlier"
 )
 
 // Target is the live view of one target. It lives as long as its group lists its
@@ -26,7 +27,10 @@ type Target struct {
 	place  atomic.Pointer[place]
 	health atomic.Pointer[finding]
 
+	passive passive
+
 	// Guarded by group.mu.
+	out    outlier.State
 	state  health.State
 	prober *prober // nil while it is not probed
 
@@ -140,6 +144,6 @@ func (t *Target) status() status.Target {
 	return status.Target{
 		Label: s.Label(), Address: s.Address, Site: s.Site, Weight: s.Weight, Drain: s.Drain,
 		Verdict: f.verdict, Reason: f.reason, Since: f.since, Used: t.place.Load() != nil,
-		Active: t.load.Load(), Total: t.total.Load(),
+		Active: t.load.Load(), Total: t.total.Load(), Ejection: t.ejection(),
 	}
 }

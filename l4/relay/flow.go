@@ -158,14 +158,17 @@ func (f *flow) connect(s *state) l4.Decision {
 			return d
 		}
 		f.chosen = d.Target
+		tried := clock.Now()
 		err := f.dial(d)
 		if err == nil {
 			f.learn(d, nil)
+			d.Target.Report(target.Outcome{Latency: clock.Now().Sub(tried)})
 			return d
 		}
 		if f.reason() == open { // else it was given up, and says nothing of the target
 			f.tally.connectFailures.Add(1)
 			f.learn(d, err)
+			d.Target.Report(target.Outcome{Failure: "no connection"})
 		}
 		d.Target.End()
 		f.tuple.Tried = append(f.tuple.Tried, d.Target)

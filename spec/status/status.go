@@ -104,6 +104,24 @@ type Target struct {
 	Since  time.Time `json:"since"`            // of the verdict
 	Active int64     `json:"active"`           // requests or flows in flight from this node
 	Total  uint64    `json:"total"`            // requests or flows sent by this node since start
+	// Ejection tells of the times that it was ejected for its answers; nil means never.
+	Ejection *Ejection `json:"ejection,omitempty"`
+}
+
+// Ejection is what the answers of a target came to.
+type Ejection struct {
+	Phase   string    `json:"phase"`  // in, ejected, or on trial
+	Since   time.Time `json:"since"`  // of the phase
+	Until   time.Time `json:"until"`  // of the last ejection
+	Reason  string    `json:"reason"` // of the last ejection
+	History []Ejected `json:"history"`
+}
+
+// Ejected is one time that a target was ejected.
+type Ejected struct {
+	At     time.Time `json:"at"`
+	For    string    `json:"for"`
+	Reason string    `json:"reason"`
 }
 
 // Record is one DNS name with a policy, and what it answers now.
