@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"portico/l7/cors"
 	"portico/l7/exchange"
 	"portico/l7/filter"
 	"portico/l7/message"
+	"portico/l7/pages"
 	"portico/spec"
 	"portico/target"
 )
@@ -103,11 +105,22 @@ func (p *player) begin() {
 }
 
 var busyRule = spec.Rule{
+	Match: []spec.Match{{
+		Path:    &spec.PathMatch{Regex: "/api/items/[0-9]+"},
+		Headers: map[string]spec.TextMatch{"accept": {Present: true}, "x-debug": {Absent: true}},
+		Sources: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
+	}},
 	TargetGroups: []spec.GroupRef{{Name: "g", Weight: 1}},
+	Split:        &spec.HashKey{Cookie: "uid"},
 	Filters: []spec.Choice{
-		{Name: "requestHeaders", Params: &filter.Headers{Set: map[string]string{"X-Tier": "api"}}},
+		{Name: "requestHeaders", Params: &filter.Headers{Set: map[string]string{"X-Tier": "api", "X-Who": "${client.ip} ${tls.version}"}}},
 		{Name: "rewrite", Params: &filter.Rewrite{Path: &filter.Path{Prefix: "/v2"}}},
-		{Name: "responseHeaders", Params: &filter.Headers{Set: map[string]string{"X-Frame-Options": "DENY"}}},
+		{Name: "responseHeaders", Params: &filter.Headers{Set: map[string]string{"X-Served-By": "${target}"}}},
+		{Name: "cors", Params: &cors.Params{Origins: []cors.Origin{{Name: "https://*.shop.test"}}}},
+		{Name: "securityHeaders", Params: &filter.SecurityHeaders{}},
+		{Name: "errorPages", Params: &filter.ErrorPages{Targets: true, Pages: []filter.ErrorPage{{
+			Statuses: []pages.Status{{Low: 400, High: 599}}, HTML: &filter.PageBody{Text: "<p>${path}"},
+		}}}},
 	},
 	Sticky: &spec.Sticky{Cookie: &spec.StickyCookie{}},
 }

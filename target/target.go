@@ -58,6 +58,14 @@ func (t *Target) ID() uint64 { return t.id }
 // Label is the target's name for people.
 func (t *Target) Label() string { return t.spec.Load().Label() }
 
+// AppendLabel appends what Label returns, without making a text of an address.
+func (t *Target) AppendLabel(dst []byte) []byte {
+	if name := t.spec.Load().Name; name != "" {
+		return append(dst, name...)
+	}
+	return t.addr.AppendTo(dst)
+}
+
 // Address is where the target is reached.
 func (t *Target) Address() netip.AddrPort { return t.addr }
 

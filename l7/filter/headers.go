@@ -171,17 +171,17 @@ func (e *edits) drops(name []byte) bool {
 	return false
 }
 
-// text says what would be done, with the variables' values where they are known.
-func (e *edits) text(v *template.Values) string {
+// text says what would be done; of says what a value is.
+func (e *edits) text(of func(*text) string) string {
 	var parts []string
 	for _, name := range e.remove {
 		parts = append(parts, "removes "+name)
 	}
-	for _, l := range e.set {
-		parts = append(parts, fmt.Sprintf("sets %s to %q", l.name, l.value.of(v)))
+	for i := range e.set {
+		parts = append(parts, fmt.Sprintf("sets %s to %q", e.set[i].name, of(&e.set[i].value)))
 	}
-	for _, l := range e.add {
-		parts = append(parts, fmt.Sprintf("adds %s with %q", l.name, l.value.of(v)))
+	for i := range e.add {
+		parts = append(parts, fmt.Sprintf("adds %s with %q", e.add[i].name, of(&e.add[i].value)))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -200,7 +200,7 @@ func (f requestHeaders) Request(req *message.Request, m Match, d *exchange.Decis
 
 func (f requestHeaders) Explain(req *message.Request, m Match) string {
 	v := m.values(req, &exchange.Decision{}, 0)
-	return f.text(&v)
+	return f.text(func(t *text) string { return string(t.of(&v)) })
 }
 
 type responseHeaders struct{ *edits }
@@ -209,9 +209,9 @@ func newResponseHeaders(params any) Filter { return responseHeaders{newEdits(par
 
 func (f responseHeaders) Request(*message.Request, Match, *exchange.Decision) {}
 
-func (f responseHeaders) Explain(req *message.Request, m Match) string {
-	v := m.values(req, &exchange.Decision{}, 0)
-	return f.text(&v)
+// Explain shows values as they are written: of the answer nothing is known yet.
+func (f responseHeaders) Explain(*message.Request, Match) string {
+	return f.text(func(t *text) string { return t.source })
 }
 
 func (f responseHeaders) Response(req *message.Request, resp *message.Response, m Match, d *exchange.Decision) {

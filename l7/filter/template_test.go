@@ -32,8 +32,13 @@ func TestHeaderVariables(t *testing.T) {
 		t.Errorf("response: %s, want %s", got, want)
 	}
 	lines := c.Explain(request(), match, &exchange.Decision{})
-	if want := `requestHeaders: removes accept, sets X-Moved to "*/*", sets X-Tier to "a-GET"`; lines[0] != want {
-		t.Errorf("Explain = %q, want %q", lines[0], want)
+	for i, want := range []string{
+		`requestHeaders: removes accept, sets X-Moved to "*/*", sets X-Tier to "a-GET"`,
+		`responseHeaders: adds X-Seen with "${status} ${path} of ${group} for ${header.x-moved}"`,
+	} {
+		if lines[i] != want {
+			t.Errorf("Explain = %q, want %q", lines[i], want)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 // text is a text of a spec, with variables or without.
 type text struct {
+	source   string // as it is in the spec
 	constant []byte
 	variable *template.Template // nil when there are none
 }
@@ -32,9 +33,9 @@ func newText(value string, form template.Form) text {
 		panic(fmt.Sprintf("filter: %v, which Check refuses", err))
 	}
 	if constant, ok := t.Constant(); ok {
-		return text{constant: []byte(constant)}
+		return text{source: value, constant: []byte(constant)}
 	}
-	return text{variable: &t}
+	return text{source: value, variable: &t}
 }
 
 // of is the text for a request; what its variables make lives in the memory of the

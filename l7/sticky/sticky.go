@@ -21,6 +21,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"portico/l7/message"
+	"portico/l7/pairs"
 	"portico/spec"
 )
 
@@ -89,8 +90,8 @@ func (c *Cookie) Name() string { return c.name }
 // Read finds the session in a request's fields.
 func (c *Cookie) Read(fields []message.Field, now time.Time) (Session, Verdict) {
 	best, tries := None, 0
-	for it := newCookies(fields, c.name); tries < triesMax; tries++ {
-		value, ok := it.next()
+	for it := pairs.NewCookies(fields, c.name); tries < triesMax; tries++ {
+		value, ok := it.Next()
 		if !ok {
 			break
 		}

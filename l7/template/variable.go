@@ -125,7 +125,7 @@ func (p *variable) appendDecided(dst []byte, v *Values) []byte {
 		return append(dst, d.Group...)
 	case targetName:
 		if d.Target != nil {
-			return append(dst, d.Target.Label()...)
+			return d.Target.AppendLabel(dst)
 		}
 	default:
 	}
