@@ -58,6 +58,7 @@ func Rules() []Rule {
 		{"package-size", "a package has at most 2,500 lines without tests", checkPackageSize},
 		{"package-doc", "every package says what it does; a tier in four paragraphs", checkPackageDoc},
 		{"exported-doc", "every exported name has a doc comment", checkExportedDoc},
+		{"fuzz", "what reads hostile bytes is fuzzed, from seeds that are here", checkFuzz},
 		{"words", "one word for one thing; see STYLE.md", checkWords},
 		{"architecture", "ARCHITECTURE.md lists every folder of Go, and no other", checkArchitecture},
 		{"readme", "README.md has the sections a visitor looks for", checkReadme},
