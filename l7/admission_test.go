@@ -2,8 +2,11 @@ package l7_test
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -11,7 +14,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"portico/l7/auth"
 	"portico/l7/filter"
+	"portico/l7/limit"
 	"portico/spec"
 )
 
@@ -109,7 +114,7 @@ func TestSeatsGivenBack(t *testing.T) {
 		}
 		plain.ServeHTTP(w, r)
 	})
-	seats := spec.Choice{Name: "concurrencyLimit", Params: &filter.ConcurrencyLimit{Requests: 1, By: []filter.KeyPart{{From: "all"}}}}
+	seats := spec.Choice{Name: "concurrencyLimit", Params: &filter.ConcurrencyLimit{Requests: 1, By: []limit.KeyPart{{From: "all"}}}}
 	b := newBed(t, func(_ *bed, s *spec.Spec) {
 		toOne(s, group("g", tgt))
 		s.TargetGroups = append(s.TargetGroups, spec.TargetGroup{Name: "none", WhenNoneHealthy: spec.FailClosed})
@@ -132,4 +137,114 @@ func TestSeatsGivenBack(t *testing.T) {
 	waitFor(t, "the seat to be taken", func() bool { return b.dial().do("GET / shop.test").StatusCode == 503 })
 	_ = waiting.conn.Close()
 	waitFor(t, "the seat to be free again", func() bool { return b.dial().do("GET / shop.test").StatusCode == 200 })
+}
+
+// TestAuthWaits proves that requests wait for a password to be hashed and for a
+// service to answer, with their bodies, on connections that go on after; that a
+// service may be a target group; and that a client that leaves meanwhile harms
+// nobody.
+func TestAuthWaits(t *testing.T) {
+	asked, release := make(chan struct{}, 10), make(chan struct{})
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch uri := r.Header.Get("X-Forwarded-Uri"); {
+		case r.URL.Path != "/verify":
+			w.WriteHeader(http.StatusNotFound)
+		case uri == "/group/no":
+			w.Header().Set("Location", "/login")
+			w.WriteHeader(http.StatusSeeOther)
+		case uri == "/group/wait":
+			asked <- struct{}{}
+			<-release
+		}
+		w.Header().Set("X-User", "bob")
+	}))
+	t.Cleanup(service.Close)
+	users := spec.Secret{Value: []byte("ann:$5$abcdefgh$gruCpC7VkOTspMQTTSAR8mtlO9Upms.fwqE5y16JVM.")}
+	b := newBed(t, func(_ *bed, s *spec.Spec) {
+		toOne(s, group("g", newTarget(t, "a")))
+		s.TargetGroups = append(s.TargetGroups, group("login", service))
+		s.Routes[0].Rules = []spec.Rule{
+			{
+				Match: below("/group"), TargetGroups: refs("g"),
+				Filters: []spec.Choice{{Name: "forwardAuth", Params: &auth.Forward{TargetGroup: "login", Path: "/verify", Take: []string{"X-User"}}}},
+			},
+			{TargetGroups: refs("g"), Filters: []spec.Choice{{Name: "basicAuth", Params: &auth.Basic{Users: users, Header: "X-User"}}}},
+		}
+	})
+	c := b.dial()
+	right := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:secret"))
+	if a := c.do("GET /private shop.test"); a.StatusCode != 401 || a.Header.Get("WWW-Authenticate") != `Basic realm="restricted", charset="UTF-8"` {
+		t.Errorf("without a password: %s %v", a.Status, a.Header)
+	}
+	for range 2 { // the second is remembered
+		c.send("POST /private HTTP/1.1\r\nHost: shop.test\r\n%s\r\nX-User: root\r\nContent-Length: 5\r\n\r\nhello", right)
+		resp, err := http.ReadResponse(c.r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if got := (answer{resp, string(body)}).seen(t); got.Body != "hello" || got.Header.Get("X-User") != "ann" {
+			t.Errorf("the target saw %+v", got)
+		}
+	}
+	if a := c.do("GET /private shop.test", right+"x"); a.StatusCode != 401 {
+		t.Errorf("a wrong password gets %s", a.Status)
+	}
+	if got := c.do("GET /group/yes shop.test", "x-user: root").seen(t); got.Header.Get("X-User") != "bob" {
+		t.Errorf("the target saw %+v", got.Header)
+	}
+	if a := c.do("GET /group/no shop.test"); a.StatusCode != 303 || a.Header.Get("Location") != "/login" {
+		t.Errorf("the service's refusal is %s %v", a.Status, a.Header)
+	}
+	gone := b.dial()
+	gone.send("GET /group/wait HTTP/1.1\r\nHost: shop.test\r\n\r\n")
+	<-asked
+	_ = gone.conn.Close()
+	close(release)
+	if got := c.do("GET /group/yes shop.test").seen(t); got.Header.Get("X-User") != "bob" {
+		t.Errorf("after a client left, the target saw %+v", got.Header)
+	}
+}
+
+// A group that forwardAuth asks must exist, and be one that can be asked.
+func TestAskedGroups(t *testing.T) {
+	b := newBed(t, func(_ *bed, s *spec.Spec) { toOne(s, group("login", newTarget(t, "a"))) })
+	for name, want := range map[spec.TargetGroupName]string{
+		"login": "",
+		"logni": `routes[0].rules[0].filters[0].forwardAuth.targetGroup: no target group named "logni"; did you mean "login"?`,
+		"safe":  `routes[0].rules[0].filters[0].forwardAuth.targetGroup: target group "safe" is reached over TLS; use url: https://… for it`,
+	} {
+		s := &spec.Spec{
+			TargetGroups: []spec.TargetGroup{{Name: "login"}, {Name: "safe", TLS: &spec.TargetTLS{}}},
+			Routes:       []spec.Route{{Name: "r", Rules: []spec.Rule{{Filters: []spec.Choice{{Name: "forwardAuth", Params: &auth.Forward{TargetGroup: name}}}}}}},
+		}
+		got := spec.Problems(b.server.Check(s))
+		if (want == "") != (len(got) == 0) || want != "" && got.Error() != want {
+			t.Errorf("%s: Check = %v, want %s", name, got, want)
+		}
+	}
+}
+
+// A body larger than its rule allows is refused, whether it says so or not, and
+// the target does not get the whole of it.
+func TestRuleBodyLimit(t *testing.T) {
+	b := newBed(t, func(_ *bed, s *spec.Spec) {
+		s.Listeners[0].Limits.Body = 1 << 20
+		filtered(s, group("g", newTarget(t, "a")), spec.Choice{Name: "bodyLimit", Params: &filter.BodyLimit{Max: 10}})
+	})
+	for _, tt := range []struct {
+		request, want string
+	}{
+		{"Content-Length: 10\r\n\r\n0123456789", "200 OK"},
+		{"Content-Length: 11\r\n\r\n01234567890", "413 Content Too Large"},
+		{"Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n", "200 OK"},
+		{"Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n6\r\n567890\r\n0\r\n\r\n", "413 Content Too Large"},
+	} {
+		c := b.dial()
+		c.send("POST / HTTP/1.1\r\nHost: shop.test\r\n%s", tt.request)
+		if got := c.status(); got != tt.want {
+			t.Errorf("%q gets %s, want %s", tt.request, got, tt.want)
+		}
+	}
 }

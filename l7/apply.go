@@ -36,6 +36,7 @@ func (s *Server) Check(want *spec.Spec) []spec.Problem {
 			}
 		}
 	}
+	problems = append(problems, checkAsked(want)...)
 	for i, key := range want.Secrets.Sticky {
 		if len(key.Value) < sticky.KeyMin {
 			problems = append(problems, spec.Problem{

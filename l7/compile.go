@@ -7,6 +7,7 @@ import (
 
 	"portico/l7/exchange"
 	"portico/l7/filter"
+	"portico/l7/kept"
 	"portico/l7/route"
 	"portico/l7/sticky"
 	"portico/l7/transport"
@@ -78,7 +79,7 @@ type compiler struct {
 	routes map[spec.RouteName]*spec.Route
 	groups map[spec.TargetGroupName]*spec.TargetGroup
 	made   map[*spec.Listener]*listening
-	turn   *filter.Turn
+	turn   *kept.Turn
 	vias   vias
 	shared shared
 }
@@ -141,7 +142,7 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 	h.table = table
 	h.rules = make([]rule, len(h.table.Rules()))
 	counts := routeCounts{m: c.s.metrics, listener: l.Name, known: map[spec.RouteName]*routeCount{}}
-	places := map[spec.RouteName]*filter.Place{}
+	places := map[spec.RouteName]*kept.Place{}
 	for i, from := range h.table.Rules() {
 		at := places[from.Route.Name]
 		if at == nil {
@@ -160,7 +161,7 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 }
 
 // rule compiles one rule of a listener's table.
-func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule, at *filter.Place) error {
+func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule, at *kept.Place) error {
 	filters, err := filter.Compile(from.Spec.Filters, at)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 
 	"portico/internal/clock"
 	"portico/l7/accesslog"
-	"portico/l7/filter"
+	"portico/l7/kept"
 	"portico/l7/loop"
 	"portico/l7/sticky"
 	"portico/l7/tlsx"
@@ -58,7 +58,7 @@ type Server struct {
 	log     *accesslog.Log
 	metrics *metrics
 	moved   event // sticky sessions
-	kept    *filter.Kept
+	kept    *kept.Store
 
 	certificates tlsx.Certificates
 	tls          *tls.Config
@@ -89,11 +89,12 @@ func New(o Options) *Server {
 	s := &Server{
 		o:       o,
 		log:     accesslog.New(o.AccessLog),
-		kept:    filter.NewKept(clock.Now()),
+		kept:    kept.New(clock.Now()),
 		ownKey:  make([]byte, sticky.KeyMin*2),
 		want:    &spec.Spec{},
 		sockets: map[netip.AddrPort]*socket{},
 	}
+	s.kept.Pick = s.one
 	_, _ = rand.Read(s.ownKey) // never fails
 	s.tls = s.certificates.Config()
 	s.metrics = newMetrics(o.Metrics, s)
@@ -120,6 +121,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.ready.Store(false)
 	s.drain(context.WithoutCancel(ctx))
 
+	s.kept.Close()
 	stopLog()
 	<-written
 	return nil

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"portico/l7/auth"
 	"portico/l7/compress"
 	"portico/l7/cors"
 )
@@ -10,6 +11,9 @@ var All = []Entry{
 	{"ip", "let clients in by their address", newParams[IP], newIP},
 	{"rateLimit", "limit how often requests come, by client or another key", newParams[RateLimit], newRateLimit},
 	{"concurrencyLimit", "limit how many requests are under way, by client or another key", newParams[ConcurrencyLimit], newConcurrencyLimit},
+	{"bodyLimit", "limit how large bodies of requests are", newParams[BodyLimit], newBodyLimit},
+	{"basicAuth", "let in who knows a user's password", newParams[auth.Basic], newBasicAuth},
+	{"forwardAuth", "ask a service whether requests may pass", newParams[auth.Forward], newForwardAuth},
 	{"compress", "compress answers in an encoding the client reads", newParams[compress.Params], newCompress},
 	{"requestHeaders", "set, add and remove headers of requests", newParams[Headers], newRequestHeaders},
 	{"responseHeaders", "set, add and remove headers of responses", newParams[Headers], newResponseHeaders},

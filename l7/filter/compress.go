@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"cmp"
 	"fmt"
 
 	"portico/l7/compress"
@@ -15,7 +16,7 @@ type compressor struct {
 
 func newCompress(params any) Filter {
 	p := params.(*compress.Params)
-	return &compressor{compress.NewRules(p), compress.NewPool(compress.Options{Level: p.Level, Most: orElse(p.Concurrent, compress.ConcurrentDefault)})}
+	return &compressor{compress.NewRules(p), compress.NewPool(compress.Options{Level: p.Level, Most: cmp.Or(p.Concurrent, compress.ConcurrentDefault)})}
 }
 
 // Request notes what the client reads: a later filter may take it away, so that

@@ -1,11 +1,11 @@
 package filter
 
 import (
+	"cmp"
 	"fmt"
-	"hash/maphash"
-	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/kept"
 	"portico/l7/limit"
 	"portico/l7/message"
 	"portico/spec"
@@ -17,16 +17,16 @@ type ConcurrencyLimit struct {
 	// Requests that may be under way.
 	Requests int `json:"requests" required:"true" range:"1..1000000"`
 	// By is what requests are told apart by; none means the client.
-	By     []KeyPart `json:"by,omitempty"`
-	Prefix KeyPrefix `json:"prefix,omitzero"`
-	Status int       `json:"status,omitempty" default:"503" range:"400..599"`
+	By     []limit.KeyPart `json:"by,omitempty"`
+	Prefix limit.KeyPrefix `json:"prefix,omitzero"`
+	Status int             `json:"status,omitempty" default:"503" range:"400..599"`
 	// DryRun only counts what would be refused.
 	DryRun bool `json:"dryRun,omitempty"`
 }
 
 // Check refuses keys that no request has.
 func (p *ConcurrencyLimit) Check() []spec.Problem {
-	problems := checkKey(p.By)
+	problems := limit.CheckKey(p.By)
 	if p.Requests < 1 {
 		problems = append(problems, spec.Problemf("requests", "%d requests are none; use 1 or more", p.Requests))
 	}
@@ -42,23 +42,23 @@ type concurrencyLimit struct {
 // seatState is what a limit holds beyond one spec: requests that began before it
 // was applied give their seats back after.
 type seatState struct {
-	key   key
+	key   limit.Key
 	seats *limit.Seats
 }
 
 func newConcurrencyLimit(params any) Filter {
 	f := &concurrencyLimit{p: *params.(*ConcurrencyLimit)}
-	f.p.Status = orElse(f.p.Status, 503)
+	f.p.Status = cmp.Or(f.p.Status, 503)
 	return f
 }
 
 func (f *concurrencyLimit) judges() {}
 
-func (f *concurrencyLimit) made(time.Time) any {
-	return &seatState{key: newKey(f.p.By, f.p.Prefix, maphash.MakeSeed()), seats: limit.NewSeats(f.p.Requests)}
+func (f *concurrencyLimit) Made(*kept.Store) any {
+	return &seatState{key: limit.NewKey(f.p.By, f.p.Prefix), seats: limit.NewSeats(f.p.Requests)}
 }
 
-func (f *concurrencyLimit) hold(made any) { f.seatState = made.(*seatState) }
+func (f *concurrencyLimit) Hold(made any) { f.seatState = made.(*seatState) }
 
 const (
 	seatsTaken  = "concurrencyLimit: as many requests as may be are under way"
@@ -73,7 +73,7 @@ func (f *concurrencyLimit) Request(req *message.Request, m Match, d *exchange.De
 		return
 	}
 	var sum uint64
-	sum, d.Scratch = f.key.of(req, d.Scratch)
+	sum, d.Scratch = f.key.Of(req, d.Scratch)
 	_, free := f.seats.Take(sum, f.p.DryRun)
 	switch {
 	case free:
@@ -97,9 +97,9 @@ func (f *concurrencyLimit) End(v *Visit) {
 }
 
 func (f *concurrencyLimit) Explain(req *message.Request, _ Match) string {
-	sum, _ := f.key.of(req, nil)
+	sum, _ := f.key.Of(req, nil)
 	taken := f.seats.Taken(sum)
-	text := fmt.Sprintf("by %s, %d of %d are under way", f.key.text(), taken, f.p.Requests)
+	text := fmt.Sprintf("by %s, %d of %d are under way", f.key.Text(), taken, f.p.Requests)
 	switch {
 	case taken < f.p.Requests:
 		return text

@@ -6,11 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"portico/l7/auth"
 	"portico/l7/compress"
 	"portico/l7/cors"
 	"portico/l7/exchange"
 	"portico/l7/filter"
 	"portico/l7/http1"
+	"portico/l7/limit"
 	"portico/l7/message"
 	"portico/l7/pages"
 	"portico/spec"
@@ -20,10 +22,13 @@ import (
 // is tested by one line here; without it the contract fails.
 var samples = map[string]any{
 	"ip": &filter.IP{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
-	"rateLimit": &filter.RateLimit{Requests: 1, Per: spec.Duration(time.Hour), By: []filter.KeyPart{
+	"rateLimit": &filter.RateLimit{Requests: 1, Per: spec.Duration(time.Hour), By: []limit.KeyPart{
 		{From: "client"}, {Header: "X-Tier"}, {Cookie: "c"}, {Query: "q"}, {From: "path"}, {From: "host"}, {From: "method"}, {From: "all"},
 	}},
-	"concurrencyLimit": &filter.ConcurrencyLimit{Requests: 1, By: []filter.KeyPart{{From: "client"}, {Query: "q"}}},
+	"concurrencyLimit": &filter.ConcurrencyLimit{Requests: 1, By: []limit.KeyPart{{From: "client"}, {Query: "q"}}},
+	"bodyLimit":        &filter.BodyLimit{Max: 1},
+	"basicAuth":        &auth.Basic{Users: spec.Secret{Value: []byte("ann:$5$abcdefgh$gruCpC7VkOTspMQTTSAR8mtlO9Upms.fwqE5y16JVM.")}, Header: "X-User", Strip: true},
+	"forwardAuth":      &auth.Forward{URL: "http://127.0.0.1:1/verify", Take: []string{"X-User"}, OnFailure: "open"},
 	"compress":         &compress.Params{Encodings: []string{"br", "gzip"}, Types: []string{"text/*"}},
 	"requestHeaders":   &filter.Headers{Set: map[string]string{"X-Tier": "c"}, Add: map[string]string{"X-Add": "d", "X-Who": "${client.ip} ${query.q} ${header.accept}"}, Remove: []string{"accept"}},
 	"responseHeaders":  &filter.Headers{Set: map[string]string{"X-Tier": "${status} ${route}"}, Add: map[string]string{"X-Add": "d"}, Remove: []string{"accept"}},
@@ -107,19 +112,19 @@ func contractMemory(t *testing.T, chain *filter.Chain) {
 	n := testing.AllocsPerRun(100, func() {
 		*req = *from
 		req.Fields = append(room, from.Fields...)
-		d.Scratch, d.Fixed = d.Scratch[:0], nil
+		d.Scratch, d.Fixed, d.Pending = d.Scratch[:0], nil, false
 		chain.Request(req, match, d)
 		*resp = message.Response{Status: 503, Fields: append(answer, from.Fields[0])}
 		chain.Response(req, resp, match, d)
 		chain.End(match.Visit)
 	})
-	if n > 0 {
+	if n > 0 && !d.Pending { // asking somebody else is dear anyway
 		t.Errorf("applying allocates %v times", n)
 	}
 	var first string
 	for i := range 3 {
 		r := request()
-		d.Scratch, d.Fixed = d.Scratch[:0], nil
+		d.Scratch, d.Fixed, d.Pending = d.Scratch[:0], nil, false
 		chain.Request(r, match, d)
 		chain.End(match.Visit)
 		got := text(r.Fields) + string(r.Path)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/kept"
 	"portico/l7/message"
 	"portico/spec"
 )
@@ -101,7 +102,7 @@ type Chain struct {
 // Compile makes the chain of a rule whose parameters were checked. It fails for
 // a filter that All does not list. The place is where filters find what they hold
 // beyond one spec; nil is nowhere.
-func Compile(choices []spec.Choice, at *Place) (Chain, error) {
+func Compile(choices []spec.Choice, at *kept.Place) (Chain, error) {
 	var c Chain
 	for _, choice := range choices {
 		i := slices.IndexFunc(All, func(e Entry) bool { return e.Name == choice.Name })
@@ -113,8 +114,11 @@ func Compile(choices []spec.Choice, at *Place) (Chain, error) {
 			params = All[i].Params()
 		}
 		f := All[i].New(params)
-		if h, ok := f.(holder); ok {
-			at.give(h, spec.Choice{Name: choice.Name, Params: params})
+		if h, ok := f.(kept.Holder); ok {
+			at.Give(h, spec.Choice{Name: choice.Name, Params: params})
+		}
+		if e, ok := f.(kept.Employer); ok {
+			at.Employ(e)
 		}
 		c.names = append(c.names, choice.Name)
 		c.filters = append(c.filters, f)

@@ -11,6 +11,8 @@ import (
 	"portico/l7/exchange"
 	"portico/l7/filter"
 	"portico/l7/http1"
+	"portico/l7/kept"
+	"portico/l7/limit"
 	"portico/l7/message"
 	"portico/spec"
 )
@@ -117,27 +119,27 @@ func TestLimitKeys(t *testing.T) {
 	}
 	tests := []struct {
 		name  string
-		by    []filter.KeyPart
+		by    []limit.KeyPart
 		other *message.Request
 		same  bool
 	}{
 		{"client by default", nil, keyed("192.0.2.2", "a.test", "/x"), false},
 		{"only the client by default", nil, keyed("192.0.2.1", "b.test", "/y"), true},
-		{"client", []filter.KeyPart{{From: "client"}}, keyed("192.0.2.2", "a.test", "/x"), false},
-		{"header", []filter.KeyPart{{Header: "x-KEY"}}, keyed("192.0.2.1", "a.test", "/x", "X-Key: two"), false},
-		{"the same header", []filter.KeyPart{{Header: "X-Key"}}, keyed("192.0.2.9", "b.test", "/y", "x-key: one"), true},
-		{"a second line of the header", []filter.KeyPart{{Header: "X-Key"}}, keyed("192.0.2.1", "a.test", "/x", "X-Key: one", "X-Key: two"), false},
-		{"no header", []filter.KeyPart{{Header: "X-Key"}}, keyed("192.0.2.1", "a.test", "/x"), false},
-		{"cookie", []filter.KeyPart{{Cookie: "id"}}, keyed("192.0.2.1", "a.test", "/x", "Cookie: theme=light; id=7"), true},
-		{"another cookie", []filter.KeyPart{{Cookie: "id"}}, keyed("192.0.2.1", "a.test", "/x", "Cookie: id=8"), false},
-		{"query", []filter.KeyPart{{Query: "k"}}, keyed("192.0.2.1", "a.test", "/x?l=9&%6B=%31"), true},
-		{"another query", []filter.KeyPart{{Query: "k"}}, keyed("192.0.2.1", "a.test", "/x?k=2"), false},
-		{"path", []filter.KeyPart{{From: "path"}}, keyed("192.0.2.1", "a.test", "/y?k=1"), false},
-		{"host", []filter.KeyPart{{From: "host"}}, keyed("192.0.2.1", "b.test", "/x"), false},
-		{"everything as one", []filter.KeyPart{{From: "all"}}, keyed("192.0.2.9", "b.test", "/y"), true},
-		{"two parts, one other", []filter.KeyPart{{From: "client"}, {Header: "X-Key"}}, keyed("192.0.2.1", "a.test", "/x", "X-Key: two"), false},
-		{"two parts, both alike", []filter.KeyPart{{From: "client"}, {Header: "X-Key"}}, keyed("192.0.2.1", "b.test", "/y", "X-Key: one"), true},
-		{"parts do not run into each other", []filter.KeyPart{{From: "host"}, {From: "path"}}, keyed("192.0.2.1", "a.test/", "x"), false},
+		{"client", []limit.KeyPart{{From: "client"}}, keyed("192.0.2.2", "a.test", "/x"), false},
+		{"header", []limit.KeyPart{{Header: "x-KEY"}}, keyed("192.0.2.1", "a.test", "/x", "X-Key: two"), false},
+		{"the same header", []limit.KeyPart{{Header: "X-Key"}}, keyed("192.0.2.9", "b.test", "/y", "x-key: one"), true},
+		{"a second line of the header", []limit.KeyPart{{Header: "X-Key"}}, keyed("192.0.2.1", "a.test", "/x", "X-Key: one", "X-Key: two"), false},
+		{"no header", []limit.KeyPart{{Header: "X-Key"}}, keyed("192.0.2.1", "a.test", "/x"), false},
+		{"cookie", []limit.KeyPart{{Cookie: "id"}}, keyed("192.0.2.1", "a.test", "/x", "Cookie: theme=light; id=7"), true},
+		{"another cookie", []limit.KeyPart{{Cookie: "id"}}, keyed("192.0.2.1", "a.test", "/x", "Cookie: id=8"), false},
+		{"query", []limit.KeyPart{{Query: "k"}}, keyed("192.0.2.1", "a.test", "/x?l=9&%6B=%31"), true},
+		{"another query", []limit.KeyPart{{Query: "k"}}, keyed("192.0.2.1", "a.test", "/x?k=2"), false},
+		{"path", []limit.KeyPart{{From: "path"}}, keyed("192.0.2.1", "a.test", "/y?k=1"), false},
+		{"host", []limit.KeyPart{{From: "host"}}, keyed("192.0.2.1", "b.test", "/x"), false},
+		{"everything as one", []limit.KeyPart{{From: "all"}}, keyed("192.0.2.9", "b.test", "/y"), true},
+		{"two parts, one other", []limit.KeyPart{{From: "client"}, {Header: "X-Key"}}, keyed("192.0.2.1", "a.test", "/x", "X-Key: two"), false},
+		{"two parts, both alike", []limit.KeyPart{{From: "client"}, {Header: "X-Key"}}, keyed("192.0.2.1", "b.test", "/y", "X-Key: one"), true},
+		{"parts do not run into each other", []limit.KeyPart{{From: "host"}, {From: "path"}}, keyed("192.0.2.1", "a.test/", "x"), false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -155,18 +157,18 @@ func TestLimitKeys(t *testing.T) {
 // Addresses of one network are one client, for each family as it is said.
 func TestLimitPrefix(t *testing.T) {
 	tests := []struct {
-		prefix filter.KeyPrefix
+		prefix limit.KeyPrefix
 		a, b   string
 		same   bool
 	}{
-		{filter.KeyPrefix{}, "192.0.2.1", "192.0.2.2", false},
-		{filter.KeyPrefix{V4: 24}, "192.0.2.1", "192.0.2.2", true},
-		{filter.KeyPrefix{V4: 24}, "192.0.2.1", "192.0.3.1", false},
-		{filter.KeyPrefix{}, "2001:db8::1", "2001:db8::ffff:1", true},
-		{filter.KeyPrefix{}, "2001:db8::1", "2001:db8:0:1::1", false},
-		{filter.KeyPrefix{V6: 48}, "2001:db8::1", "2001:db8:0:1::1", true},
-		{filter.KeyPrefix{V6: 128}, "2001:db8::1", "2001:db8::2", false},
-		{filter.KeyPrefix{V6: 128}, "fe80::1%a", "fe80::1%b", true},
+		{limit.KeyPrefix{}, "192.0.2.1", "192.0.2.2", false},
+		{limit.KeyPrefix{V4: 24}, "192.0.2.1", "192.0.2.2", true},
+		{limit.KeyPrefix{V4: 24}, "192.0.2.1", "192.0.3.1", false},
+		{limit.KeyPrefix{}, "2001:db8::1", "2001:db8::ffff:1", true},
+		{limit.KeyPrefix{}, "2001:db8::1", "2001:db8:0:1::1", false},
+		{limit.KeyPrefix{V6: 48}, "2001:db8::1", "2001:db8:0:1::1", true},
+		{limit.KeyPrefix{V6: 128}, "2001:db8::1", "2001:db8::2", false},
+		{limit.KeyPrefix{V6: 128}, "fe80::1%a", "fe80::1%b", true},
 	}
 	for _, tt := range tests {
 		c := compile(t, one("rateLimit", &filter.RateLimit{Requests: 1, Per: spec.Duration(time.Hour), Prefix: tt.prefix}))
@@ -216,7 +218,7 @@ func TestConcurrencyLimit(t *testing.T) {
 // However requests come and end, never more than the limit are under way, and at
 // the end none is.
 func TestConcurrencyProperties(t *testing.T) {
-	c := compile(t, one("concurrencyLimit", &filter.ConcurrencyLimit{Requests: 3, By: []filter.KeyPart{{From: "path"}}}))
+	c := compile(t, one("concurrencyLimit", &filter.ConcurrencyLimit{Requests: 3, By: []limit.KeyPart{{From: "path"}}}))
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var open [2][]*filter.Visit
 	for range 5000 {
@@ -242,7 +244,7 @@ func TestConcurrencyProperties(t *testing.T) {
 // What filters hold outlives a spec as long as they stay as they are; listeners
 // of a route share it, and filters alike in one route do not.
 func TestKept(t *testing.T) {
-	kept := filter.NewKept(noon)
+	kept := kept.New(noon)
 	limit := func(requests int) spec.Choice {
 		return one("rateLimit", &filter.RateLimit{Requests: requests, Per: spec.Duration(time.Hour)})
 	}
@@ -302,14 +304,14 @@ func TestLimitCheck(t *testing.T) {
 		p     spec.Checker
 		wants string
 	}{
-		{"good", &filter.RateLimit{Requests: 1, Name: "per client", By: []filter.KeyPart{{From: "client"}, {Header: "X-Key"}}}, ""},
+		{"good", &filter.RateLimit{Requests: 1, Name: "per client", By: []limit.KeyPart{{From: "client"}, {Header: "X-Key"}}}, ""},
 		{"none", &filter.RateLimit{}, "requests: 0 requests are none"},
 		{"name", &filter.RateLimit{Requests: 1, Name: `a"b`}, `name: "a\"b" holds a character that a header may not`},
 		{"name too long", &filter.RateLimit{Requests: 1, Name: strings.Repeat("a", 65)}, "name: the name has 65 bytes; at most 64 are allowed"},
-		{"header", &filter.RateLimit{Requests: 1, By: []filter.KeyPart{{Header: "a b"}}}, `by[0].header: "a b" is not the name of a header`},
-		{"cookie", &filter.RateLimit{Requests: 1, By: []filter.KeyPart{{Cookie: "a;b"}}}, `by[0].cookie: "a;b" is not the name of a cookie`},
-		{"twice", &filter.ConcurrencyLimit{Requests: 1, By: []filter.KeyPart{{From: "path"}, {From: "path"}}}, "by[1]: by path is given twice"},
-		{"many", &filter.ConcurrencyLimit{Requests: 1, By: make([]filter.KeyPart, 9)}, "by: there are 9 parts; at most 8 are allowed"},
+		{"header", &filter.RateLimit{Requests: 1, By: []limit.KeyPart{{Header: "a b"}}}, `by[0].header: "a b" is not the name of a header`},
+		{"cookie", &filter.RateLimit{Requests: 1, By: []limit.KeyPart{{Cookie: "a;b"}}}, `by[0].cookie: "a;b" is not the name of a cookie`},
+		{"twice", &filter.ConcurrencyLimit{Requests: 1, By: []limit.KeyPart{{From: "path"}, {From: "path"}}}, "by[1]: by path is given twice"},
+		{"many", &filter.ConcurrencyLimit{Requests: 1, By: make([]limit.KeyPart, 9)}, "by: there are 9 parts; at most 8 are allowed"},
 		{"no seats", &filter.ConcurrencyLimit{}, "requests: 0 requests are none"},
 	}
 	for _, tt := range tests {
@@ -333,7 +335,7 @@ func FuzzLimitKey(f *testing.F) {
 			r.Fields = append(r.Fields, message.Field{Name: []byte("Cookie"), Value: []byte(cookie)}, message.Field{Name: []byte("X-Key"), Value: []byte(value)})
 			return r
 		}
-		c := compile(t, one("rateLimit", &filter.RateLimit{Requests: 1, Per: spec.Duration(time.Hour), By: []filter.KeyPart{
+		c := compile(t, one("rateLimit", &filter.RateLimit{Requests: 1, Per: spec.Duration(time.Hour), By: []limit.KeyPart{
 			{Query: "k"}, {Cookie: "k"}, {Header: "x-key"}, {From: "path"},
 		}}))
 		first, _ := visit(c, req(), noon)

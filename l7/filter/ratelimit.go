@@ -1,12 +1,13 @@
 package filter
 
 import (
+	"cmp"
 	"fmt"
-	"hash/maphash"
 	"strconv"
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/kept"
 	"portico/l7/limit"
 	"portico/l7/message"
 	"portico/spec"
@@ -21,8 +22,8 @@ type RateLimit struct {
 	// Burst is how many may come at once; 0 means Requests.
 	Burst int `json:"burst,omitempty" range:"0..1000000"`
 	// By is what requests are told apart by; none means the client.
-	By     []KeyPart `json:"by,omitempty"`
-	Prefix KeyPrefix `json:"prefix,omitzero"`
+	By     []limit.KeyPart `json:"by,omitempty"`
+	Prefix limit.KeyPrefix `json:"prefix,omitzero"`
 	// Keys is how many keys are promised memory; see limit.Buckets for what
 	// happens beyond.
 	Keys   int `json:"keys,omitempty" default:"50000" range:"100..10000000"`
@@ -37,7 +38,7 @@ type RateLimit struct {
 
 // Check refuses keys that no request has, and rates with no meaning.
 func (p *RateLimit) Check() []spec.Problem {
-	problems := checkKey(p.By)
+	problems := limit.CheckKey(p.By)
 	if p.Requests < 1 {
 		problems = append(problems, spec.Problemf("requests", "%d requests are none; use 1 or more", p.Requests))
 	}
@@ -66,7 +67,7 @@ type rateLimit struct {
 
 // rateState is what a limit holds beyond one spec.
 type rateState struct {
-	key     key
+	key     limit.Key
 	buckets *limit.Buckets
 	epoch   time.Time
 }
@@ -74,10 +75,10 @@ type rateState struct {
 func newRateLimit(params any) Filter {
 	f := &rateLimit{p: *params.(*RateLimit)}
 	p := &f.p
-	p.Per = spec.Duration(orElse(int(p.Per), int(time.Second)))
-	p.Burst = orElse(p.Burst, p.Requests)
-	p.Status = orElse(p.Status, 429)
-	p.Keys = orElse(p.Keys, 50_000)
+	p.Per = cmp.Or(p.Per, spec.Duration(time.Second))
+	p.Burst = cmp.Or(p.Burst, p.Requests)
+	p.Status = cmp.Or(p.Status, 429)
+	p.Keys = cmp.Or(p.Keys, 50_000)
 	if p.Name == "" {
 		p.Name = "default"
 	}
@@ -89,14 +90,14 @@ func newRateLimit(params any) Filter {
 
 func (f *rateLimit) judges() {}
 
-func (f *rateLimit) made(epoch time.Time) any {
+func (f *rateLimit) Made(k *kept.Store) any {
 	return &rateState{
-		key:     newKey(f.p.By, f.p.Prefix, maphash.MakeSeed()),
-		buckets: limit.NewBuckets(f.rate, f.p.Keys), epoch: epoch,
+		key:     limit.NewKey(f.p.By, f.p.Prefix),
+		buckets: limit.NewBuckets(f.rate, f.p.Keys), epoch: k.Epoch,
 	}
 }
 
-func (f *rateLimit) hold(made any) { f.rateState = made.(*rateState) }
+func (f *rateLimit) Hold(made any) { f.rateState = made.(*rateState) }
 
 const (
 	rateAbove  = "rateLimit: above the rate"
@@ -114,7 +115,7 @@ func (f *rateLimit) Request(req *message.Request, m Match, d *exchange.Decision)
 		return
 	}
 	var sum uint64
-	sum, d.Scratch = f.key.of(req, d.Scratch)
+	sum, d.Scratch = f.key.Of(req, d.Scratch)
 	a := f.buckets.Take(sum, d.Now.Sub(f.epoch))
 	switch {
 	case !a.OK && f.p.DryRun:
@@ -154,9 +155,9 @@ func (f *rateLimit) Response(_ *message.Request, resp *message.Response, m Match
 }
 
 func (f *rateLimit) Explain(req *message.Request, m Match) string {
-	sum, _ := f.key.of(req, nil)
+	sum, _ := f.key.Of(req, nil)
 	a := f.buckets.Peek(sum, m.Now.Sub(f.epoch))
-	text := fmt.Sprintf("by %s, %d of %d may come now", f.key.text(), a.Left, f.p.Burst)
+	text := fmt.Sprintf("by %s, %d of %d may come now", f.key.Text(), a.Left, f.p.Burst)
 	switch {
 	case a.OK:
 		return text
@@ -165,3 +166,6 @@ func (f *rateLimit) Explain(req *message.Request, m Match) string {
 	}
 	return text + fmt.Sprintf(": answers %d for %s", f.p.Status, spec.Duration(a.Retry))
 }
+
+// Rates counts what the limit holds; see kept.Store.
+func (s *rateState) Rates(now time.Time) limit.Stats { return s.buckets.Stats(now.Sub(s.epoch)) }

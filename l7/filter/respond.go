@@ -112,7 +112,7 @@ func newRespond(params any) Filter {
 	if p.File.Path != "" {
 		body = string(p.File.Bytes)
 	}
-	f := &respond{status: orElse(p.Status, 200), headers: linesOf(p.Headers), body: newText(body, formOf(kind))}
+	f := &respond{status: cmp.Or(p.Status, 200), headers: linesOf(p.Headers), body: newText(body, formOf(kind))}
 	if body != "" {
 		f.headers = append(f.headers, line{[]byte("Content-Type"), text{constant: []byte(kind)}})
 	}

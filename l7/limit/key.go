@@ -1,6 +1,7 @@
-package filter
+package limit
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
@@ -37,8 +38,8 @@ type KeyPrefix struct {
 // keyPartsMax bounds the parts of one key.
 const keyPartsMax = 8
 
-// checkKey refuses keys that no request has.
-func checkKey(parts []KeyPart) []spec.Problem {
+// CheckKey refuses keys that no request has.
+func CheckKey(parts []KeyPart) []spec.Problem {
 	var problems []spec.Problem
 	if len(parts) > keyPartsMax {
 		problems = append(problems, spec.Problemf("by", "there are %d parts; at most %d are allowed", len(parts), keyPartsMax))
@@ -71,17 +72,17 @@ func (p KeyPart) String() string {
 	return p.From
 }
 
-// key makes one number of what tells requests apart. The number is not to be
+// Key makes one number of what tells requests apart. The number is not to be
 // guessed, so that nobody can find two clients with the same.
-type key struct {
+type Key struct {
 	parts  []KeyPart
 	prefix KeyPrefix
 	seed   maphash.Seed
 }
 
-// newKey compiles checked parts; none means the client.
-func newKey(parts []KeyPart, prefix KeyPrefix, seed maphash.Seed) key {
-	k := key{prefix: KeyPrefix{V4: orElse(prefix.V4, 32), V6: orElse(prefix.V6, 64)}, seed: seed}
+// NewKey compiles checked parts; none means the client.
+func NewKey(parts []KeyPart, prefix KeyPrefix) Key {
+	k := Key{prefix: KeyPrefix{V4: cmp.Or(prefix.V4, 32), V6: cmp.Or(prefix.V6, 64)}, seed: maphash.MakeSeed()}
 	for _, p := range parts {
 		p.Header = strings.ToLower(p.Header)
 		k.parts = append(k.parts, p)
@@ -92,15 +93,8 @@ func newKey(parts []KeyPart, prefix KeyPrefix, seed maphash.Seed) key {
 	return k
 }
 
-func orElse(n, otherwise int) int {
-	if n == 0 {
-		return otherwise
-	}
-	return n
-}
-
-// of returns the key of a request. It uses the end of scratch, which is returned.
-func (k *key) of(req *message.Request, scratch []byte) (sum uint64, grown []byte) {
+// Of returns the key of a request. It uses the end of scratch, which is returned.
+func (k *Key) Of(req *message.Request, scratch []byte) (sum uint64, grown []byte) {
 	from := len(scratch)
 	for i := range k.parts {
 		at := len(scratch)
@@ -112,7 +106,7 @@ func (k *key) of(req *message.Request, scratch []byte) (sum uint64, grown []byte
 }
 
 // append writes one part of the key of a request.
-func (k *key) append(dst []byte, p *KeyPart, req *message.Request) []byte {
+func (k *Key) append(dst []byte, p *KeyPart, req *message.Request) []byte {
 	switch {
 	case p.Header != "":
 		for _, f := range req.Fields {
@@ -149,7 +143,7 @@ func appendParameter(dst, query []byte, wanted string) []byte {
 	return dst
 }
 
-func (k *key) appendClient(dst []byte, client netip.Addr) []byte {
+func (k *Key) appendClient(dst []byte, client netip.Addr) []byte {
 	n := k.prefix.V6
 	if client.Is4() {
 		n = k.prefix.V4
@@ -163,8 +157,8 @@ func (k *key) appendClient(dst []byte, client netip.Addr) []byte {
 	return append(dst, raw[:]...)
 }
 
-// text says what the key is, and of a request the client's part of it.
-func (k *key) text() string {
+// Text says what the key is, and of a request the client's part of it.
+func (k *Key) Text() string {
 	words := make([]string, len(k.parts))
 	for i, p := range k.parts {
 		words[i] = p.String()
