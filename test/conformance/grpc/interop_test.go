@@ -42,7 +42,7 @@ var ways = []struct {
 func TestInterop(t *testing.T) {
 	bed.Suite(t)
 	i := newInterop(t)
-	i.bed.Portico(i.bed.Write("testdata/portico.yaml"), i.bed.Addr("10:8001"), "--admin", "off")
+	i.bed.Portico(i.write("testdata/portico.yaml"), i.bed.Addr("10:8001"), "--admin", "off")
 	bed.NeedHTTP2(t, i.bed.Addr("10:8001"))
 	for _, w := range ways {
 		passed := i.play(t, w.host, w.secure, t.Errorf)
@@ -55,14 +55,14 @@ func TestPeersInterop(t *testing.T) {
 	bed.Suite(t)
 	var scores [2]bed.Score
 	for _, peer := range []struct {
-		start func(*bed.Bed)
+		start func(*interop)
 		cell  func(*bed.Score) *string
 	}{
-		{func(b *bed.Bed) { b.NGINX(b.Write("testdata/nginx.conf"), b.Addr("10:8001")) }, func(s *bed.Score) *string { return &s.NGINX }},
-		{func(b *bed.Bed) { b.HAProxy(b.Write("testdata/haproxy.cfg"), b.Addr("10:8001")) }, func(s *bed.Score) *string { return &s.HAProxy }},
+		{func(i *interop) { i.bed.NGINX(i.write("testdata/nginx.conf"), i.bed.Addr("10:8001")) }, func(s *bed.Score) *string { return &s.NGINX }},
+		{func(i *interop) { i.bed.HAProxy(i.write("testdata/haproxy.cfg"), i.bed.Addr("10:8001")) }, func(s *bed.Score) *string { return &s.HAProxy }},
 	} {
 		i := newInterop(t)
-		peer.start(i.bed)
+		peer.start(i)
 		for n, w := range ways {
 			scores[n].Suite = w.suite
 			*peer.cell(&scores[n]) = i.play(t, w.host, w.secure, t.Logf)
@@ -76,6 +76,7 @@ func TestPeersInterop(t *testing.T) {
 // interop is a bed with a server of gRPC.
 type interop struct {
 	bed    *bed.Bed
+	port   string // of the server
 	client string // the program
 	ca     string // file of the authority
 }
@@ -86,9 +87,29 @@ func newInterop(t *testing.T) *interop {
 	i := &interop{bed: b, client: b.Program("google.golang.org/grpc/interop/client")}
 	server := b.Program("google.golang.org/grpc/interop/server")
 	i.ca = b.Keys("grpc.example")
-	b.Start("interop server", b.Addr("51:8000"), server, "-port", "8000")
+	i.port = freePort(t)
+	b.Start("interop server", b.Addr("51:"+i.port), server, "-port", i.port)
 	return i
 }
+
+// freePort is a port that was free on every address a moment ago: the server
+// listens on all of them.
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// write puts a configuration into the bed.
+func (i *interop) write(from string) string { return i.bed.Write(from, "$PORT", i.port) }
 
 // play runs every case, says which failed, and counts.
 func (i *interop) play(t *testing.T, host string, secure bool, say func(string, ...any)) string {
