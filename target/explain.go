@@ -14,11 +14,11 @@ import (
 // client was before, 0 for none; it is kept to if Resume would.
 func (g *Group) Explain(q balance.Query, resume uint64) (chosen *Target, lines []status.Line) {
 	t := g.table.Load()
-	how := t.balance().Name
 	fact := func(format string, args ...any) {
 		lines = append(lines, status.Line{Text: fmt.Sprintf(format, args...)})
 	}
-	fact("target group %q: balance %s, %s", g.name, how, t.why())
+	fact("target group %q: balance %s, %s", g.name, t.balance().Name, t.why())
+	how := ""
 	if resume != 0 {
 		if chosen = g.Resume(resume); chosen != nil {
 			how = "it was chosen before"
@@ -26,20 +26,81 @@ func (g *Group) Explain(q balance.Query, resume uint64) (chosen *Target, lines [
 			fact("the target chosen before is gone or unhealthy: pick again")
 		}
 	}
+	var scores map[*Target]*balance.Score
 	if chosen == nil {
-		if i := t.picker.Peek(q); i >= 0 {
-			chosen = t.used[i]
-		}
-		if chosen != nil && t.full(chosen) {
-			if chosen = t.idlest(nil); chosen == nil {
-				fact("each is at its limit: it would wait behind %d others", g.queue.waiting.Load())
-			}
+		scores = t.scores(q)
+		if chosen = t.peek(q, scores); chosen == nil && len(t.used) > 0 {
+			fact("each is at its limit: it would wait behind %d others", g.queue.waiting.Load())
 		}
 	}
+	left := 0
 	for _, m := range t.members {
-		lines = append(lines, t.line(m, m == chosen, how))
+		if len(lines) < linesMax || m == chosen {
+			lines = append(lines, t.line(m, scores[m], m == chosen, how))
+		} else {
+			left++
+		}
+	}
+	if left > 0 {
+		lines = append(lines, status.Line{Depth: 1, Text: fmt.Sprintf("and %d more targets", left)})
 	}
 	return chosen, lines
+}
+
+// linesMax bounds what Explain says of targets that are not chosen: what a person
+// would still read.
+const linesMax = 200
+
+// scores is what the algorithm says of the targets that it may choose.
+func (t *table) scores(q balance.Query) map[*Target]*balance.Score {
+	all := t.picker.Explain(q)
+	scores := make(map[*Target]*balance.Score, len(all))
+	for i := range all {
+		scores[t.used[i]] = &all[i]
+	}
+	return scores
+}
+
+// peek is what take would choose: what the algorithm says, what it says when asked
+// again, and then the idlest.
+func (t *table) peek(q balance.Query, scores map[*Target]*balance.Score) *Target {
+	i := t.picker.Peek(q)
+	if i < 0 || !t.full(t.used[i]) {
+		return t.usedAt(i)
+	}
+	if m := t.following(scores); m != nil {
+		return m
+	}
+	for attempt := 1; attempt < attemptsMax; attempt++ {
+		if m := t.used[t.picker.Peek(q.Again(attempt))]; !t.full(m) {
+			return m
+		}
+	}
+	return t.idlest(nil)
+}
+
+// following is the first with room in the order of an algorithm that has one, so
+// that it says the next when asked again. Nil means that it hashes or draws.
+func (t *table) following(scores map[*Target]*balance.Score) (next *Target) {
+	if a, _ := balance.Lookup(t.balance().Name); a.Hashes {
+		return nil
+	}
+	for _, m := range t.used {
+		switch s := scores[m]; {
+		case s.Out():
+			return nil
+		case !t.full(m) && (next == nil || s.Rank < scores[next].Rank):
+			next = m
+		}
+	}
+	return next
+}
+
+func (t *table) usedAt(i int) *Target {
+	if i < 0 {
+		return nil
+	}
+	return t.used[i]
 }
 
 // why says which targets are used.
@@ -65,34 +126,56 @@ func (t *table) why() string {
 	return "all drain or have weight 0: none is used"
 }
 
-// line is what there is to say of one target. How is why it was chosen.
-func (t *table) line(m *Target, chosen bool, how string) status.Line {
+// line is what there is to say of one target. Score is nil where the algorithm was
+// not asked or cannot choose it, and how is why it was chosen if not by its score.
+func (t *table) line(m *Target, score *balance.Score, chosen bool, how string) status.Line {
 	s, f := m.spec.Load(), m.health.Load()
-	text := fmt.Sprintf("%s: %s", s.Label(), f.verdict)
-	if f.reason != "" {
-		text += " (" + f.reason + ")"
+	c := &status.Candidate{
+		Group: t.spec.Name, Label: s.Label(), Address: s.Address, Site: s.Site, Verdict: f.verdict, Reason: f.reason,
+		Weight: s.Weight, Active: m.load.Load(), Chosen: chosen,
 	}
-	text += fmt.Sprintf(", weight %d, %d in flight", s.Weight, m.load.Load())
-	if m.phase() == outlier.Trial {
-		text += ", on trial"
+	if score != nil && !score.Out() {
+		c.Rank = &score.Rank
 	}
-	line := status.Line{Depth: 1}
-	place := m.place.Load()
+	line := status.Line{Depth: 1, Candidate: c}
 	switch {
+	case chosen && how != "":
+		line.Mark, c.Why = "+", how
 	case chosen:
-		line.Mark, text = "+", text+": "+how
+		line.Mark, c.Why = "+", score.Text
 	case s.Drain:
-		line.Mark, text = "-", text+": draining, nothing new"
+		line.Mark, c.Why = "-", "draining, nothing new"
 	case s.Weight == 0:
-		line.Mark, text = "-", text+": weight 0, nothing new"
-	case m.phase() == outlier.Out && f.verdict != status.Unhealthy:
+		line.Mark, c.Why = "-", "weight 0, nothing new"
+	case m.phase() == outlier.Out && f.verdict != status.Unhealthy && !t.uses(m):
 		e := m.ejection()
-		line.Mark, text = "-", text+fmt.Sprintf(": ejected for %v (%s)", e.Until.Sub(e.Since), e.Reason)
+		line.Mark, c.Why = "-", fmt.Sprintf("ejected for %v (%s)", e.Until.Sub(e.Since), e.Reason)
 	case t.full(m):
-		line.Mark, text = "-", text+fmt.Sprintf(": at its limit of %d", t.limitOf(m))
-	case place == nil || place.picker != t.picker:
-		line.Mark, text = "-", text+": not used while it is "+f.verdict.String()
+		line.Mark, c.Why = "-", fmt.Sprintf("at its limit of %d", t.limitOf(m))
+	case score == nil && !t.uses(m):
+		line.Mark, c.Why = "-", "not used while it is "+f.verdict.String()
+	case score == nil:
+	case score.Out():
+		line.Mark, c.Why = "-", score.Text
+	default:
+		c.Why = score.Text
 	}
-	line.Text = text
+	line.Text = fmt.Sprintf("%s: %s", c.Label, f.verdict)
+	if f.reason != "" {
+		line.Text += " (" + f.reason + ")"
+	}
+	line.Text += fmt.Sprintf(", weight %d, %d in flight", c.Weight, c.Active)
+	if m.phase() == outlier.Trial {
+		line.Text += ", on trial"
+	}
+	if c.Why != "" {
+		line.Text += ": " + c.Why
+	}
 	return line
+}
+
+// uses reports whether a target is one of those that take what is new.
+func (t *table) uses(m *Target) bool {
+	p := m.place.Load()
+	return p != nil && p.picker == t.picker
 }

@@ -49,7 +49,7 @@ func build(s *spec.TargetGroup, members []*Target) *table {
 	t.trials = slices.ContainsFunc(t.used, func(m *Target) bool { return m.phase() == outlier.Trial })
 	candidates := make([]balance.Candidate, len(t.used))
 	for i, m := range t.used {
-		candidates[i] = balance.Candidate{Key: m.id, Weight: m.spec.Load().Weight, Load: &m.load, Pace: m.pace}
+		candidates[i] = balance.Candidate{Key: m.id, Weight: m.spec.Load().Weight, Load: &m.load, Limit: t.limitOf(m), Pace: m.pace}
 	}
 	choice := t.balance()
 	algorithm, ok := balance.Lookup(choice.Name)

@@ -169,11 +169,3 @@ type Answer struct {
 	// an l7 node or tcp target (l4), a target (l7). Empty means it ends here.
 	Next []netip.AddrPort `json:"next,omitempty"`
 }
-
-// Line is one thing that was weighed.
-type Line struct {
-	// Mark is "+" for what was chosen, "-" for what was ruled out, "" for a fact.
-	Mark  string `json:"mark,omitempty"`
-	Depth int    `json:"depth,omitempty"`
-	Text  string `json:"text"`
-}

@@ -28,6 +28,9 @@ type Candidate struct {
 	Weight int
 	// Load counts the requests or flows it has in flight; the caller keeps it.
 	Load *atomic.Int64
+	// Limit is how much load the caller lets it have; 0 means no limit. Who picks
+	// one that is at its limit is asked again.
+	Limit int64
 	// Pace is what algorithms that learn from outcomes keep of it; the caller
 	// keeps it for them.
 	Pace *Pace
@@ -54,6 +57,8 @@ type Picker interface {
 	Pick(q Query) int
 	// Peek returns what Pick would, and leaves nothing behind.
 	Peek(q Query) int
+	// Explain returns what Peek weighs of each candidate, and leaves nothing behind.
+	Explain(q Query) []Score
 	// Loaded says that the Load of candidate i changed.
 	Loaded(i int)
 }

@@ -60,6 +60,9 @@ func newFirst(params any, candidates []Candidate) Picker {
 	}
 	for i, c := range candidates {
 		f.rooms[i] = room{load: c.Load, limit: int64(params.(*First).Limit) * int64(c.Weight)}
+		if c.Limit > 0 {
+			f.rooms[i].limit = min(f.rooms[i].limit, c.Limit)
+		}
 		f.Loaded(i)
 	}
 	return f
@@ -91,4 +94,26 @@ func (f *first) Loaded(i int) {
 		}
 		// Someone else may have written what it saw before: look again.
 	}
+}
+
+// Explain implements Picker.
+func (f *first) Explain(q Query) []Score {
+	scores := make([]Score, len(f.rooms))
+	full := true
+	for i := range f.rooms {
+		r := &f.rooms[i]
+		if f.full[i/64].Load()&(1<<(i%64)) != 0 {
+			scores[i] = out("full with %d of %d", r.load.Load(), r.limit)
+			continue
+		}
+		full = false
+		scores[i] = rank(float64(i), "%s of the list, room for %d more", ordinal(i+1), r.limit-r.load.Load())
+	}
+	if !full {
+		return scores
+	}
+	for i, s := range f.over.Explain(q) {
+		scores[i] = Score{Rank: s.Rank, Text: "full, as all are; " + s.Text}
+	}
+	return scores
 }

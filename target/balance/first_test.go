@@ -49,6 +49,20 @@ func TestFirstFills(t *testing.T) {
 	}
 }
 
+// TestFirstLimit proves that a limit of the caller's is one for the algorithm too.
+func TestFirstLimit(t *testing.T) {
+	candidates := balancetest.Candidates(1, 1)
+	candidates[0].Limit = 3
+	p := pickerOf(t, "first", candidates)
+	for load, want := range []int{0, 0, 0, 1} {
+		candidates[0].Load.Store(int64(load))
+		p.Loaded(0)
+		if got := p.Pick(balance.Query{}); got != want {
+			t.Errorf("with %d of 3 in flight Pick = %d, want %d", load, got, want)
+		}
+	}
+}
+
 // TestFirstScan proves of any number of candidates and loads that the first with
 // room is found.
 func TestFirstScan(t *testing.T) {

@@ -1,6 +1,8 @@
 package balance
 
 import (
+	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -148,4 +150,29 @@ func (l *leastConn) down(i int) {
 func (l *leastConn) put(i int, c contest) {
 	l.heap[i] = c
 	l.place[c.candidate] = int32(i)
+}
+
+// Explain implements Picker.
+func (l *leastConn) Explain(Query) []Score {
+	l.mu.Lock()
+	order := slices.Clone(l.heap)
+	l.mu.Unlock()
+	slices.SortFunc(order, func(a, b contest) int {
+		switch {
+		case a.better(&b):
+			return -1
+		case b.better(&a):
+			return 1
+		}
+		return 0
+	})
+	scores := make([]Score, len(order))
+	for at, c := range order {
+		text := fmt.Sprintf("%.4g in flight for its weight", float64(c.load)/float64(c.weight))
+		if at > 0 && c.load*order[at-1].weight == order[at-1].load*c.weight {
+			text += ", its turn comes later"
+		}
+		scores[c.candidate] = Score{Rank: float64(at), Text: text}
+	}
+	return scores
 }

@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -100,3 +101,37 @@ func (l *leastTime) Loaded(int) {}
 
 // Observed implements Observer.
 func (l *leastTime) Observed(i int, o Outcome) { l.paces[i].observe(o, l.decay, l.failure) }
+
+// Explain implements Picker.
+func (l *leastTime) Explain(q Query) []Score {
+	scores := make([]Score, len(l.loads))
+	first, second := l.shares.two(q.Draw)
+	alike := false
+	for _, i := range []int{first, second} {
+		if i >= 0 {
+			_, known := l.paces[i].of(q.Now, l.decay)
+			alike = alike || !known
+		}
+	}
+	for i := range scores {
+		scores[i] = l.score(q, i, i == first || i == second, alike)
+	}
+	return scores
+}
+
+// score explains one candidate. Alike says that too little is known to compare.
+func (l *leastTime) score(q Query, i int, drawn, alike bool) Score {
+	pace, known := l.paces[i].of(q.Now, l.decay)
+	text := "nothing known of late"
+	if known {
+		text = fmt.Sprintf("took %v of late", time.Duration(pace).Round(time.Microsecond))
+	}
+	switch {
+	case !drawn:
+		return out("not drawn, %s", text)
+	case alike:
+		return rank(l.cost(i, 1), "drawn, %s: only loads are compared", text)
+	}
+	cost := l.cost(i, pace)
+	return rank(cost, "drawn, %s, %v expected", text, time.Duration(cost).Round(time.Microsecond))
+}

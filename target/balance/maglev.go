@@ -20,7 +20,8 @@ import (
 // free slot they prefer, heavier ones more turns, until the table is full. The
 // order of turns is that of the keys, so the order of candidates is no matter.
 type maglev struct {
-	slots []uint16 // slot → candidate; nil when there are none
+	slots      []uint16 // slot → candidate; nil when there are none
+	candidates int
 }
 
 const (
@@ -60,7 +61,7 @@ func newMaglev(_ any, candidates []Candidate) Picker {
 	// Light candidates have nothing to do in most rounds beside a heavy one. With
 	// everyone's savings multiplied, a good part of them has in each.
 	times := max(1, heaviest*uint64(len(candidates))/(4*sum))
-	return &maglev{slots: fill(preferences(candidates, heaviest), heaviest, times)}
+	return &maglev{slots: fill(preferences(candidates, heaviest), heaviest, times), candidates: len(candidates)}
 }
 
 // preferences lists the candidates by key, each at the start of its walk. What
@@ -124,3 +125,20 @@ func (m *maglev) Pick(q Query) int {
 func (m *maglev) Peek(q Query) int { return m.Pick(q) }
 
 func (m *maglev) Loaded(int) {}
+
+// Explain implements Picker.
+func (m *maglev) Explain(q Query) []Score {
+	counts := make([]int, m.candidates)
+	for _, i := range m.slots {
+		counts[i]++
+	}
+	chosen := m.Peek(q)
+	scores := make([]Score, m.candidates)
+	for i, n := range counts {
+		scores[i] = out("holds %d other slots of %d", n, slotsPerTable)
+		if i == chosen {
+			scores[i] = rank(0, "holds the key's slot %d, and %d of %d", q.Key%slotsPerTable, n, slotsPerTable)
+		}
+	}
+	return scores
+}

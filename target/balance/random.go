@@ -33,3 +33,16 @@ func (r *random) Pick(q Query) int {
 func (r *random) Peek(q Query) int { return r.Pick(q) }
 
 func (r *random) Loaded(int) {}
+
+// Explain implements Picker.
+func (r *random) Explain(q Query) []Score {
+	scores := make([]Score, len(r.shares.ends))
+	chosen := r.Peek(q)
+	for i := range scores {
+		scores[i] = out("not drawn, as %s are", r.shares.percent(i))
+	}
+	if chosen >= 0 {
+		scores[chosen] = rank(0, "drawn, as %s are", r.shares.percent(chosen))
+	}
+	return scores
+}

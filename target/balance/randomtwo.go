@@ -42,3 +42,21 @@ func (r *randomTwo) Pick(q Query) int {
 func (r *randomTwo) Peek(q Query) int { return r.Pick(q) }
 
 func (r *randomTwo) Loaded(int) {}
+
+// Explain implements Picker.
+func (r *randomTwo) Explain(q Query) []Score {
+	scores := make([]Score, len(r.loads))
+	first, second := r.shares.two(q.Draw)
+	for i := range scores {
+		load := float64(r.loads[i].Load()) / float64(r.shares.width(i))
+		switch i {
+		case first:
+			scores[i] = rank(load, "drawn first, %.4g in flight for its weight", load)
+		case second:
+			scores[i] = rank(load, "drawn second, %.4g in flight for its weight", load)
+		default:
+			scores[i] = out("not drawn")
+		}
+	}
+	return scores
+}

@@ -1,6 +1,9 @@
 package balance
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // rendezvous gives each key to the candidate that scores highest for it.
 //
@@ -132,4 +135,18 @@ func (t *logTable) minus(u uint64) uint64 {
 	rest := fraction << logBits >> 32
 	log := t[i] + (t[i+1]-t[i])*rest>>32
 	return uint64(zeros+1)*logScale - log
+}
+
+// Explain implements Picker.
+func (r *rendezvous) Explain(q Query) []Score {
+	scores := make([]Score, len(r.seeds))
+	for i, seed := range r.seeds {
+		u := Mix(q.Key^seed, 0)
+		e := -math.Log(float64(u) / (1 << 64)) // falls with u, as the order of Pick does
+		if r.weights != nil {
+			e = float64(r.logs.minus(u)) * math.Ln2 / logScale / float64(r.weights[i])
+		}
+		scores[i] = rank(e, "score %.4g", 1/max(e, math.SmallestNonzeroFloat64))
+	}
+	return scores
 }

@@ -157,3 +157,27 @@ func (r *ringHash) Loaded(i int) {
 		}
 	}
 }
+
+// Explain implements Picker.
+func (r *ringHash) Explain(q Query) []Score {
+	scores := make([]Score, len(r.loads))
+	if len(scores) == 0 {
+		return scores
+	}
+	home, order := r.home(q.Key), 0
+	for hop := range r.points {
+		i := r.owner(r.points[(home+hop)%len(r.points)])
+		if scores[i].Text != "" {
+			continue
+		}
+		order++
+		held, limit := r.loads[i].seen.Load(), r.loads[i].limit(r.total.Load(), r.scale)
+		place := ordinal(order) + " on the ring from the key"
+		if held < limit {
+			scores[i] = rank(float64(order), "%s, holds %d of %d", place, held, limit)
+		} else {
+			scores[i] = out("%s, full with %d of %d", place, held, limit)
+		}
+	}
+	return scores
+}

@@ -63,12 +63,15 @@ func (r *roundRobin) Pick(q Query) int {
 	return r.at(turn)
 }
 
-func (r *roundRobin) Peek(q Query) int {
+func (r *roundRobin) Peek(q Query) int { return r.at(r.next(q)) }
+
+// next is the turn that Pick would take.
+func (r *roundRobin) next(q Query) uint64 {
 	turn := r.turn.Load() + 1
 	if turn == 1 {
 		turn += q.Draw >> 1
 	}
-	return r.at(turn)
+	return turn
 }
 
 func (r *roundRobin) at(turn uint64) int {
@@ -80,3 +83,27 @@ func (r *roundRobin) at(turn uint64) int {
 }
 
 func (r *roundRobin) Loaded(int) {}
+
+// turnsAhead bounds how far Explain looks for the next turn of each candidate.
+const turnsAhead = 4 * CandidatesMax
+
+// Explain implements Picker.
+func (r *roundRobin) Explain(q Query) []Score {
+	scores := make([]Score, len(r.shares.ends))
+	for i := range scores {
+		scores[i] = out("its turn is far")
+	}
+	next, found := r.next(q), 0
+	for ahead := uint64(0); ahead < turnsAhead && found < len(scores); ahead++ {
+		i := r.at(next + ahead)
+		if !scores[i].Out() {
+			continue
+		}
+		found++
+		scores[i] = rank(float64(ahead), "its turn is %d later", ahead)
+		if ahead == 0 {
+			scores[i].Text = "its turn"
+		}
+	}
+	return scores
+}

@@ -47,6 +47,7 @@ func Run(t *testing.T, a balance.Algorithm) {
 		t.Run("blind", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { blind(r, a) }) })
 	}
 	t.Run("peek", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { peek(r, a) }) })
+	t.Run("explain", func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { explain(r, a) }) })
 	t.Run("allocations", func(t *testing.T) { allocations(t, a) })
 	t.Run("concurrency", func(t *testing.T) { concurrency(t, a) })
 	if _, learns := picker(a, nil).(balance.Observer); learns {
