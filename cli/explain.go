@@ -3,9 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -16,18 +18,23 @@ import (
 func explainVerb(io Streams) *cobra.Command {
 	var socket, output, from, method string
 	var headers []string
+	var draw uint32
 	c := &cobra.Command{
 		Use:   "explain URL",
 		Short: "Say where a request would go, and why, from name to target",
 		Long: `Explain asks the porticos that run here what would become of a request: which
 VIP its name is answered with, which node its flow is sent to, which rule takes
-it, and which target. They answer from the tables that real traffic uses.
+it, and which target. They answer from the tables that real traffic uses. What a
+request would draw at random is drawn anew each time, unless --draw says from what.
 
   portico explain https://myapp.example.com:8443/api --from 203.0.113.7
   portico explain tcp://127.0.1.10:9000`,
 		Args: exactly(1, "one URL"),
 		RunE: func(c *cobra.Command, args []string) error {
-			q := status.Question{URL: args[0], Method: strings.ToUpper(method)}
+			q := status.Question{URL: args[0], Method: strings.ToUpper(method), Draw: draw}
+			for q.Draw == 0 {
+				q.Draw = rand.Uint32() // one for all tiers
+			}
 			if err := fill(&q, from, headers); err != nil {
 				return err
 			}
@@ -46,11 +53,12 @@ it, and which target. They answer from the tables that real traffic uses.
 			if output == "json" {
 				return writeJSON(io.Out, answers)
 			}
-			return writeAnswers(io.Out, answers)
+			return writeAnswers(widthWriter{io.Out, width(io.Out)}, answers)
 		},
 	}
 	c.Flags().StringVar(&from, "from", "", "the client's address; 127.0.0.1 when not given")
 	c.Flags().StringVar(&method, "method", "GET", "the request's method")
+	c.Flags().Uint32Var(&draw, "draw", 0, "what is drawn at random is made from this number; anew when 0")
 	c.Flags().StringArrayVarP(&headers, "header", "H", nil, "a header of the request, \"Name: value\"; may be repeated")
 	socketFlag(c, &socket)
 	outputFlag(c, &output)
@@ -80,16 +88,18 @@ func fill(q *status.Question, from string, headers []string) error {
 	return nil
 }
 
-// writeAnswers draws the path, a tier at a time.
-func writeAnswers(w io.Writer, answers []status.Answer) error {
+// writeAnswers draws the path, a tier at a time. A line too long for the terminal
+// goes on below itself.
+func writeAnswers(w widthWriter, answers []status.Answer) error {
 	var b strings.Builder
 	for i, a := range answers {
 		if i > 0 {
 			b.WriteString("  │\n")
 		}
-		fmt.Fprintf(&b, "%-4s %s\n  │    %s\n", a.Tier, a.Node, a.Result)
+		fmt.Fprintf(&b, "%-4s %s\n", a.Tier, a.Node)
+		writeWrapped(&b, "", a.Result, w.width)
 		for _, l := range a.Lines {
-			fmt.Fprintf(&b, "  │    %s%-1s %s\n", strings.Repeat("  ", l.Depth), l.Mark, l.Text)
+			writeWrapped(&b, fmt.Sprintf("%s%-1s ", strings.Repeat("  ", l.Depth), l.Mark), l.Text, w.width)
 		}
 	}
 	if len(answers) > 0 {
@@ -102,4 +112,42 @@ func writeAnswers(w io.Writer, answers []status.Answer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// columnsMin is the least that a wrapped text gets, however narrow the terminal.
+const columnsMin = 24
+
+// writeWrapped writes one thing that was weighed beside the path.
+func writeWrapped(b *strings.Builder, before, text string, width int) {
+	const path = "  │    "
+	room := max(columnsMin, width-utf8.RuneCountInString(path+before))
+	for _, line := range wrap(text, room) {
+		b.WriteString(strings.TrimRight(path+before+line, " ") + "\n")
+		before = strings.Repeat(" ", utf8.RuneCountInString(before))
+	}
+}
+
+// wrap breaks a text at spaces into lines of at most so many columns, those after
+// the first set in by two. A word that is longer is broken anywhere.
+func wrap(text string, columns int) []string {
+	const indent = "  "
+	var lines []string
+	line := ""
+	for word := range strings.SplitSeq(text, " ") {
+		switch {
+		case line == "" && len(lines) == 0:
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= columns:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = indent + word
+		}
+		for utf8.RuneCountInString(line) > columns {
+			runes := []rune(line)
+			lines = append(lines, string(runes[:columns]))
+			line = indent + string(runes[columns:])
+		}
+	}
+	return append(lines, line)
 }

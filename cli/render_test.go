@@ -2,6 +2,7 @@ package cli
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,12 +131,56 @@ func TestExplainText(t *testing.T) {
 		{Tier: spec.RoleL7, Node: "proxy", Result: "to shop-1", Next: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:80")}},
 	}
 	var b strings.Builder
-	if err := writeAnswers(&b, answers); err != nil {
+	if err := writeAnswers(widthWriter{&b, 200}, answers); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"dns  names\n", "+ east\n", "  - west is unhealthy\n", "l7   proxy\n", "▼\n10.0.0.1:80\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("explain lacks %q:\n%s", want, b.String())
+		}
+	}
+}
+
+// TestExplainFits proves that no line is wider than the terminal, that nothing is
+// lost by it, and that what goes on stays beside the path.
+func TestExplainFits(t *testing.T) {
+	long := "target group \"web\": balance round-robin, 3 of 5 targets are used " + strings.Repeat("x", 90) + " end"
+	answers := []status.Answer{{Tier: spec.RoleL7, Node: "proxy", Result: long, Lines: []status.Line{{Mark: "+", Depth: 3, Text: long}}}}
+	for _, columns := range []int{40, 60, 80, 200, unbounded} {
+		var b strings.Builder
+		if err := writeAnswers(widthWriter{&b, columns}, answers); err != nil {
+			t.Fatal(err)
+		}
+		var whole strings.Builder
+		for line := range strings.SplitSeq(b.String(), "\n") {
+			if n := utf8.RuneCountInString(line); n > columns {
+				t.Errorf("in %d columns a line has %d: %q", columns, n, line)
+			}
+			whole.WriteString(strings.TrimLeft(line, " │"))
+		}
+		if got, want := strings.ReplaceAll(whole.String(), " ", ""), strings.ReplaceAll(long, " ", ""); strings.Count(got, want) != 2 {
+			t.Errorf("in %d columns the text is not whole:\n%s", columns, b.String())
+		}
+	}
+}
+
+// TestWrap proves where lines are broken.
+func TestWrap(t *testing.T) {
+	tests := []struct {
+		text    string
+		columns int
+		want    []string
+	}{
+		{"", 10, []string{""}},
+		{"one two", 10, []string{"one two"}},
+		{"one two three", 10, []string{"one two", "  three"}},
+		{"one two three four", 9, []string{"one two", "  three", "  four"}},
+		{"abcdefghijklm", 6, []string{"abcdef", "  ghij", "  klm"}},
+		{"äöü äöü", 4, []string{"äöü", "  äö", "  ü"}},
+	}
+	for _, tt := range tests {
+		if got := wrap(tt.text, tt.columns); !slices.Equal(got, tt.want) {
+			t.Errorf("wrap(%q, %d) = %q, want %q", tt.text, tt.columns, got, tt.want)
 		}
 	}
 }

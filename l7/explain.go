@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"portico/l7/sticky"
 	"portico/spec"
 	"portico/spec/status"
+	"portico/target"
 	"portico/target/balance"
 )
 
@@ -99,7 +101,8 @@ func (e *explainer) run() string {
 	if err != nil {
 		return fmt.Sprintf("400: %v", err)
 	}
-	d := &exchange.Decision{Now: clock.Now(), Client: &exchange.Client{TLS: req.TLS}}
+	now := clock.Now()
+	d := &exchange.Decision{Now: now, At: now, Draw: e.draw(), Client: &exchange.Client{TLS: req.TLS}}
 	st := stateOf(d)
 	h.forward(req, d, st)
 	if req.Client != req.Peer {
@@ -172,7 +175,7 @@ func (e *explainer) target(req *message.Request, d *exchange.Decision, st *state
 	r := st.rule
 	c, resume := e.session(req, d, r)
 	if c == nil {
-		c = e.weigh(req, r)
+		c = e.weigh(req, r, d)
 	}
 	if c == nil {
 		return "503: no target group of the rule has a weight"
@@ -183,15 +186,18 @@ func (e *explainer) target(req *message.Request, d *exchange.Decision, st *state
 	t := c.timeouts
 	e.say("", 2, "timeouts: connect %v, response %v, body %v, total %v; %d more targets may be tried",
 		t.Connect, t.Response, t.Body, t.Total, r.attempts)
-	q := balance.Query{Draw: balance.Mix(d.Draw, 1), Now: d.Now}
+	st.choice = c
+	q := st.query(req, d)
 	if c.key != nil {
-		q.Key, _ = c.key.of(req, nil)
 		e.say("", 2, "target group %q hashes %s", c.name, c.key.explain(req))
 	}
 	chosen, lines := c.group.Explain(q, resume)
-	for _, l := range lines {
+	for _, l := range append(lines, e.elsewhere(c)...) {
 		l.Depth += 2
 		e.lines = append(e.lines, l)
+	}
+	if chosen == nil && c.group.Mode() != target.ModeNone {
+		return fmt.Sprintf("each target of group %q is at its limit: it waits for one, or gets 503 where too many wait", c.name)
 	}
 	if chosen == nil {
 		return fmt.Sprintf("503: target group %q has no target to use", c.name)
@@ -213,32 +219,54 @@ func (e *explainer) session(req *message.Request, d *exchange.Decision, r *rule)
 	return r.group(session.Group), session.Target
 }
 
-// weigh explains the shares of a rule's target groups. Where each request draws
-// one, the answer goes on with the one that most get.
-func (e *explainer) weigh(req *message.Request, r *rule) *groupOf {
-	best, sum := -1, 0
-	for i, ref := range r.Spec.TargetGroups {
-		if sum += ref.Weight; ref.Weight > 0 && (best < 0 || ref.Weight > r.Spec.TargetGroups[best].Weight) {
-			best = i
-		}
-	}
+// weigh explains the shares of a rule's target groups, and chooses one as a request
+// would.
+func (e *explainer) weigh(req *message.Request, r *rule, d *exchange.Decision) *groupOf {
+	chosen, how := r.Choose(balance.Mix(d.Draw, 0)), fmt.Sprintf("drawn, as --draw %d would again", e.q.Draw)
 	if r.split != nil {
 		key, _ := r.split.of(req, nil)
-		best = r.Keep(key)
+		chosen, how = r.Keep(key), "the key falls to it"
 		e.say("", 2, "target groups are split by %s", r.split.explain(req))
 	}
-	if best < 0 {
+	if chosen < 0 {
 		return nil
 	}
-	if len(r.groups) < 2 {
-		return &r.groups[best]
+	sum := 0
+	for _, ref := range r.Spec.TargetGroups {
+		sum += ref.Weight
 	}
 	for i, ref := range r.Spec.TargetGroups {
-		mark := "-"
-		if i == best {
-			mark = "+"
+		if len(r.groups) < 2 {
+			break
 		}
-		e.say(mark, 2, "target group %q gets %.4g %% of requests", ref.Name, 100*float64(ref.Weight)/float64(max(sum, 1)))
+		text := fmt.Sprintf("target group %q gets %.4g %% of requests", ref.Name, 100*float64(ref.Weight)/float64(sum))
+		if i == chosen {
+			e.say("+", 2, "%s: %s", text, how)
+		} else {
+			e.say("-", 2, "%s", text)
+		}
 	}
-	return &r.groups[best]
+	return &r.groups[chosen]
+}
+
+// draw is what this answer draws from; a question that names nothing gets a number
+// that the answer tells, so that it can be asked again.
+func (e *explainer) draw() uint64 {
+	for e.q.Draw == 0 {
+		e.q.Draw = rand.Uint32()
+	}
+	return balance.Mix(uint64(e.q.Draw), 0)
+}
+
+// elsewhere tells of the targets of a group that only nodes of other sites use.
+func (e *explainer) elsewhere(c *groupOf) []status.Line {
+	s := e.h.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.want.TargetGroups, func(g spec.TargetGroup) bool { return g.Name == c.name })
+	_, here := s.want.Node(s.o.Self)
+	if i < 0 || here == nil {
+		return nil
+	}
+	return target.Elsewhere(&s.want.TargetGroups[i], here.Name)
 }

@@ -9,6 +9,7 @@ import (
 	"portico/l7/filter"
 	"portico/spec"
 	"portico/spec/status"
+	"portico/target/balance"
 )
 
 // shopBed has everything explain speaks of.
@@ -64,7 +65,7 @@ func TestExplain(t *testing.T) {
 			`+ route "shop" rules[2]: takes every request`,
 			`filter rewrite: path "/x" becomes "/all"`,
 			`sticky cookie "PORTICO": there is none`,
-			`+ target group "main" gets 90 % of requests`,
+			`+ target group "main" gets 90 % of requests: drawn, as --draw 1 would again`,
 			`- target group "canary" gets 10 % of requests`,
 			`timeouts: connect 3s, response 1m, body 30s, total off; 2 more targets may be tried`,
 			`+ ` + tgt.String(),
@@ -81,7 +82,7 @@ func TestExplain(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.q.URL = fmt.Sprintf(tt.q.URL, b.https)
+			tt.q.URL, tt.q.Draw = fmt.Sprintf(tt.q.URL, b.https), 1
 			tt.q.VIP = netip.AddrPortFrom(addr, b.https)
 			a, ok := b.server.Explain(tt.q)
 			if !ok || a.Tier != spec.RoleL7 || a.Node != "n1" {
@@ -96,6 +97,91 @@ func TestExplain(t *testing.T) {
 				t.Errorf("Next = %v", a.Next)
 			}
 		})
+	}
+}
+
+// Explain draws the group as requests do: by weight, the same for the same number,
+// and tells the number where none was given.
+func TestExplainDraws(t *testing.T) {
+	b, main := shopBed(t)
+	ask := func(draw uint32) (string, bool) {
+		q := status.Question{URL: fmt.Sprintf("https://shop.test:%d/x", b.https), Draw: draw}
+		a, ok := b.server.Explain(q)
+		if !ok || len(a.Next) != 1 {
+			t.Fatalf("Explain = %+v, %v", a, ok)
+		}
+		return render(a), a.Next[0] == main
+	}
+	const asked = 400
+	mains := 0
+	for draw := range uint32(asked) {
+		if _, is := ask(draw + 1); is {
+			mains++
+		}
+	}
+	if mains < asked*8/10 || mains > asked*97/100 {
+		t.Errorf("%d of %d went to a group of weight 9 of 10", mains, asked)
+	}
+	said, is := ask(0)
+	at := strings.Index(said, "--draw ")
+	var again uint32
+	if _, err := fmt.Sscanf(said[at:], "--draw %d", &again); err != nil || again == 0 {
+		t.Fatalf("no number to ask again with: %v\n%s", err, said)
+	}
+	if _, same := ask(again); same != is {
+		t.Errorf("asked again with %d, it goes elsewhere:\n%s", again, said)
+	}
+}
+
+// Explain tells of targets that are of another site, of what is hashed, and of
+// each rule and target for programs.
+func TestExplainCandidates(t *testing.T) {
+	b, _ := shopBed(t)
+	s := b.base()
+	here, there := newTarget(t, "a"), netip.MustParseAddrPort("192.0.2.1:80")
+	g := group("g", here)
+	g.Balance = &spec.Choice{Name: "maglev", Params: &balance.Hash{Key: spec.HashKey{Header: "X-User"}}}
+	live := g
+	g.Targets = append(g.Targets, spec.Target{Address: spec.AddrPort{AddrPort: there}, Name: "far", Site: "west", Weight: 1})
+	s.TargetGroups = []spec.TargetGroup{g}
+	s.Routes = []spec.Route{{Name: "r", Rules: []spec.Rule{
+		{Match: []spec.Match{{Methods: []string{"PUT"}}, {Path: &spec.PathMatch{Exact: "/y"}}}, TargetGroups: refs("g")},
+		{TargetGroups: refs("g")},
+	}}}
+	s.Listeners[0].Routes = []spec.RouteName{"r"}
+	if err := b.groups.Apply([]spec.TargetGroup{live}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.server.Apply(s); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := b.server.Explain(status.Question{URL: fmt.Sprintf("http://shop.test:%d/x", b.http), Header: map[string][]string{"X-User": {"bob"}}})
+	for _, w := range []string{
+		`- route "r" rules[0] match[0]: method GET is not PUT`,
+		`- route "r" rules[0] match[1]: path "/x" is not "/y"`,
+		`target group "g" hashes header x-user "bob"`,
+		`: holds the key's slot `,
+		`- far: of site "west", this node is of site "east"`,
+	} {
+		if !strings.Contains(render(a), w) {
+			t.Errorf("Explain does not say %q:\n%s", w, render(a))
+		}
+	}
+	var tried []status.Tried
+	var candidates []status.Candidate
+	for _, l := range a.Lines {
+		if l.Tried != nil {
+			tried = append(tried, *l.Tried)
+		}
+		if l.Candidate != nil {
+			candidates = append(candidates, *l.Candidate)
+		}
+	}
+	if len(tried) != 3 || tried[0] != (status.Tried{Route: "r", Predicate: "method", Want: "PUT", Saw: "GET"}) || !tried[2].Holds || tried[2].Match != -1 {
+		t.Errorf("tried %+v", tried)
+	}
+	if len(candidates) != 2 || !candidates[0].Chosen || candidates[0].Rank == nil || candidates[1].Chosen || candidates[1].Address.AddrPort != there {
+		t.Errorf("candidates %+v", candidates)
 	}
 }
 

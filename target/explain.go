@@ -3,6 +3,7 @@ package target
 import (
 	"fmt"
 
+	"portico/spec"
 	"portico/spec/status"
 	"portico/target/balance"
 	"portico/target/outlier"
@@ -178,4 +179,23 @@ func (t *table) line(m *Target, score *balance.Score, chosen bool, how string) s
 func (t *table) uses(m *Target) bool {
 	p := m.place.Load()
 	return p != nil && p.picker == t.picker
+}
+
+// elsewhereMax bounds what is said of targets that a node does not use.
+const elsewhereMax = 20
+
+// Elsewhere tells of the targets of a group that only nodes of other sites use,
+// and that are therefore in no Group of this one.
+func Elsewhere(g *spec.TargetGroup, here spec.SiteName) []status.Line {
+	var lines []status.Line
+	for _, t := range g.Targets {
+		if t.Site == "" || t.Site == here || len(lines) == elsewhereMax {
+			continue
+		}
+		why := fmt.Sprintf("of site %q, this node is of site %q", t.Site, here)
+		lines = append(lines, status.Line{Mark: "-", Depth: 1, Text: t.Label() + ": " + why, Candidate: &status.Candidate{
+			Group: g.Name, Label: t.Label(), Address: t.Address, Site: t.Site, Weight: t.Weight, Why: why,
+		}})
+	}
+	return lines
 }

@@ -58,16 +58,28 @@ func (t *Table) Explain(r *message.Request) (Found, bool, []status.Line) {
 		failed = all[:len(all)-1]
 	}
 	for _, x := range failed[:min(len(failed), linesMax-1)] {
-		lines = append(lines, status.Line{Mark: "-", Text: x.Rule.String() + ": " + x.Why})
+		lines = append(lines, x.line("-"))
 	}
 	if left := len(failed) - (linesMax - 1); left > 0 {
 		lines = append(lines, status.Line{Mark: "-", Text: fmt.Sprintf("and %d more that did not match", left)})
 	}
 	if ok {
-		last := all[len(all)-1]
-		lines = append(lines, status.Line{Mark: "+", Text: last.Rule.String() + ": " + last.Why})
+		lines = append(lines, all[len(all)-1].line("+"))
 	}
 	return found, ok, lines
+}
+
+// line is the same for people and for programs. Of a rule with several alternatives
+// it says which.
+func (x *Tried) line(mark string) status.Line {
+	at := x.Rule.String()
+	if len(x.Rule.Spec.Match) > 1 {
+		at += fmt.Sprintf(" match[%d]", x.Match)
+	}
+	return status.Line{Mark: mark, Text: at + ": " + x.Why, Tried: &status.Tried{
+		Route: x.Rule.Route.Name, Rule: x.Rule.Index, Match: x.Match, Holds: x.Holds,
+		Predicate: x.Predicate, Want: x.Want, Saw: x.Saw,
+	}}
 }
 
 // String names the rule as messages do: route "shop" rules[2], counted from 0 as

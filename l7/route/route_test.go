@@ -143,8 +143,8 @@ func TestExplain(t *testing.T) {
 	}
 	want := `  host "shop.example.com" is named by route "shop", route "shop-rest"
 - route "shop" rules[0]: path "/apix" is not "/health"
-- route "shop" rules[1]: path "/apix" is not under "/api/v1"
-- route "shop" rules[1]: path "/apix" is not "/legacy"
+- route "shop" rules[1] match[0]: path "/apix" is not under "/api/v1"
+- route "shop" rules[1] match[1]: path "/apix" is not "/legacy"
 - route "shop" rules[2]: path "/apix" is not under "/api"
 - route "shop" rules[3]: header x-a is "c", not "b"
 - route "shop" rules[4]: path "/apix" is not under "/api"

@@ -148,6 +148,9 @@ type Question struct {
 	Method string              `json:"method,omitempty"` // GET when empty
 	From   netip.Addr          `json:"from,omitzero"`
 	Header map[string][]string `json:"header,omitempty"`
+	// Draw is what everything that is drawn at random is made from, so that the
+	// same is drawn twice; 0 means anew each time.
+	Draw uint32 `json:"draw,omitempty"`
 	// VIP and Flow are filled in on the way: the address DNS answered with, and
 	// the client's port where one is needed for hashing.
 	VIP  netip.AddrPort `json:"vip,omitzero"`
