@@ -215,6 +215,7 @@ func (g gen) group(i int) spec.TargetGroup {
 		Name:            spec.TargetGroupName(fmt.Sprint("g", i)),
 		Balance:         g.choice(&spec.Choice{Name: "least-conn"}),
 		WhenNoneHealthy: rapid.SampledFrom([]spec.WhenNoneHealthy{"open", "fail"}).Draw(g.T, "none healthy"),
+		Protocol:        rapid.SampledFrom([]spec.TargetProtocol{"h1", "h2", "auto"}).Draw(g.T, "protocol"),
 		ProxyProtocol:   rapid.SampledFrom([]spec.ProxyProtocol{"", "v2"}).Draw(g.T, "proxy protocol"),
 	}
 	if c := g.choice(&spec.Choice{Name: "http", Params: &httpCheck{Path: g.text("path")}}, &spec.Choice{Name: "tcp", Params: &tcpCheck{}}); c != nil {

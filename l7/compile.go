@@ -122,7 +122,7 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 		port: strconv.AppendUint(nil, uint64(l.Port), 10),
 		bounds: exchange.Bounds{
 			Head: orDefault(int(l.Limits.Head), headDefault), Fields: orDefault(l.Limits.Headers, headersDefault),
-			HeadTimeout: t.Head.D(), IdleTimeout: t.Idle.D(),
+			HeadTimeout: t.Head.D(), IdleTimeout: t.Idle.D(), HTTP2: l.SpeaksHTTP2(),
 		},
 		redirect: c.redirect(l),
 		count:    c.s.metrics.listener(l.Name),

@@ -91,7 +91,8 @@ func (h *handler) write(req *message.Request, d *exchange.Decision, st *state, r
 		ID: st.id, Why: r.Why.String(), Detail: r.Detail,
 	}
 	if d.Begun { // else these may be half of anything
-		e.Method, e.Host, e.Target, e.Minor = req.Method, st.host, req.Target, req.Minor
+		e.Method, e.Host, e.Target = req.Method, st.host, req.Target
+		e.Major, e.Minor = req.Major, req.Minor
 	}
 	if d.Client.TLS {
 		e.TLS = tls.VersionName(d.Client.Version)

@@ -99,7 +99,7 @@ func (p *player) begin() {
 	}
 	p.req = message.Request{
 		Method: playMethod, Authority: host, Host: host, Target: playPath, Path: playPath, Query: p.query,
-		Fields: append(p.fields, playFields...), TLS: true, Peer: p.client.Peer, Client: p.client.Peer, Minor: 1,
+		Fields: append(p.fields, playFields...), TLS: true, Peer: p.client.Peer, Client: p.client.Peer, Major: 1, Minor: 1,
 	}
 	p.h.Begin(&p.req, &p.d)
 }

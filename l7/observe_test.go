@@ -43,7 +43,7 @@ func TestAccessLog(t *testing.T) {
 	// Lines of different connections come in any order.
 	slices.SortStableFunc(got, func(a, b map[string]any) int { return int(a["status"].(float64) - b["status"].(float64)) })
 	want := map[string]any{
-		"listener": "http", "client": "127.0.0.1", "method": "GET", "host": "shop.test:81", "path": "/x?y=1", "status": 200.0,
+		"listener": "http", "client": "127.0.0.1", "method": "GET", "host": "shop.test:81", "path": "/x?y=1", "protocol": "HTTP/1.1", "status": 200.0,
 		"route": "all", "rule": 0.0, "targetGroup": "g", "target": addressOf(tgt).String(), "retries": 0.0, "reason": "ok",
 	}
 	for k, v := range want {

@@ -62,6 +62,7 @@ type Server struct {
 
 	certificates tlsx.Certificates
 	tls          *tls.Config
+	tlsHTTP1     *tls.Config // of listeners that speak nothing newer
 	ownKey       []byte      // signs sticky cookies where the spec has no key
 	ready        atomic.Bool // to take what is new
 	leaving      atomic.Bool // dns nodes that probe are to look elsewhere
@@ -97,6 +98,8 @@ func New(o Options) *Server {
 	s.kept.Pick = s.one
 	_, _ = rand.Read(s.ownKey) // never fails
 	s.tls = s.certificates.Config()
+	s.tlsHTTP1 = s.tls.Clone()
+	s.tlsHTTP1.NextProtos = []string{"http/1.1"}
 	s.metrics = newMetrics(o.Metrics, s)
 	return s
 }

@@ -84,10 +84,13 @@ func (l *listener) Handler() exchange.Handler { return l.current.Load() }
 
 // TLS is how clients of an https listener are greeted.
 func (l *listener) TLS() *tls.Config {
-	if l.current.Load().spec.Protocol == spec.ProtocolHTTPS {
+	switch of := l.current.Load().spec; {
+	case of.Protocol != spec.ProtocolHTTPS:
+		return nil
+	case of.SpeaksHTTP2():
 		return l.s.tls
 	}
-	return nil
+	return l.s.tlsHTTP1
 }
 
 // Opened counts a connection, unless there are as many as the spec allows or the

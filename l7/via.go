@@ -17,6 +17,7 @@ type vias map[spec.TargetGroupName]via
 type via struct {
 	*transport.Transport // nil means HTTP/1.1 in plain text
 	tls                  *spec.TargetTLS
+	protocol             spec.TargetProtocol
 }
 
 // via returns the transport of a group, once for each spec.
@@ -25,7 +26,7 @@ func (c *compiler) via(g *spec.TargetGroup) (*transport.Transport, error) {
 		return made.Transport, nil
 	}
 	v, kept := c.s.vias[g.Name]
-	if !kept || !reflect.DeepEqual(v.tls, g.TLS) {
+	if !kept || v.protocol != g.Protocol || !reflect.DeepEqual(v.tls, g.TLS) {
 		var err error
 		if v, err = newVia(g); err != nil {
 			return nil, fmt.Errorf("target group %q: tls: %w", g.Name, err)
@@ -36,8 +37,12 @@ func (c *compiler) via(g *spec.TargetGroup) (*transport.Transport, error) {
 }
 
 func newVia(g *spec.TargetGroup) (via, error) {
-	v := via{tls: g.TLS}
+	v := via{tls: g.TLS, protocol: g.Protocol}
+	protocol := protocolOf(g.Protocol)
 	if g.TLS == nil {
+		if protocol == transport.HTTP2 {
+			v.Transport = transport.New(transport.Options{Protocol: protocol})
+		}
 		return v, nil
 	}
 	config, err := target.TLS(g.TLS)
@@ -45,7 +50,18 @@ func newVia(g *spec.TargetGroup) (via, error) {
 		return v, err
 	}
 	v.Transport = transport.New(transport.Options{
-		TLS: config, NameFromHost: g.TLS.ServerName == "", NoResumption: !g.TLS.Resumes(),
+		TLS: config, Protocol: protocol, NameFromHost: g.TLS.ServerName == "", NoResumption: !g.TLS.Resumes(),
 	})
 	return v, nil
+}
+
+func protocolOf(p spec.TargetProtocol) transport.Protocol {
+	switch p {
+	case spec.TargetHTTP2:
+		return transport.HTTP2
+	case spec.TargetAuto:
+		return transport.Auto
+	default:
+		return transport.HTTP1
+	}
 }

@@ -50,6 +50,9 @@ type TargetGroup struct {
 	WhenNoneHealthy WhenNoneHealthy `json:"whenNoneHealthy,omitempty" default:"open" enum:"open|fail"`
 	// ProxyProtocol sends the client's address to tcp targets.
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty" enum:"v2"`
+	// Protocol is what is spoken with targets of http and https listeners; unset
+	// means h1.
+	Protocol TargetProtocol `json:"protocol,omitempty" default:"h1" enum:"h1|h2|auto"`
 	// TLS is how targets are greeted; unset means in plain text.
 	TLS    *TargetTLS  `json:"tls,omitempty"`
 	Limits GroupLimits `json:"limits,omitzero"`

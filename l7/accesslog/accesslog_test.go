@@ -19,7 +19,7 @@ func entry() *accesslog.Entry {
 	return &accesslog.Entry{
 		Time:     time.Date(2026, 11, 23, 20, 30, 5, 123e6, time.FixedZone("", 3600)),
 		Listener: "https", Client: netip.MustParseAddr("203.0.113.7"), Method: []byte("GET"),
-		Host: []byte("shop.test:8443"), Target: []byte("/api/x?q=1"), Minor: 1, TLS: "TLS 1.3",
+		Host: []byte("shop.test:8443"), Target: []byte("/api/x?q=1"), Major: 1, Minor: 1, TLS: "TLS 1.3",
 		Status: 200, BytesIn: 3, BytesOut: 1024, Route: "shop", Rule: 2, Group: "api",
 		Address: netip.MustParseAddrPort("10.0.0.1:8080"), Retries: 1,
 		Wait: 1500 * time.Nanosecond, Held: 30 * time.Millisecond, Connect: 2 * time.Millisecond, FirstByte: 1234567 * time.Microsecond, Total: 2 * time.Second,
@@ -29,7 +29,7 @@ func entry() *accesslog.Entry {
 
 // A line says all that is known.
 func TestJSON(t *testing.T) {
-	want := `{"time":"2026-11-23T19:30:05.123Z","listener":"https","client":"203.0.113.7","method":"GET","host":"shop.test:8443","path":"/api/x?q=1",` +
+	want := `{"time":"2026-11-23T19:30:05.123Z","listener":"https","client":"203.0.113.7","method":"GET","host":"shop.test:8443","path":"/api/x?q=1","protocol":"HTTP/1.1",` +
 		`"status":200,"bytesIn":3,"bytesOut":1024,"duration":2,"wait":0.000001,"held":0.03,"connect":0.002,"firstByte":1.234567,` +
 		`"route":"shop","rule":2,"targetGroup":"api","target":"10.0.0.1:8080","retries":1,"id":"0123abcd","reason":"ok","tls":"TLS 1.3"}` + "\n"
 	if got := string(accesslog.AppendJSON(nil, entry())); got != want {

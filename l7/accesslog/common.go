@@ -17,7 +17,9 @@ func AppendCommon(dst []byte, e *Entry) []byte {
 		dst = quote(dst, cut(e.Method, methodMax))
 		dst = append(dst, ' ')
 		dst = quote(dst, cut(e.Target, pathMax))
-		dst = append(dst, " HTTP/1."...)
+		dst = append(dst, " HTTP/"...)
+		dst = strconv.AppendInt(dst, int64(e.Major), 10)
+		dst = append(dst, '.')
 		dst = strconv.AppendInt(dst, int64(e.Minor), 10)
 	}
 	dst = append(dst, `" `...)

@@ -21,6 +21,7 @@ type Entry struct {
 	Method   []byte // empty when no head could be read, as are Host and Target
 	Host     []byte // with its port, as sent
 	Target   []byte // path and query as sent
+	Major    int    // of the version of HTTP
 	Minor    int    // of HTTP/1
 	TLS      string // the version; empty in plain text
 

@@ -19,6 +19,7 @@ func AppendJSON(dst []byte, e *Entry) []byte {
 	dst = text(dst, "method", cut(e.Method, methodMax))
 	dst = text(dst, "host", cut(e.Host, hostMax))
 	dst = text(dst, "path", cut(e.Target, pathMax))
+	dst = text(dst, "protocol", protocol(e))
 	dst = number(dst, "status", int64(e.Status))
 	dst = number(dst, "bytesIn", e.BytesIn)
 	dst = number(dst, "bytesOut", e.BytesOut)
@@ -47,6 +48,21 @@ func AppendJSON(dst []byte, e *Entry) []byte {
 	dst = text(dst, "detail", cut(e.Detail, detailMax))
 	dst = text(dst, "tls", e.TLS)
 	return append(dst, "}\n"...)
+}
+
+// protocol is the version of HTTP that a head came by; empty where none could be read.
+func protocol(e *Entry) string {
+	switch {
+	case len(e.Method) == 0:
+		return ""
+	case e.Major == 1 && e.Minor == 0:
+		return "HTTP/1.0"
+	case e.Major == 1:
+		return "HTTP/1.1"
+	case e.Major == 2:
+		return "HTTP/2"
+	}
+	return "HTTP/3"
 }
 
 // stamp appends a time in UTC to the millisecond, as RFC 3339 has it; Time's own

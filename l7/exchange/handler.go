@@ -61,6 +61,9 @@ type Bounds struct {
 	Fields      int // lines of one head or of trailers
 	HeadTimeout time.Duration
 	IdleTimeout time.Duration
+	// HTTP2 lets clients in plain text speak HTTP/2 without being asked. With TLS
+	// that is agreed on in the handshake.
+	HTTP2 bool
 }
 
 // Client is what a connection knows of its client before any request.

@@ -133,6 +133,9 @@ func (m *Machine) head(resp *message.Response) {
 		m.say(resp)
 		return
 	}
+	if m.stream[TargetSide] && resp.Framing == message.Length && message.Get(resp.Fields, "trailer") != nil {
+		resp.Framing = message.Chunked // a stream may have a length and trailers, a connection not
+	}
 	o := &mem.out[ClientSide]
 	opt := http1.ResponseOptions{
 		Minor:     mem.req.Minor,

@@ -79,6 +79,15 @@ func TestStreams(t *testing.T) {
 			- target pooled
 			- client closed
 			- end ok 200 in=5 out=5`},
+		{"a length and trailers to a connection", targetStream, `
+			client> GET / HTTP/1.1|Host: x||
+			- dial 10.0.0.1
+			dial ok
+			target< GET /||$
+			target> HTTP/1.1 200 OK|Content-Length: 5|Trailer: x-sum||world$x-sum: 2|
+			client< HTTP/1.1 200 OK|Trailer: x-sum|Transfer-Encoding: chunked||[world]x-sum: 2||
+			- target pooled
+			- end ok 200 out=5`},
 		{"no body", clientStream, `
 			client> HEAD / HTTP/1.1|Host: x||$
 			- dial 10.0.0.1

@@ -76,7 +76,7 @@ func (c *Conn) field(f *message.Field) {
 // request writes the head of a request. One to switch the protocol opens a tunnel
 // (RFC 8441, section 4), where keys mean nothing.
 func (c *Conn) request(s *Stream, req *message.Request) {
-	s.bodiless = string(req.Method) == "HEAD"
+	s.begun, s.bodiless = true, string(req.Method) == "HEAD"
 	if s.tunnel = req.Upgrade != nil; s.tunnel {
 		c.out = hpack.AppendMethod(c.out, methodConnect)
 		c.out = hpack.Append(c.out, nameProtocol, req.Upgrade)

@@ -26,6 +26,7 @@ type Stream struct {
 	input       []byte // what waits, from inputAt on
 	inputAt     int
 
+	begun      bool // a request was sent
 	localEnded bool // we send no more
 	tunnel     bool
 	waiting    bool  // a Send is not done
@@ -89,7 +90,8 @@ func (c *Conn) Room() int {
 // Connects reports whether the server takes tunnels; known is false until it said.
 func (c *Conn) Connects() (takes, known bool) { return c.peer.connect, c.peer.known }
 
-// Open begins a stream to a server. There must be Room.
+// Open begins a stream to a server. There must be Room. Requests are to be sent in
+// the order in which their streams were opened (RFC 9113, section 5.1.1).
 func (c *Conn) Open(now time.Time) *Stream {
 	c.now = now
 	s := c.open(c.nextID)
@@ -164,6 +166,7 @@ func (c *Conn) end(s *Stream, abort bool) {
 	case s.tunnel && s.remoteEnded && !abort && len(s.unsent()) == 0:
 		c.Shut(s)
 		how = closedWhole
+	case c.o.Client && !s.begun: // the server never heard of it
 	case c.o.Client:
 		c.out = appendWord(c.out, frameReset, s.id, uint32(Cancel))
 	case abort:

@@ -93,7 +93,7 @@ func (c *Certificates) Swap(s *Set) { c.current.Store(s) }
 func (c *Certificates) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
-		NextProtos:     []string{"http/1.1"},
+		NextProtos:     []string{"h2", "http/1.1"},
 		GetCertificate: c.choose,
 	}
 }

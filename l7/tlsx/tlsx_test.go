@@ -173,7 +173,7 @@ func TestConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		state := c.ConnectionState()
-		if state.NegotiatedProtocol != "http/1.1" || state.DidResume != (i == 1) || state.Version != tls.VersionTLS13 {
+		if state.NegotiatedProtocol != "h2" || state.DidResume != (i == 1) || state.Version != tls.VersionTLS13 {
 			t.Errorf("connection %d: protocol %q, resumed %v, version %x", i, state.NegotiatedProtocol, state.DidResume, state.Version)
 		}
 	}

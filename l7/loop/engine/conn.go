@@ -23,6 +23,7 @@ type conn struct {
 	killed bool // to be ended as soon as the handshake lets go
 	drain  bool // asked for before the machine ran
 	again  bool // has another turn coming
+	sniff  bool // the first bytes say which protocol it is
 	woken  atomic.Bool
 
 	m       exchange.Machine
@@ -30,6 +31,8 @@ type conn struct {
 	client  side
 	target  side
 	dialing *link // to a target, not connected yet
+	mux     *mux  // of a client that speaks HTTP/2: each of its streams has a conn
+	ext     *ext  // what streams need; nil before there was one
 }
 
 // phase is what a connection is at.
@@ -54,6 +57,12 @@ const turns = 16
 func (c *conn) begin() {
 	c.w.wheel.stop(&c.timer)
 	c.phase = serving
+	l := c.client.link
+	if l.tls != nil && l.tls.conn.ConnectionState().NegotiatedProtocol == "h2" {
+		c.multiplex()
+		return
+	}
+	c.sniff = l.tls == nil && c.l.Handler().Bounds().HTTP2
 	c.m.Start(exchange.Options{
 		Client: &c.info, Handler: c.l.Handler, Memories: c.w, Wake: c.wake, Seed: rand.Uint64(),
 	}, c.w.now)
@@ -115,7 +124,7 @@ func (c *conn) flush(l *link) {
 
 // run does what the machine asks for, and reads what it would hear, until it waits.
 func (c *conn) run() {
-	if c.phase != serving {
+	if c.phase != serving || c.mux != nil {
 		return
 	}
 	for range turns {
@@ -130,7 +139,16 @@ func (c *conn) run() {
 		}
 	}
 	c.perform()
-	c.w.later(c)
+	if !c.again {
+		c.again = true
+		c.w.later(c)
+	}
+}
+
+// turn is another turn of one that had more to do.
+func (c *conn) turn() {
+	c.again = false
+	c.run()
 }
 
 // sentSome stands for how much of a Send was written, where some may have been.
@@ -146,9 +164,15 @@ func (c *conn) side(s exchange.Side) *side {
 // hear gives the machine something of a side, and reports whether there was any.
 func (c *conn) hear(s exchange.Side) bool {
 	d := c.side(s)
+	if f := c.flow(s); f != nil {
+		return !d.told && c.m.Reads(s) && c.hearStream(s, f)
+	}
 	l := d.link
 	if l == nil || d.told || l == c.dialing || !c.m.Reads(s) {
 		return false
+	}
+	if c.sniff && s == exchange.ClientSide {
+		return c.sniffed(l)
 	}
 	if len(l.rest) > 0 {
 		c.offer(s, l, l.rest)
@@ -173,11 +197,8 @@ func (c *conn) hear(s exchange.Side) bool {
 // room is where bytes of a side are read to: less where they would have to be
 // kept, because the other side takes them slowly.
 func (w *worker) room(c *conn, s exchange.Side) []byte {
-	to := c.client.link
-	if s == exchange.ClientSide {
-		to = c.target.link
-	}
-	if to != nil && to.slow {
+	to, f := c.side(1-s).link, c.flow(1-s)
+	if to != nil && to.slow || f != nil && f.slow {
 		return w.buf[:slowRead]
 	}
 	return w.buf
@@ -202,7 +223,7 @@ func (c *conn) offer(s exchange.Side, l *link, p []byte) {
 // arm sees to it that the timer fires no later than the machine's deadline. It is
 // left alone where it fires too early, so most requests never touch it.
 func (c *conn) arm() {
-	if at := c.m.Deadline(); !at.IsZero() && c.w.wheel.sooner(at, &c.timer) {
+	if at := c.m.Deadline(); !at.IsZero() && c.mux == nil && c.w.wheel.sooner(at, &c.timer) {
 		c.w.wheel.start(&c.timer, at)
 	}
 }
@@ -212,6 +233,9 @@ func (c *conn) expired() {
 	if c.phase == greeting {
 		c.giveUp()
 		return
+	}
+	if c.phase != serving || c.mux != nil {
+		return // of a stream that is over
 	}
 	if at := c.m.Deadline(); !at.IsZero() && !c.w.now.Before(at) {
 		c.m.Tick(c.w.now)
@@ -237,7 +261,10 @@ func (c *conn) resume() {
 
 // leave asks the connection to end with its next answer.
 func (c *conn) leave() {
-	if c.phase == serving {
+	switch {
+	case c.mux != nil:
+		c.mux.leave()
+	case c.phase == serving:
 		c.m.Leave()
 	}
 }
@@ -246,6 +273,10 @@ func (c *conn) leave() {
 func (c *conn) end() {
 	if c.phase != serving {
 		c.drain = true
+		return
+	}
+	if c.mux != nil {
+		c.mux.drain()
 		return
 	}
 	c.m.Drain(c.w.now)
@@ -258,6 +289,10 @@ func (c *conn) kill() {
 	case greeting:
 		c.giveUp()
 	case serving:
+		if c.mux != nil {
+			c.mux.kill()
+			return
+		}
 		c.m.Abort(c.w.now)
 		c.run()
 	case over:
@@ -266,6 +301,10 @@ func (c *conn) kill() {
 
 // finish forgets the connection, whose links are closed.
 func (c *conn) finish() {
+	if c.isStream() {
+		c.doneStream()
+		return
+	}
 	c.phase = over
 	c.w.wheel.stop(&c.timer)
 	if c.l != nil {

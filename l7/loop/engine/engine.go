@@ -264,6 +264,7 @@ func (d *Driver) Close() error {
 	_ = d.wait(context.Background())
 	d.call(func(w *worker) {
 		w.pool.drop(func(*link) bool { return true })
+		w.closeTrunks()
 		w.stopped = true
 	})
 	d.closed = true

@@ -20,7 +20,7 @@ func (c *conn) perform() {
 		case exchange.Send:
 			c.send(&a)
 		case exchange.Shut:
-			c.side(a.Side).link.finish()
+			c.shut(a.Side)
 		case exchange.Pool:
 			c.pool()
 		case exchange.Close:
@@ -29,8 +29,23 @@ func (c *conn) perform() {
 	}
 }
 
+// shut ends the sending direction of a side.
+func (c *conn) shut(s exchange.Side) {
+	f := c.flow(s)
+	if f == nil {
+		c.side(s).link.finish()
+		return
+	}
+	f.mux.c.Shut(f.stream)
+	f.mux.touch()
+}
+
 // send writes what fits; the rest is kept, and flush tells when it is gone.
 func (c *conn) send(a *exchange.Action) {
+	if f := c.flow(a.Side); f != nil {
+		c.sendStream(f, a)
+		return
+	}
 	l := c.side(a.Side).link
 	done, n, err := l.write(a.Segs)
 	switch {
@@ -46,12 +61,19 @@ func (c *conn) send(a *exchange.Action) {
 // close closes a side. A Send that is under way on it has failed.
 func (c *conn) close(a *exchange.Action) {
 	d := c.side(a.Side)
-	if a.Side == exchange.TargetSide && c.dialing != nil {
+	switch {
+	case a.Side == exchange.TargetSide && c.waiting() != nil:
+		c.waiting().leave(c)
+		c.m.ConnectFailed(errKilled, c.w.now)
+		return
+	case a.Side == exchange.TargetSide && c.dialing != nil:
 		c.forgetDial()
 		c.m.ConnectFailed(errKilled, c.w.now)
 		return
-	}
-	if d.link == nil {
+	case c.flow(a.Side) != nil:
+		c.closeStream(a.Side, a.Reset || a.Side == exchange.TargetSide)
+		return
+	case d.link == nil:
 		return
 	}
 	l := d.link
@@ -69,6 +91,10 @@ func (c *conn) close(a *exchange.Action) {
 // pool keeps the target's connection for another request, if the target said
 // nothing beyond its answer.
 func (c *conn) pool() {
+	if c.flow(exchange.TargetSide) != nil {
+		c.closeStream(exchange.TargetSide, false)
+		return
+	}
 	l := c.target.link
 	clean := l.left == 0 && len(l.rest) == 0 && !c.target.told && len(l.pend) == 0
 	c.target = side{}
@@ -81,6 +107,10 @@ func (c *conn) pool() {
 // dial takes a pooled connection, or begins to connect.
 func (c *conn) dial(a *exchange.Action) {
 	on := shelf{a.To, a.Via}
+	t := c.w.trunkOf(on)
+	if t != nil && t.ride(c, a) {
+		return
+	}
 	if !a.Fresh {
 		if l := c.w.pool.take(on); l != nil {
 			l.owner = c
@@ -88,12 +118,20 @@ func (c *conn) dial(a *exchange.Action) {
 			return
 		}
 	}
-	fd, err := c.w.d.o.Dialer.Connect(a.To)
+	c.connect(on, t != nil && t.carriesNot(a))
+	if t != nil && t.dialer == nil && c.dialing != nil && !c.dialing.alone {
+		t.dialer = c
+	}
+}
+
+// connect begins to connect; alone, by HTTP/1.1.
+func (c *conn) connect(on shelf, alone bool) {
+	fd, err := c.w.d.o.Dialer.Connect(on.to)
 	if err != nil {
 		c.m.ConnectFailed(err, c.w.now)
 		return
 	}
-	l := &link{w: c.w, fd: fd, owner: c, pooled: &pooled{shelf: on}}
+	l := &link{w: c.w, fd: fd, owner: c, alone: alone, pooled: &pooled{shelf: on}}
 	if l.token, err = c.w.watch(fd, l); err != nil {
 		_ = unix.Close(fd)
 		c.m.ConnectFailed(err, c.w.now)
@@ -109,29 +147,56 @@ func (c *conn) dialed() {
 		return
 	}
 	if err := c.w.d.o.Dialer.Connected(l.fd, l.to); err != nil {
-		c.forgetDial()
-		c.m.ConnectFailed(err, c.w.now)
+		c.notDialed(l, err)
 		return
 	}
 	config := l.via.Config(l.to)
 	if config == nil {
-		c.dialing = nil
-		c.connected(l, false)
+		c.speaks(l, l.via.Protocol() == transport.HTTP2)
 		return
+	}
+	if l.alone {
+		config = plainConfig(config)
 	}
 	l.shake(func(nc net.Conn) *tls.Conn { return tls.Client(nc, config) }, func(err error) { c.greeted(l, err) })
 }
 
 // greeted is the end of the handshake with a target.
 func (c *conn) greeted(l *link, err error) {
-	if err != nil {
-		c.forgetDial()
-		c.m.ConnectFailed(&transport.HandshakeError{To: l.to, Err: err}, c.w.now)
-	} else {
-		c.dialing = nil
-		c.connected(l, false)
+	h2 := err == nil && l.tls.conn.ConnectionState().NegotiatedProtocol == "h2"
+	switch {
+	case err == nil && !h2 && l.via.Protocol() == transport.HTTP2:
+		c.notDialed(l, errNoH2)
+	case err != nil:
+		c.notDialed(l, &transport.HandshakeError{To: l.to, Err: err})
+	default:
+		c.speaks(l, h2)
 	}
 	c.run()
+}
+
+// notDialed is that there will be no connection, for others that wait for it neither.
+func (c *conn) notDialed(l *link, err error) {
+	t := c.w.trunkOf(l.shelf)
+	if t != nil {
+		t.failed(c, err)
+	}
+	c.forgetDial()
+	c.m.ConnectFailed(err, c.w.now)
+}
+
+// speaks is that a connection was made, and of which protocol.
+func (c *conn) speaks(l *link, h2 bool) {
+	c.dialing = nil
+	t := c.w.trunkOf(l.shelf)
+	switch {
+	case h2:
+		c.joined(t, l)
+		return
+	case t != nil && !l.alone:
+		t.downgraded(c)
+	}
+	c.connected(l, false)
 }
 
 func (c *conn) connected(l *link, reused bool) {
@@ -142,6 +207,9 @@ func (c *conn) connected(l *link, reused bool) {
 
 // forgetDial gives up connecting.
 func (c *conn) forgetDial() {
+	if t := c.w.trunks[c.dialing.shelf]; t != nil {
+		t.givenUp(c)
+	}
 	c.dialing.abandon()
 	c.dialing = nil
 }

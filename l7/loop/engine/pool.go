@@ -123,6 +123,7 @@ func (p *pool) expired() {
 // retain closes connections to addresses that are not wanted, now and later.
 func (p *pool) retain(wanted func(netip.AddrPort) bool) {
 	p.wanted = wanted
+	p.w.retainTrunks(wanted)
 	p.drop(func(l *link) bool { return !wanted(l.to) })
 }
 

@@ -8,11 +8,13 @@ import (
 
 	"portico/internal/clock"
 	"portico/l7/exchange"
+	"portico/l7/h2"
 	"portico/l7/loop"
 )
 
 const (
 	eventsMax  = 256       // taken from a Poller at once
+	framesMax  = 64 << 10  // of HTTP/2, read at once
 	cipherSize = 64 << 10  // of TLS, read at once
 	plainSize  = recordMax // of TLS, gathered for one record
 	sparesMax  = 64        // buffers kept for what could not be sent
@@ -35,20 +37,27 @@ type worker struct {
 	wheel  wheel
 	pool   pool
 	conns  []*conn
-	runs   []*conn // have more to do, once others had their turn
+	runs   []turner // have more to do, once others had their turn
+	dirty  []*mux   // have something to write
+	trunks map[shelf]*trunk
 	events [eventsMax]loop.Event
 
 	// Memory that is used for the time of one event.
 	buf    []byte
+	frames []byte // of HTTP/2, beside which buf is used
 	cipher []byte
 	sealed []byte
 	plain  []byte
 	one    [1][]byte
 	vector vector
 
-	memories []*exchange.Memory
-	spares   [][]byte
-	shakes   int // handshakes going on
+	message h2.Message
+
+	shared      h2.Shared
+	idleStreams []*conn
+	memories    []*exchange.Memory
+	spares      [][]byte
+	shakes      int // handshakes going on
 
 	leaving, draining bool
 	closing           bool // what comes is reset
@@ -71,7 +80,8 @@ type watched struct {
 func newWorker(d *Driver, p loop.Poller) *worker {
 	w := &worker{
 		d: d, poll: p, now: clock.Now(),
-		buf: make([]byte, readMax), cipher: make([]byte, cipherSize), plain: make([]byte, 0, plainSize),
+		buf: make([]byte, readMax), frames: make([]byte, framesMax), trunks: map[shelf]*trunk{},
+		cipher: make([]byte, cipherSize), plain: make([]byte, 0, plainSize),
 	}
 	w.wheel.init(w.now)
 	w.pool.init(w, d.o)
@@ -89,6 +99,7 @@ func (w *worker) run() {
 		w.callPosted()
 		w.wheel.advance(w.now)
 		w.runMore()
+		w.flushAll()
 		if w.shakes > 0 {
 			runtime.Gosched() // handshakes run beside a loop that never sleeps
 		}
@@ -143,22 +154,20 @@ func (w *worker) post(f func()) {
 func (w *worker) runMore() {
 	list := w.runs
 	w.runs = nil
-	for _, c := range list {
-		c.again = false
-		c.run()
+	for _, t := range list {
+		t.turn()
 	}
+	clear(list)
 	if w.runs == nil {
 		w.runs = list[:0]
 	}
 }
 
-// later gives a connection another turn after others had theirs.
-func (w *worker) later(c *conn) {
-	if !c.again {
-		c.again = true
-		w.runs = append(w.runs, c)
-	}
-}
+// turner is whatever takes turns with others.
+type turner interface{ turn() }
+
+// later gives t another turn after others had theirs.
+func (w *worker) later(t turner) { w.runs = append(w.runs, t) }
 
 // watch begins to tell who of the events of a socket.
 func (w *worker) watch(fd int, who interface{ event(r loop.Ready) }) (loop.Token, error) {

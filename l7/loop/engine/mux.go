@@ -1,0 +1,333 @@
+package engine
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"portico/l7/exchange"
+	"portico/l7/h2"
+	"portico/l7/http1"
+)
+
+// mux is a connection of HTTP/2: a link whose bytes are those of many streams. Each
+// stream is a side of a conn. What streams send is gathered and leaves once for each
+// round of the loop.
+type mux struct {
+	w    *worker
+	link *link
+	c    h2.Conn
+	side exchange.Side // which one its streams are
+
+	// Of a client's connection.
+	host    *conn
+	handler func() exchange.Handler
+	serial  int // requests so far
+	// Of a target's.
+	trunk *trunk
+	used  bool // it carried requests before
+
+	timer   timer
+	dirty   bool // there may be something to write
+	again   bool // has another turn coming
+	leaving bool // the next request is the last
+	parting bool // all was said; the peer's end is awaited
+	over    bool
+}
+
+// partTime is how long a peer may take to end its side after we ended ours. Closing
+// at once could lose it our last words.
+const partTime = time.Second
+
+// multiplex begins to serve a client that speaks HTTP/2.
+func (c *conn) multiplex() {
+	c.w.wheel.stop(&c.timer)
+	l := c.client.link
+	x := &mux{w: c.w, link: l, side: exchange.ClientSide, host: c, handler: c.l.Handler, leaving: c.w.leaving}
+	b := x.handler().Bounds()
+	c.mux, l.owner = x, x
+	x.start(h2.Options{
+		TLS: l.tls != nil, Connect: true, Head: b.Head, Fields: b.Fields, Greeting: b.HeadTimeout, Idle: b.IdleTimeout,
+	})
+	if c.drain || c.w.draining {
+		x.drain()
+	}
+	x.run()
+}
+
+// sniffed reads the first bytes of a client, which say whether it speaks HTTP/2
+// without being asked. It reports whether there was any.
+func (c *conn) sniffed(l *link) bool {
+	n, err := l.read(c.w.buf)
+	more := !errors.Is(err, errAgain)
+	p := c.w.buf[:n]
+	if len(l.rest) > 0 {
+		l.rest = append(l.rest, p...)
+		p = l.rest
+	}
+	k := min(len(p), len(h2.Preface))
+	switch {
+	case k == 0 && !more:
+		return false
+	case k == 0 || string(p[:k]) != h2.Preface[:k] || n == 0 && more: // or it ended
+		c.sniff = false
+		if n > 0 && len(l.rest) == 0 {
+			c.offer(exchange.ClientSide, l, p)
+		}
+		return true
+	case len(l.rest) == 0:
+		l.put(p)
+	}
+	if k < len(h2.Preface) {
+		return more
+	}
+	c.multiplex()
+	return false
+}
+
+func (x *mux) start(o h2.Options) {
+	x.c.Start(o, &x.w.shared, x.w.now)
+	x.timer.who = x
+	x.touch()
+}
+
+// ready is called when the link can be read or written.
+func (x *mux) ready(l *link) {
+	if len(l.pend) > 0 && l.out {
+		done, err := l.flush()
+		if err != nil {
+			x.lose()
+			return
+		}
+		if done && l.busy {
+			l.busy = false
+			x.touch()
+		}
+	}
+	x.run()
+}
+
+// run reads what there is.
+func (x *mux) run() {
+	for range turns {
+		if x.over || !x.read() {
+			return
+		}
+	}
+	if !x.again {
+		x.again = true
+		x.w.later(x)
+	}
+}
+
+// turn is another turn of one that had more to do.
+func (x *mux) turn() {
+	x.again = false
+	x.run()
+}
+
+// read gives the connection some bytes, and reports whether there were any.
+func (x *mux) read() bool {
+	l, buf := x.link, x.w.frames
+	if len(l.rest) > 0 {
+		n := copy(buf, l.rest)
+		l.put(l.rest[n:])
+		x.hear(buf[:n])
+		return true
+	}
+	n, err := l.read(buf)
+	switch {
+	case n > 0 && x.parting: // nobody is interested
+	case n > 0:
+		x.hear(buf[:n])
+	case errors.Is(err, errAgain):
+		return false
+	default:
+		x.lose()
+	}
+	return true
+}
+
+func (x *mux) hear(p []byte) {
+	x.touch()
+	for len(p) > 0 && !x.over {
+		p = p[x.c.Bytes(p, x.w.now):]
+		x.events()
+	}
+	if x.trunk != nil && len(x.trunk.waiters) > 0 {
+		x.trunk.serve(x)
+	}
+}
+
+// touch has the loop look at the connection before it waits.
+func (x *mux) touch() {
+	if !x.dirty && !x.over {
+		x.dirty = true
+		x.w.dirty = append(x.w.dirty, x)
+	}
+}
+
+// flushAll writes what streams sent in this round.
+func (w *worker) flushAll() {
+	for len(w.dirty) > 0 {
+		x := w.dirty[len(w.dirty)-1]
+		w.dirty = w.dirty[:len(w.dirty)-1]
+		x.dirty = false
+		x.flush()
+	}
+}
+
+// flush writes what there is, sees to the timer, and ends what is over.
+func (x *mux) flush() {
+	l := x.link
+	for !x.over && !l.busy {
+		out := x.c.Output()
+		if len(out) == 0 {
+			x.c.Wrote(0)
+			break
+		}
+		x.w.one[0] = out
+		done, _, err := l.write(x.w.one[:])
+		x.w.one[0] = nil
+		if err != nil {
+			x.lose()
+			return
+		}
+		l.busy = !done // the link keeps the rest
+		x.c.Wrote(len(out))
+		x.events()
+	}
+	switch {
+	case x.over || x.parting:
+	case x.c.Done():
+		if !l.busy && len(x.c.Output()) == 0 {
+			x.part()
+		}
+	default:
+		x.arm()
+	}
+}
+
+func (x *mux) arm() {
+	if at := x.c.Deadline(); !at.IsZero() && x.w.wheel.sooner(at, &x.timer) {
+		x.w.wheel.start(&x.timer, at)
+	}
+}
+
+// expired is the timer's; it may come early.
+func (x *mux) expired() {
+	if x.parting {
+		x.close(false)
+		return
+	}
+	if at := x.c.Deadline(); !at.IsZero() && !x.w.now.Before(at) {
+		x.c.Tick(x.w.now)
+		x.events()
+	}
+	x.touch()
+}
+
+// part ends our side, and waits for the peer to end its own.
+func (x *mux) part() {
+	x.parting = true
+	x.leaveTrunk()
+	x.link.finish()
+	x.w.wheel.start(&x.timer, x.w.now.Add(partTime))
+}
+
+// lose is that the link is of no use any more.
+func (x *mux) lose() {
+	x.c.Lost(x.w.now)
+	x.events()
+	x.close(false)
+}
+
+// kill ends every stream, and the connection, at once.
+func (x *mux) kill() {
+	x.c.Lost(x.w.now)
+	var ev h2.Event
+	for x.c.Next(&ev) {
+		if c, ok := ev.Stream.Owner.(*conn); ok && x.host != nil {
+			c.m.Abort(x.w.now)
+			c.run()
+		} else {
+			x.event(&ev)
+		}
+	}
+	x.close(true)
+}
+
+// leave asks the connection to end with its next answer.
+func (x *mux) leave() {
+	x.leaving = true
+	if x.c.Streams() > 0 {
+		x.drain()
+	}
+}
+
+// drain asks the connection to end when its requests are answered.
+func (x *mux) drain() {
+	x.c.Drain(x.w.now)
+	x.touch()
+}
+
+// close closes the link. No stream is left.
+func (x *mux) close(hard bool) {
+	if x.over {
+		return
+	}
+	x.over = true
+	x.w.wheel.stop(&x.timer)
+	x.leaveTrunk()
+	x.link.close(hard)
+	if x.host != nil {
+		x.host.client = side{}
+		x.host.finish()
+	}
+}
+
+// events tells streams what happened to them.
+func (x *mux) events() {
+	var ev h2.Event
+	for x.c.Next(&ev) {
+		x.event(&ev)
+	}
+}
+
+func (x *mux) event(ev *h2.Event) {
+	s := ev.Stream
+	c, ok := s.Owner.(*conn)
+	switch {
+	case ok:
+		c.stream(x, ev)
+	case ev.Kind == h2.Head && x.host != nil:
+		x.request(ev)
+	default: // it was lost before anyone saw it
+		x.c.Close(s, true)
+	}
+}
+
+// request begins to serve a stream that a client opened.
+func (x *mux) request(ev *h2.Event) {
+	c := x.w.streamConn(x.host)
+	c.joins(exchange.ClientSide, x, ev.Stream)
+	c.m.StartStream(exchange.Options{
+		Client: &x.host.info, Handler: x.handler, Memories: x.w, Wake: c.ext.waker, Seed: rand.Uint64(), Serial: x.serial,
+	}, x.w.now)
+	x.serial++
+	req, octets := c.m.RequestRoom()
+	err := x.c.Request(ev.Stream, req, octets)
+	switch refusal := (*http1.Error)(nil); {
+	case err == nil:
+		c.m.Whole(exchange.ClientSide, ev.End, x.w.now)
+	case errors.As(err, &refusal):
+		c.m.Unfit(exchange.ClientSide, err, x.w.now)
+	default:
+		c.client.told = true
+		c.m.Broke(exchange.ClientSide, err, x.w.now)
+	}
+	c.run()
+	if x.leaving {
+		x.c.Drain(x.w.now)
+	}
+}
