@@ -56,6 +56,11 @@ type TargetGroup struct {
 	// TLS is how targets are greeted; unset means in plain text.
 	TLS    *TargetTLS  `json:"tls,omitempty"`
 	Limits GroupLimits `json:"limits,omitzero"`
+	// SlowStart lets targets that become healthy take their share little by little.
+	SlowStart *SlowStart `json:"slowStart,omitempty"`
+	// PanicThreshold is the percentage of healthy targets below which all are used,
+	// since the few that are left would break under the load; 0 means never.
+	PanicThreshold int `json:"panicThreshold,omitempty" range:"0..100"`
 	// Outliers ejects targets by how they answer; unset means never.
 	Outliers *Outliers `json:"outliers,omitempty"`
 	Timeouts Timeouts  `json:"timeouts,omitzero"`

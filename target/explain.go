@@ -109,6 +109,8 @@ func (t *table) why() string {
 	switch t.mode {
 	case ModeHealthy:
 		return fmt.Sprintf("%d of %d targets are used", len(t.used), len(t.members))
+	case ModePanic:
+		return fmt.Sprintf("less than %d %% are healthy: all are used", t.spec.PanicThreshold)
 	case ModeUnknown:
 		return "none is healthy: those not known to be unhealthy are used"
 	case ModeOpen:
@@ -166,6 +168,9 @@ func (t *table) line(m *Target, score *balance.Score, chosen bool, how string) s
 		line.Text += " (" + f.reason + ")"
 	}
 	line.Text += fmt.Sprintf(", weight %d, %d in flight", c.Weight, c.Active)
+	if percent := m.ramped(); percent > 0 {
+		line.Text += fmt.Sprintf(", at %d %% of its weight", percent)
+	}
 	if m.phase() == outlier.Trial {
 		line.Text += ", on trial"
 	}

@@ -109,6 +109,9 @@ func (g *Group) apply(want *spec.TargetGroup) (changed bool) {
 	}
 	g.setProbe(want)
 	if want.Outliers == nil {
+		g.forgive()
+	}
+	if !judged(want) {
 		g.haltJudge()
 	}
 	members := make([]*Target, len(want.Targets))
@@ -118,6 +121,9 @@ func (g *Group) apply(want *spec.TargetGroup) (changed bool) {
 		if m == nil {
 			m = g.newTarget(&want.Targets[i])
 			m.retime(want, &spec.TargetGroup{})
+			if before != nil && want.Health == nil {
+				m.warmUp(want, clock.Now()) // with a check it does when it is healthy
+			}
 		} else {
 			m.retime(want, had)
 		}
@@ -129,7 +135,7 @@ func (g *Group) apply(want *spec.TargetGroup) (changed bool) {
 			m.halt()
 		}
 	}
-	g.replace(build(want, members))
+	g.replace(build(want, members, clock.Now()))
 	g.startLocked()
 	return true
 }
@@ -217,7 +223,7 @@ func (g *Group) refresh(ctx context.Context) {
 	g.stale.Store(false)
 	begun := clock.Now()
 	t := g.table.Load()
-	g.replace(build(t.spec, t.members))
+	g.replace(build(t.spec, t.members, begun))
 	g.built = clock.Now()
 	g.rest = min(max(restMin, restFactor*g.built.Sub(begun)), restMax)
 	g.mu.Unlock()
@@ -233,7 +239,7 @@ func (g *Group) start() {
 
 func (g *Group) startLocked() {
 	ctx, t := g.targets.running, g.table.Load()
-	g.startJudge(ctx, t.spec.Outliers)
+	g.startJudge(ctx, t.spec)
 	if ctx == nil || ctx.Err() != nil || g.probe == nil {
 		return
 	}
@@ -271,6 +277,9 @@ func (g *Group) step(ctx context.Context, m *Target, p *prober, err error, timeo
 	}
 	since := m.state.Since()
 	changed := m.state.Step(err == nil, reason, now)
+	if changed && err == nil {
+		m.warmUp(g.table.Load().spec, now)
+	}
 	m.publish()
 	verdict := m.state.Verdict()
 	g.mu.Unlock()

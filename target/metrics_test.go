@@ -53,6 +53,7 @@ portico_target_ejections_total{group="web",kind="success-rate"} 0
 portico_target_group_mode{group="web",mode="fail-open"} 0
 portico_target_group_mode{group="web",mode="healthy"} 1
 portico_target_group_mode{group="web",mode="none"} 0
+portico_target_group_mode{group="web",mode="panic"} 0
 portico_target_group_mode{group="web",mode="unchecked"} 0
 portico_target_group_mode{group="web",mode="unknown"} 0
 # HELP portico_target_queue_length Requests that wait because each target of the group is at its limit.

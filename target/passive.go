@@ -78,6 +78,9 @@ func (t *Target) Report(o Outcome) {
 	}
 }
 
+// idleJudge is how long a judge sleeps that is waited for by nobody.
+const idleJudge = time.Hour
+
 // judge is the goroutine that decides from outcomes. Ending its context ends it.
 type judge struct{ cancel context.CancelFunc }
 
@@ -91,8 +94,8 @@ func (g *Group) nudge() {
 
 // startJudge begins to judge the group where its spec asks for it. The group is
 // locked.
-func (g *Group) startJudge(ctx context.Context, p *spec.Outliers) {
-	if p == nil || g.judge != nil || ctx == nil || ctx.Err() != nil {
+func (g *Group) startJudge(ctx context.Context, s *spec.TargetGroup) {
+	if !judged(s) || g.judge != nil || ctx == nil || ctx.Err() != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -103,13 +106,22 @@ func (g *Group) startJudge(ctx context.Context, p *spec.Outliers) {
 	})
 }
 
-// haltJudge ends the judging and lets everyone in again. The group is locked.
+// judged reports whether a group needs a judge.
+func judged(s *spec.TargetGroup) bool { return s.Outliers != nil || s.SlowStart != nil }
+
+// haltJudge ends the judging. The group is locked.
 func (g *Group) haltJudge() {
-	if g.judge == nil {
+	if g.judge != nil {
+		g.judge.cancel()
+		g.judge = nil
+	}
+}
+
+// forgive lets everyone in again. The group is locked.
+func (g *Group) forgive() {
+	if g.table.Load() == nil {
 		return
 	}
-	g.judge.cancel()
-	g.judge = nil
 	for _, m := range g.table.Load().members {
 		m.out = outlier.State{}
 		m.passive.phase.Store(uint32(outlier.In))
@@ -131,22 +143,26 @@ func (g *Group) judgeUntil(ctx context.Context) {
 		}
 		now := clock.Now()
 		g.mu.Lock()
-		p := g.table.Load().spec.Outliers
-		if ctx.Err() != nil || p == nil {
+		if ctx.Err() != nil {
 			g.mu.Unlock()
 			return
 		}
-		whole := !now.Before(interval)
-		changes := g.judgeNow(p, whole, now)
-		if whole {
-			interval = now.Add(p.Interval.D())
+		var changes []change
+		if p := g.table.Load().spec.Outliers; p != nil {
+			whole := !now.Before(interval)
+			changes = g.judgeNow(p, whole, now)
+			if whole {
+				interval = now.Add(p.Interval.D())
+			}
+		} else {
+			interval = now.Add(idleJudge)
 		}
-		next := g.nextStep(interval)
+		next, grown := g.nextRamp(g.nextStep(interval), now)
 		g.mu.Unlock()
 		for _, c := range changes {
 			g.tell(c)
 		}
-		if len(changes) > 0 {
+		if grown || len(changes) > 0 {
 			g.refresh(ctx)
 		}
 		timer.Reset(next.Sub(clock.Now()))
@@ -242,6 +258,7 @@ func (t *Target) judge(p *spec.Outliers, now time.Time) bool {
 		t.eject(p, outlier.Failures, "failed on trial: "+c.last(), now)
 	case c.passed.Load() >= int64(p.Trials):
 		t.out.Return(now)
+		t.warmUp(t.group.table.Load().spec, now)
 	default:
 		return false
 	}

@@ -2,6 +2,7 @@ package target
 
 import (
 	"slices"
+	"time"
 
 	"portico/spec"
 	"portico/spec/status"
@@ -13,6 +14,8 @@ import (
 const (
 	// ModeHealthy uses those that are healthy.
 	ModeHealthy = "healthy"
+	// ModePanic uses all: too few are healthy for the load.
+	ModePanic = "panic"
 	// ModeUnknown uses those whose check has not answered yet: none is healthy.
 	ModeUnknown = "unknown"
 	// ModeOpen uses all: every one is unhealthy, and the group fails open.
@@ -25,7 +28,7 @@ const (
 )
 
 // modes lists them all, for metrics.
-var modes = [...]string{ModeHealthy, ModeUnknown, ModeOpen, ModeUnchecked, ModeNone}
+var modes = [...]string{ModeHealthy, ModePanic, ModeUnknown, ModeOpen, ModeUnchecked, ModeNone}
 
 // table is all that picking reads. It is never changed, only replaced.
 type table struct {
@@ -40,7 +43,7 @@ type table struct {
 }
 
 // build makes the table of what is now so. Members are those of the spec.
-func build(s *spec.TargetGroup, members []*Target) *table {
+func build(s *spec.TargetGroup, members []*Target, now time.Time) *table {
 	t := &table{spec: s, members: members, byID: make(map[uint64]*Target, len(members)), limit: int64(s.Limits.PerTarget())}
 	for _, m := range members {
 		t.byID[m.id] = m
@@ -48,8 +51,9 @@ func build(s *spec.TargetGroup, members []*Target) *table {
 	t.mode, t.used = choose(s, members)
 	t.trials = slices.ContainsFunc(t.used, func(m *Target) bool { return m.phase() == outlier.Trial })
 	candidates := make([]balance.Candidate, len(t.used))
+	weights := weights(s, t.used, now)
 	for i, m := range t.used {
-		candidates[i] = balance.Candidate{Key: m.id, Weight: m.spec.Load().Weight, Load: &m.load, Limit: t.limitOf(m), Pace: m.pace}
+		candidates[i] = balance.Candidate{Key: m.id, Weight: weights[i], Load: &m.load, Limit: t.limitOf(m), Pace: m.pace}
 	}
 	choice := t.balance()
 	algorithm, ok := balance.Lookup(choice.Name)
@@ -73,7 +77,7 @@ func (t *table) balance() spec.Choice {
 
 // choose says which of the members take what is new, and under which mode.
 //
-//   - the healthy ones;
+//   - the healthy ones, or all when those are too few;
 //   - none is healthy: the unknown ones;
 //   - all are unhealthy: all, unless the group fails when none is healthy.
 //
@@ -99,6 +103,8 @@ func choose(s *spec.TargetGroup, members []*Target) (mode string, used []*Target
 		return ModeNone, nil
 	case s.Health == nil:
 		return ModeUnchecked, present(all)
+	case len(healthy) > 0 && len(healthy)*100 < len(all)*s.PanicThreshold:
+		return ModePanic, all
 	case len(healthy) > 0:
 		return ModeHealthy, present(healthy)
 	case len(unknown) > 0:
@@ -125,7 +131,7 @@ func present(members []*Target) []*Target {
 
 // keeps reports whether what began on a member may go on there.
 func (t *table) keeps(m *Target) bool {
-	if t.mode == ModeOpen {
+	if t.mode == ModeOpen || t.mode == ModePanic {
 		return true
 	}
 	return m.health.Load().verdict != status.Unhealthy && (m.phase() != outlier.Out || slices.Contains(t.used, m))

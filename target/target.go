@@ -28,9 +28,11 @@ type Target struct {
 	health atomic.Pointer[finding]
 
 	passive passive
+	percent atomic.Int32 // of its weight, in the table that now chooses
 
 	// Guarded by group.mu.
 	out    outlier.State
+	warm   time.Time // when it began to warm up; zero when it did not
 	state  health.State
 	prober *prober // nil while it is not probed
 
@@ -152,6 +154,6 @@ func (t *Target) status() status.Target {
 	return status.Target{
 		Label: s.Label(), Address: s.Address, Site: s.Site, Weight: s.Weight, Drain: s.Drain,
 		Verdict: f.verdict, Reason: f.reason, Since: f.since, Used: t.place.Load() != nil,
-		Active: t.load.Load(), Total: t.total.Load(), Ejection: t.ejection(),
+		Active: t.load.Load(), Total: t.total.Load(), Ejection: t.ejection(), Percent: t.ramped(),
 	}
 }

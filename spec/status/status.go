@@ -104,6 +104,8 @@ type Target struct {
 	Since  time.Time `json:"since"`            // of the verdict
 	Active int64     `json:"active"`           // requests or flows in flight from this node
 	Total  uint64    `json:"total"`            // requests or flows sent by this node since start
+	// Percent of its weight that it has while it warms up; 0 when it does not.
+	Percent int `json:"percent,omitempty"`
 	// Ejection tells of the times that it was ejected for its answers; nil means never.
 	Ejection *Ejection `json:"ejection,omitempty"`
 }
