@@ -19,15 +19,7 @@ import (
 // see, or what came another way than by a file. Pure.
 func (s *Server) Check(want *spec.Spec) []spec.Problem {
 	set, problems := tlsx.Parse(want.Certificates)
-	for i := range want.Listeners {
-		if l := &want.Listeners[i]; l.Protocol == spec.ProtocolHTTPS && set.For("") == nil && len(problems) == 0 {
-			problems = append(problems, spec.Problem{
-				Path: spec.At("listeners", i, "protocol"),
-				What: fmt.Sprintf("listener %q is https and there is no certificate", l.Name),
-				Help: "add one to certificates",
-			})
-		}
-	}
+	problems = append(problems, checkTLS(want, set, len(problems) == 0)...)
 	for i := range want.Routes {
 		for j := range want.Routes[i].Rules {
 			rule := &want.Routes[i].Rules[j]
@@ -69,7 +61,7 @@ func (s *Server) Apply(want *spec.Spec) error {
 		}
 		s.driver = d
 	}
-	c := s.newCompiler(want)
+	c := s.newCompiler(want, set)
 	next, opened, err := s.plan(want, c)
 	if err != nil {
 		for _, k := range opened {
@@ -77,7 +69,7 @@ func (s *Server) Apply(want *spec.Spec) error {
 		}
 		return err
 	}
-	s.certificates.Swap(set)
+	s.tickets.Use(want.Secrets.Tickets, c.configs())
 	s.want, s.vias = want, c.vias
 	s.swap(next)
 	c.turn.Commit()

@@ -1,6 +1,7 @@
 package l7
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"portico/l7/kept"
 	"portico/l7/route"
 	"portico/l7/sticky"
+	"portico/l7/tlsx"
 	"portico/l7/transport"
 	"portico/spec"
 	"portico/target"
@@ -20,6 +22,14 @@ const (
 	headDefault    = 32 << 10
 	headersDefault = 100
 )
+
+// protocols are what clients of a listener may agree on, the best first.
+func protocols(l *spec.Listener) []string {
+	if l.SpeaksHTTP2() {
+		return []string{"h2", "http/1.1"}
+	}
+	return []string{"http/1.1"}
+}
 
 // listening is what a spec says of one listener, compiled and immutable. It is
 // shared by the sockets the listener is on.
@@ -34,6 +44,10 @@ type listening struct {
 	table    *route.Table
 	rules    []rule // by the ID of the table's rule
 	count    *listenerCount
+	tls      *tls.Config // nil for http
+	set      *tlsx.Set
+	// certificate says that targets are sent the whole certificate of a client.
+	certificate bool
 }
 
 // rule is a rule of the table with all that is done to its requests.
@@ -82,9 +96,10 @@ type compiler struct {
 	turn   *kept.Turn
 	vias   vias
 	shared shared
+	set    *tlsx.Set // of certificates
 }
 
-func (s *Server) newCompiler(want *spec.Spec) *compiler {
+func (s *Server) newCompiler(want *spec.Spec, set *tlsx.Set) *compiler {
 	c := &compiler{
 		s: s, want: want,
 		routes: make(map[spec.RouteName]*spec.Route, len(want.Routes)),
@@ -93,6 +108,7 @@ func (s *Server) newCompiler(want *spec.Spec) *compiler {
 		turn:   s.kept.Turn(),
 		vias:   vias{},
 		shared: newShared(),
+		set:    set,
 	}
 	for i := range want.Routes {
 		c.routes[want.Routes[i].Name] = &want.Routes[i]
@@ -124,8 +140,17 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 			Head: orDefault(int(l.Limits.Head), headDefault), Fields: orDefault(l.Limits.Headers, headersDefault),
 			HeadTimeout: t.Head.D(), IdleTimeout: t.Idle.D(), HTTP2: l.SpeaksHTTP2(),
 		},
-		redirect: c.redirect(l),
-		count:    c.s.metrics.listener(l.Name),
+		redirect:    c.redirect(l),
+		count:       c.s.metrics.listener(l.Name),
+		set:         c.set,
+		certificate: l.TLS != nil && l.TLS.ClientAuth != nil && l.TLS.ClientAuth.ForwardCertificate,
+	}
+	if l.Protocol == spec.ProtocolHTTPS {
+		config, problems := tlsx.Greet(tlsx.Options{Listener: l.TLS, Set: c.set, Tickets: &c.s.tickets, Protocols: protocols(l)})
+		if len(problems) > 0 {
+			return nil, fmt.Errorf("tls: %w", spec.Problems(problems))
+		}
+		h.tls = config
 	}
 	var routes []*spec.Route
 	for _, name := range l.Routes {

@@ -95,7 +95,7 @@ func (e *explainer) run() string {
 		return fmt.Sprintf("listener %q speaks %s, not %s", h.spec.Name, h.spec.Protocol, e.u.Scheme)
 	}
 	if h.spec.Protocol == spec.ProtocolHTTPS {
-		e.say("", 1, "%s", h.s.certificates.Explain(e.u.Hostname()))
+		e.say("", 1, "%s", h.set.Explain(e.u.Hostname(), h.spec.TLS))
 	}
 	req, err := e.request()
 	if err != nil {

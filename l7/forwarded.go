@@ -74,6 +74,7 @@ func (h *handler) forward(req *message.Request, d *exchange.Decision, st *state)
 	if len(s.host) > 0 {
 		req.Fields = append(req.Fields, message.Field{Name: nameHost, Value: s.host})
 	}
+	h.identify(req, d)
 }
 
 // take removes the fields that are written anew, or that a target could mistake
@@ -86,6 +87,7 @@ func take(req *message.Request, scratch []byte, trusted bool) ([]byte, said) {
 	for _, f := range req.Fields {
 		to, is := s.field(f.Name)
 		switch {
+		case certifies(f.Name):
 		case !is:
 			kept = append(kept, f)
 		case !trusted, bytes.IndexByte(f.Name, '_') >= 0: // proxies pass on what they do not know

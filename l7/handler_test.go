@@ -12,6 +12,7 @@ import (
 	"portico/l7/filter"
 	"portico/l7/message"
 	"portico/l7/pages"
+	"portico/l7/tlsx"
 	"portico/spec"
 	"portico/target"
 )
@@ -50,7 +51,7 @@ func newPlayer(tb testing.TB, rule spec.Rule, changes ...func(*spec.TargetGroup)
 		tb.Fatal(err)
 	}
 	s := New(Options{Self: "n1", Groups: groups})
-	c, err := s.newCompiler(want).handler(&want.Listeners[0])
+	c, err := s.newCompiler(want, &tlsx.Set{}).handler(&want.Listeners[0])
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"portico/l7/exchange"
 	"portico/l7/filter"
 	"portico/l7/loop"
+	"portico/l7/tlsx"
 	"portico/spec"
 )
 
@@ -36,8 +37,10 @@ type metrics struct {
 	unretried *prometheus.CounterVec
 	active    *prometheus.GaugeVec
 	refused   [loop.BadHandshake + 1]prometheus.Counter
-	moved     prometheus.Counter
-	filters   *prometheus.CounterVec
+	// handshakes are those that failed, by tlsx.Reason.
+	handshakes map[string]prometheus.Counter
+	moved      prometheus.Counter
+	filters    *prometheus.CounterVec
 
 	mu    sync.Mutex
 	known map[series]bool // whose series there are
@@ -89,11 +92,16 @@ func newMetrics(to prometheus.Registerer, s *Server) *metrics {
 		}),
 		filters: counter("filter_requests_total", "Requests that a filter let pass or refused, by outcome.",
 			"listener", "route", "filter", "outcome"),
-		known: map[series]bool{},
+		handshakes: map[string]prometheus.Counter{},
+		known:      map[series]bool{},
 	}
 	refused := counter("connections_refused_total", "Connections closed before any request, by reason.", "reason")
 	for i := range m.refused {
 		m.refused[i] = refused.WithLabelValues(loop.Refusal(i).String())
+	}
+	handshakes := counter("handshake_failures_total", "TLS handshakes with clients that failed, by reason.", "reason")
+	for _, reason := range tlsx.Reasons() {
+		m.handshakes[reason] = handshakes.WithLabelValues(reason)
 	}
 	to.MustRegister(
 		m.duration, m.active, m.moved,

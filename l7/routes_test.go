@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"portico/l7/tlsx"
 	"portico/spec"
 )
 
@@ -18,7 +19,7 @@ func (p *player) manyRoutes(tb testing.TB, n int) (hosts [][]byte) {
 		l.Routes, hosts = append(l.Routes, name), append(hosts, []byte(host))
 	}
 	want.Listeners = []spec.Listener{l}
-	c, err := p.h.s.newCompiler(want).handler(&want.Listeners[0])
+	c, err := p.h.s.newCompiler(want, &tlsx.Set{}).handler(&want.Listeners[0])
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -49,7 +50,7 @@ func TestRulesShare(t *testing.T) {
 		}}},
 		Listeners: []spec.Listener{{Name: "l", Routes: []spec.RouteName{"r"}}},
 	}
-	c, err := p.h.s.newCompiler(want).handler(&want.Listeners[0])
+	c, err := p.h.s.newCompiler(want, &tlsx.Set{}).handler(&want.Listeners[0])
 	if err != nil {
 		t.Fatal(err)
 	}

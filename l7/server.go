@@ -3,7 +3,6 @@ package l7
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -60,12 +59,10 @@ type Server struct {
 	moved   event // sticky sessions
 	kept    *kept.Store
 
-	certificates tlsx.Certificates
-	tls          *tls.Config
-	tlsHTTP1     *tls.Config // of listeners that speak nothing newer
-	ownKey       []byte      // signs sticky cookies where the spec has no key
-	ready        atomic.Bool // to take what is new
-	leaving      atomic.Bool // dns nodes that probe are to look elsewhere
+	tickets tlsx.Tickets
+	ownKey  []byte      // signs sticky cookies where the spec has no key
+	ready   atomic.Bool // to take what is new
+	leaving atomic.Bool // dns nodes that probe are to look elsewhere
 
 	mu      sync.Mutex // guards what follows
 	want    *spec.Spec
@@ -97,9 +94,6 @@ func New(o Options) *Server {
 	}
 	s.kept.Pick = s.one
 	_, _ = rand.Read(s.ownKey) // never fails
-	s.tls = s.certificates.Config()
-	s.tlsHTTP1 = s.tls.Clone()
-	s.tlsHTTP1.NextProtos = []string{"http/1.1"}
 	s.metrics = newMetrics(o.Metrics, s)
 	return s
 }

@@ -7,6 +7,7 @@ import (
 
 	"portico/l7/exchange"
 	"portico/l7/loop"
+	"portico/l7/tlsx"
 	"portico/spec"
 )
 
@@ -62,8 +63,11 @@ func (k *socket) ProxyFrom() []netip.Addr { return k.bound.Load().bind.ProxyFrom
 func (k *socket) Ready() bool { return k.s.ready.Load() }
 
 // Refused counts a connection that ended before any request.
-func (k *socket) Refused(_ netip.AddrPort, why loop.Refusal) {
+func (k *socket) Refused(_ netip.AddrPort, why loop.Refusal, err error) {
 	k.s.metrics.refused[why].Inc()
+	if why == loop.BadHandshake {
+		k.s.metrics.handshakes[tlsx.Reason(err)].Inc()
+	}
 }
 
 // listener is one listener on one socket, for as long as it is served there and
@@ -83,15 +87,7 @@ type listener struct {
 func (l *listener) Handler() exchange.Handler { return l.current.Load() }
 
 // TLS is how clients of an https listener are greeted.
-func (l *listener) TLS() *tls.Config {
-	switch of := l.current.Load().spec; {
-	case of.Protocol != spec.ProtocolHTTPS:
-		return nil
-	case of.SpeaksHTTP2():
-		return l.s.tls
-	}
-	return l.s.tlsHTTP1
-}
+func (l *listener) TLS() *tls.Config { return l.current.Load().tls }
 
 // Opened counts a connection, unless there are as many as the spec allows or the
 // listener was removed a moment ago.

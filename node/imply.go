@@ -193,8 +193,8 @@ func probed(want *spec.Spec, vip *spec.VIP) []*spec.Listener {
 // vipCheck is how a listener is probed from outside: the way a client would use
 // it, so that a VIP whose l4 node answers but has nothing behind it is unhealthy.
 func vipCheck(want *spec.Spec, l *spec.Listener) spec.Choice {
-	if !l.Protocol.IsHTTP() {
-		return spec.Choice{Name: "tcp"}
+	if !l.Protocol.IsHTTP() || l.RequiresCertificate() {
+		return spec.Choice{Name: "tcp"} // dns nodes have no certificate to show
 	}
 	host := probeHost(want, l)
 	return spec.Choice{Name: string(l.Protocol), Params: &health.HTTP{
@@ -207,7 +207,8 @@ func vipCheck(want *spec.Spec, l *spec.Listener) spec.Choice {
 }
 
 // probeHost is a name the listener serves: that of its first route, with the
-// wildcard of a wildcard host filled in; empty when every host is served.
+// wildcard of a wildcard host filled in; or else, where it must be named by a
+// certificate, that of the first; empty when every host is served.
 func probeHost(want *spec.Spec, l *spec.Listener) string {
 	for _, name := range l.Routes {
 		if r := want.Route(name); r != nil && len(r.Hosts) > 0 {
@@ -216,6 +217,9 @@ func probeHost(want *spec.Spec, l *spec.Listener) string {
 			}
 			return r.Hosts[0]
 		}
+	}
+	if l.TLS != nil && l.TLS.UnknownName == spec.UnknownRefuse && len(want.Certificates) > 0 {
+		return strings.Replace(want.Certificates[0].Hosts[0], "*", "portico-probe", 1)
 	}
 	return ""
 }

@@ -109,6 +109,28 @@ func TestVIPCheck(t *testing.T) {
 	if got, want := fmt.Sprint(params.Method, " ", params.Host), "HEAD portico-probe.example.com"; got != want {
 		t.Errorf("probe is %q, want %q", got, want)
 	}
+	secure := *want.Listener("http")
+	secure.Protocol, secure.Routes = spec.ProtocolHTTPS, nil
+	want.Certificates = []spec.Certificate{{Hosts: []string{"*.shop.test"}}}
+	for _, tt := range []struct {
+		name, check, host string
+		tls               *spec.ListenerTLS
+	}{
+		{"https", "https", "", nil},
+		{"names are refused", "https", "portico-probe.shop.test", &spec.ListenerTLS{UnknownName: spec.UnknownRefuse}},
+		{"a certificate is welcome", "https", "", &spec.ListenerTLS{ClientAuth: &spec.ClientAuth{Mode: spec.ClientOptional}}},
+		{"a certificate is required", "tcp", "", &spec.ListenerTLS{ClientAuth: &spec.ClientAuth{Mode: spec.ClientRequire}}},
+	} {
+		secure.TLS = tt.tls
+		c := vipCheck(want, &secure)
+		host := ""
+		if params, ok := c.Params.(*health.HTTP); ok {
+			host = params.ServerName
+		}
+		if c.Name != tt.check || host != tt.host {
+			t.Errorf("%s: check %s of %q, want %s of %q", tt.name, c.Name, host, tt.check, tt.host)
+		}
+	}
 	want.VIPs[0].Health.Listeners = []spec.ListenerName{"db"}
 	if got := probed(want, &want.VIPs[0]); len(got) != 1 || got[0].Name != "db" {
 		t.Errorf("probed listeners %v, want db alone", got)

@@ -106,6 +106,7 @@ func (n *Node) Check(want *spec.Spec) spec.Problems {
 		return problems // the tiers may rely on references that hold
 	}
 	problems = append(problems, check.Expiry(want, clock.Now())...)
+	problems = append(problems, l7.Expired(want, clock.Now())...)
 	problems = append(problems, n.targets.Check(groups(want, n.name))...)
 	for _, t := range n.tiers() {
 		problems = append(problems, t.Check(want)...)

@@ -62,6 +62,9 @@ type Secrets struct {
 	// Sticky signs sticky cookies: the first key signs, all verify. Without one
 	// each process makes its own at start, and cookies do not outlive it.
 	Sticky []Secret `json:"sticky,omitempty"`
+	// Tickets encrypt TLS sessions: the first key encrypts, all decrypt. Without one
+	// each process makes its own, and sessions are resumed there alone.
+	Tickets []Secret `json:"tickets,omitempty"`
 }
 
 // Site is a place with its own nodes and VIPs: a region or a data center.
@@ -184,8 +187,10 @@ type Listener struct {
 	TargetGroups []GroupRef `json:"targetGroups,omitempty"`
 	// TrustedProxies are clients whose X-Forwarded-* headers are believed.
 	TrustedProxies []netip.Prefix `json:"trustedProxies,omitempty"`
-	Timeouts       Timeouts       `json:"timeouts,omitzero"`
-	Limits         Limits         `json:"limits,omitzero"`
+	// TLS is how clients are greeted (https only); unset means as the defaults say.
+	TLS      *ListenerTLS `json:"tls,omitempty"`
+	Timeouts Timeouts     `json:"timeouts,omitzero"`
+	Limits   Limits       `json:"limits,omitzero"`
 }
 
 // ListenerRedirect sends a whole listener elsewhere; its short form is the scheme.

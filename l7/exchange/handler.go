@@ -76,6 +76,16 @@ type Client struct {
 	ServerName string
 	Version    uint16
 	Cipher     uint16
+	// Identity is who the client's certificate says it is; nil without one.
+	Identity *Identity
+}
+
+// Identity is what targets are told of the certificate of a client.
+type Identity struct {
+	// Fields are X-Client-Cert-Subject and the like.
+	Fields []message.Field
+	// Certificate is the whole of it, as Client-Cert (RFC 9440).
+	Certificate message.Field
 }
 
 // TargetsMax is how many targets one request is tried on at most: the first and

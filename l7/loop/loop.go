@@ -33,8 +33,9 @@ type Service interface {
 	ProxyFrom() []netip.Addr
 	// Ready is the answer to the readiness probe of an l4 node.
 	Ready() bool
-	// Refused observes a connection that was closed before any request.
-	Refused(peer netip.AddrPort, why Refusal)
+	// Refused observes a connection that was closed before any request, and the
+	// error that says more of why.
+	Refused(peer netip.AddrPort, why Refusal, err error)
 }
 
 // Listener is one listener of a Service, for as long as the connections it took.

@@ -65,6 +65,18 @@ func parse(t *testing.T, certificates ...spec.Certificate) *tlsx.Set {
 	return set
 }
 
+// config is how a listener with these certificates greets.
+func config(t *testing.T, l *spec.ListenerTLS, certificates ...spec.Certificate) *tls.Config {
+	t.Helper()
+	c, problems := tlsx.Greet(tlsx.Options{
+		Listener: l, Set: parse(t, certificates...), Tickets: &tlsx.Tickets{}, Protocols: []string{"http/1.1"},
+	})
+	if len(problems) > 0 {
+		t.Fatal(spec.Problems(problems))
+	}
+	return c
+}
+
 // greet handshakes and returns the common name of the certificate.
 func greet(t *testing.T, server, client *tls.Config) (string, *tls.Conn) {
 	t.Helper()
@@ -98,13 +110,10 @@ func greet(t *testing.T, server, client *tls.Config) (string, *tls.Conn) {
 
 // The certificate is chosen by name: exact, then one wildcard label, then the first.
 func TestChoose(t *testing.T) {
-	var certificates tlsx.Certificates
-	certificates.Swap(parse(t,
+	config := config(t, nil,
 		issue(t, "first", false, "first.test"),
 		issue(t, "exact", false, "www.example.com"),
-		issue(t, "wild", false, "*.example.com", "Other.Test."),
-	))
-	config := certificates.Config()
+		issue(t, "wild", false, "*.example.com", "Other.Test."))
 	tests := []struct{ name, sni, want string }{
 		{"exact", "www.example.com", "exact"},
 		{"wildcard", "api.example.com", "wild"},
@@ -125,44 +134,22 @@ func TestChoose(t *testing.T) {
 
 // Of two certificates for a name a client gets the one it can verify.
 func TestChooseByAlgorithm(t *testing.T) {
-	var certificates tlsx.Certificates
-	certificates.Swap(parse(t, issue(t, "ecdsa", false, "a.test"), issue(t, "rsa", true, "a.test")))
+	config := config(t, nil, issue(t, "ecdsa", false, "a.test"), issue(t, "rsa", true, "a.test"))
 	old := &tls.Config{
 		ServerName: "a.test", MaxVersion: tls.VersionTLS12,
 		CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256},
 	}
-	if got, _ := greet(t, certificates.Config(), old); got != "rsa" {
+	if got, _ := greet(t, config, old); got != "rsa" {
 		t.Errorf("a client with RSA suites is greeted with %q", got)
 	}
-	if got, _ := greet(t, certificates.Config(), &tls.Config{ServerName: "a.test"}); got != "ecdsa" {
+	if got, _ := greet(t, config, &tls.Config{ServerName: "a.test"}); got != "ecdsa" {
 		t.Errorf("a client of today is greeted with %q", got)
-	}
-}
-
-// A swap greets new connections anew and leaves open ones alone.
-func TestSwap(t *testing.T) {
-	var certificates tlsx.Certificates
-	certificates.Swap(parse(t, issue(t, "old", false, "a.test")))
-	config := certificates.Config()
-	_, open := greet(t, config, &tls.Config{ServerName: "a.test"})
-	certificates.Swap(parse(t, issue(t, "new", false, "a.test")))
-	if got, _ := greet(t, config, &tls.Config{ServerName: "a.test"}); got != "new" {
-		t.Errorf("after the swap the certificate is %q", got)
-	}
-	if _, err := open.Write([]byte("ping")); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 4)
-	if _, err := io.ReadFull(open, buf); err != nil || string(buf) != "ping" {
-		t.Errorf("the open connection says %q, %v", buf, err)
 	}
 }
 
 // HTTP/1.1 is negotiated, sessions resume, and TLS 1.1 is refused.
 func TestConfig(t *testing.T) {
-	var certificates tlsx.Certificates
-	certificates.Swap(parse(t, issue(t, "a", false, "a.test")))
-	config := certificates.Config()
+	config := config(t, nil, issue(t, "a", false, "a.test"))
 	client := &tls.Config{ServerName: "a.test", NextProtos: []string{"h2", "http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 	for i := range 2 {
 		_, c := greet(t, config, client)
@@ -200,13 +187,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Without certificates a handshake fails, with and without a set.
+// Without certificates a handshake fails.
 func TestNoCertificate(t *testing.T) {
-	var certificates tlsx.Certificates
-	for range 2 {
-		if got, _ := greet(t, certificates.Config(), &tls.Config{ServerName: "a.test"}); !strings.Contains(got, "internal error") {
-			t.Errorf("without certificates the client sees %q", got)
-		}
-		certificates.Swap(parse(t))
+	if got, _ := greet(t, config(t, nil), &tls.Config{ServerName: "a.test"}); !strings.Contains(got, "unrecognized name") {
+		t.Errorf("without certificates the client sees %q", got)
 	}
 }

@@ -18,6 +18,11 @@ func Expiry(s *spec.Spec, now time.Time) []spec.Problem {
 			e.valid(f, leaf, spec.At("certificates", i, "files.certificate"))
 		}
 	}
+	for i := range s.Listeners {
+		if t := s.Listeners[i].TLS; t != nil && t.ClientAuth != nil {
+			e.authorities(t.ClientAuth.CA, spec.At("listeners", i, "tls.clientAuth.ca"))
+		}
+	}
 	for i := range s.TargetGroups {
 		if t := s.TargetGroups[i].TLS; t != nil {
 			at := spec.At("targetGroups", i, "tls")

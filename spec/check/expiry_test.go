@@ -17,6 +17,7 @@ func TestExpiry(t *testing.T) {
 	s.TargetGroups[1].TLS = &spec.TargetTLS{CA: spec.File{Path: "/etc/broken.pem", Bytes: []byte("nothing")}}
 	const early = `: "/etc/myapp.pem": the certificate of "CN=test" is valid from 2026-11-23 on; look at the clock of this machine`
 	const late = `: "/etc/myapp.pem": the certificate of "CN=test" expired on 2126-10-30; renew it`
+	s.Listeners[1].TLS = &spec.ListenerTLS{ClientAuth: &spec.ClientAuth{CA: file}}
 	tests := []struct {
 		name string
 		now  time.Time
@@ -26,7 +27,7 @@ func TestExpiry(t *testing.T) {
 		{"within", time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), ""},
 		{"after", time.Date(2126, 11, 1, 0, 0, 0, 0, time.UTC), late},
 	}
-	places := []string{"certificates[0].files.certificate", "targetGroups[0].tls.ca", "targetGroups[0].tls.certificate"}
+	places := []string{"certificates[0].files.certificate", "listeners[1].tls.clientAuth.ca", "targetGroups[0].tls.ca", "targetGroups[0].tls.certificate"}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := check.Expiry(s, tt.now)

@@ -13,6 +13,7 @@ func (c *checker) listeners() {
 	taken := sockets{}
 	for i := range c.Listeners {
 		l, at := &c.Listeners[i], spec.At("listeners", i)
+		c.listenerTLS(l, at)
 		if l.Protocol.IsHTTP() {
 			c.httpListener(l, at)
 		} else if l.Protocol == spec.ProtocolTCP {

@@ -119,7 +119,7 @@ func (a *acceptor) take(fd int, peer netip.AddrPort) {
 		}
 	}
 	if to.clients.Load() >= int64(d.connsMax) {
-		a.svc.Refused(peer, loop.TooMany)
+		a.svc.Refused(peer, loop.TooMany, errRefused)
 		reset(fd)
 		return
 	}

@@ -4,11 +4,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"os"
 	"slices"
 	"time"
 
 	"portico/internal/netx/proxy"
 	"portico/l7/loop"
+	"portico/l7/tlsx"
 )
 
 // greetTime bounds what comes before HTTP: the PROXY header and the TLS handshake.
@@ -111,6 +113,9 @@ func (c *conn) admit() {
 
 // shaken is the end of the handshake.
 func (c *conn) shaken(err error) {
+	if errors.Is(err, errKilled) {
+		err = os.ErrDeadlineExceeded
+	}
 	if err != nil {
 		c.refuse(loop.BadHandshake, err)
 		return
@@ -122,12 +127,13 @@ func (c *conn) shaken(err error) {
 	state := c.client.link.tls.conn.ConnectionState()
 	c.info.TLS, c.info.ServerName = true, state.ServerName
 	c.info.Version, c.info.Cipher = state.Version, state.CipherSuite
+	c.info.Identity = tlsx.Identify(&state)
 	c.begin()
 }
 
 // refuse observes why there will be no request.
 func (c *conn) refuse(why loop.Refusal, err error) {
-	c.svc.Refused(c.info.Peer, why)
+	c.svc.Refused(c.info.Peer, why, err)
 	c.w.d.o.Log.Debug("connection refused", "peer", c.info.Peer, "why", why.String(), "error", err)
 	c.hangUp()
 }

@@ -172,7 +172,7 @@ func (p *proxy) TLS() *tls.Config                  { return p.tls }
 func (p *proxy) Closed()                           { p.open.Add(-1) }
 func (p *proxy) Bounds() *exchange.Bounds          { return &p.bounds }
 
-func (p *proxy) Refused(_ netip.AddrPort, why loop.Refusal) {
+func (p *proxy) Refused(_ netip.AddrPort, why loop.Refusal, _ error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refused = append(p.refused, why)
