@@ -21,6 +21,8 @@ type Listener struct {
 	Name spec.ListenerName
 	// FlowsMax is how many flows it takes at once; 0 means no bound of its own.
 	FlowsMax int
+	// TCP is how its sockets are set.
+	TCP spec.ListenerTCP
 	// Shares are the target groups that share the flows, by weight.
 	Shares []Share
 
@@ -60,7 +62,7 @@ func NewTable(want *spec.Spec, self spec.NodeName) *Table {
 }
 
 func newListener(want *spec.Spec, l *spec.Listener) *Listener {
-	made := &Listener{Name: l.Name, FlowsMax: l.Limits.Connections}
+	made := &Listener{Name: l.Name, FlowsMax: l.Limits.Connections, TCP: l.TCP}
 	if l.Protocol.IsHTTP() {
 		// How long a connection may rest is for the l7 node to say: only it knows
 		// what the silence means.

@@ -18,8 +18,7 @@ import (
 // Check finds what this tier would refuse in a spec: what package config cannot
 // see, or what came another way than by a file. Pure.
 func (s *Server) Check(want *spec.Spec) []spec.Problem {
-	set, problems := tlsx.Parse(want.Certificates)
-	problems = append(problems, checkTLS(want, set, len(problems) == 0)...)
+	problems := tlsx.Check(want)
 	for i := range want.Routes {
 		for j := range want.Routes[i].Rules {
 			rule := &want.Routes[i].Rules[j]
@@ -101,11 +100,12 @@ func (s *Server) plan(want *spec.Spec, c *compiler) (map[netip.AddrPort]planned,
 		}
 		k := s.sockets[bind.Address]
 		if k == nil {
-			ln, err := s.driver.Listen(context.Background(), bind.Address, netx.Options{})
+			tcp := tcpOf(&bind)
+			ln, err := s.driver.Listen(context.Background(), bind.Address, netx.ListenerOptionsOf(&tcp))
 			if err != nil {
 				return nil, opened, err
 			}
-			k = &socket{s: s, ln: ln}
+			k = &socket{s: s, ln: ln, tcp: tcp}
 			opened = append(opened, k)
 		}
 		p := planned{k: k, b: &bound{bind: bind, live: map[*spec.Listener]*listener{}}, handlers: map[*listener]*handler{}}
@@ -144,6 +144,7 @@ func (s *Server) swap(next map[netip.AddrPort]planned) {
 		}
 		before := p.k.listeners()
 		p.k.bound.Store(p.b)
+		p.k.tune(tcpOf(&p.b.bind))
 		for _, l := range before {
 			if !kept[l] {
 				gone = append(gone, l)

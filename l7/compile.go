@@ -94,7 +94,7 @@ type compiler struct {
 	groups map[spec.TargetGroupName]*spec.TargetGroup
 	made   map[*spec.Listener]*listening
 	turn   *kept.Turn
-	vias   vias
+	vias   transport.Kept
 	shared shared
 	set    *tlsx.Set // of certificates
 }
@@ -106,7 +106,7 @@ func (s *Server) newCompiler(want *spec.Spec, set *tlsx.Set) *compiler {
 		groups: make(map[spec.TargetGroupName]*spec.TargetGroup, len(want.TargetGroups)),
 		made:   map[*spec.Listener]*listening{},
 		turn:   s.kept.Turn(),
-		vias:   vias{},
+		vias:   transport.Kept{},
 		shared: newShared(),
 		set:    set,
 	}
@@ -217,7 +217,7 @@ func (c *compiler) groupsOf(refs []spec.GroupRef, timeouts *spec.Timeouts) ([]gr
 		if want := c.groups[ref.Name]; want != nil {
 			g.timeouts = want.Timeouts.Over(*timeouts)
 			var err error
-			if g.via, err = c.via(want); err != nil {
+			if g.via, err = c.vias.Of(want, c.s.vias, target.TLS); err != nil {
 				return nil, err
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"portico/l7/loop"
 	"portico/l7/sticky"
 	"portico/l7/tlsx"
+	"portico/l7/transport"
 	"portico/spec"
 	"portico/spec/status"
 	"portico/target"
@@ -68,7 +69,7 @@ type Server struct {
 	want    *spec.Spec
 	driver  loop.Driver // nil before the first spec
 	sockets map[netip.AddrPort]*socket
-	vias    vias
+	vias    transport.Kept
 	retired sync.WaitGroup // the goroutines that drain removed listeners
 	running context.Context
 }

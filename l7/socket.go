@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"portico/internal/netx"
 	"portico/l7/exchange"
 	"portico/l7/loop"
 	"portico/l7/tlsx"
@@ -15,7 +16,8 @@ import (
 type socket struct {
 	s       *Server
 	ln      loop.Socket
-	serving bool // guarded by s.mu
+	serving bool             // guarded by s.mu
+	tcp     spec.ListenerTCP // guarded by s.mu
 	bound   atomic.Pointer[bound]
 }
 
@@ -30,6 +32,30 @@ func (k *socket) serve() {
 	if !k.serving {
 		k.serving = true
 		k.ln.Serve(k)
+	}
+}
+
+// tcpOf is how a socket is set: as the listener of its first VIP says, where it
+// has several behind l4 nodes.
+func tcpOf(b *spec.Bind) spec.ListenerTCP {
+	var first netip.Addr
+	for vip := range b.Listeners {
+		if !first.IsValid() || vip.Less(first) {
+			first = vip
+		}
+	}
+	return b.Listeners[first].TCP
+}
+
+// tune sets the options of connections to come. Those that a kernel refuses are
+// refused when a socket is opened, too, but here its clients come first.
+func (k *socket) tune(tcp spec.ListenerTCP) {
+	if tcp == k.tcp {
+		return
+	}
+	k.tcp = tcp
+	if err := k.ln.Tune(netx.ListenerOptionsOf(&tcp)); err != nil {
+		k.s.o.Log.Error("tcp options not set", "error", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 
+	"portico/internal/netx"
 	"portico/internal/suggest"
 	"portico/spec"
 )
@@ -17,7 +18,9 @@ func (n *Node) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 // dialer opens connections for event loops, likewise from the node's own address.
 type dialer struct{ n *Node }
 
-func (d dialer) Connect(to netip.AddrPort) (int, error) { return d.n.dialer.Load().Connect(to) }
+func (d dialer) Connect(to netip.AddrPort, o netx.Options) (int, error) {
+	return d.n.dialer.Load().Connect(to, o)
+}
 
 func (d dialer) Connected(fd int, to netip.AddrPort) error {
 	return d.n.dialer.Load().Connected(fd, to)

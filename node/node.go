@@ -17,6 +17,7 @@ import (
 	"portico/internal/netx"
 	"portico/l4/relay"
 	"portico/l7"
+	"portico/l7/tlsx"
 	"portico/spec"
 	"portico/spec/check"
 	"portico/spec/status"
@@ -106,7 +107,8 @@ func (n *Node) Check(want *spec.Spec) spec.Problems {
 		return problems // the tiers may rely on references that hold
 	}
 	problems = append(problems, check.Expiry(want, clock.Now())...)
-	problems = append(problems, l7.Expired(want, clock.Now())...)
+	problems = append(problems, tlsx.Expired(want, clock.Now())...)
+	problems = append(problems, kernel(want)...)
 	problems = append(problems, n.targets.Check(groups(want, n.name))...)
 	for _, t := range n.tiers() {
 		problems = append(problems, t.Check(want)...)

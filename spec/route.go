@@ -54,7 +54,9 @@ type TargetGroup struct {
 	// means h1.
 	Protocol TargetProtocol `json:"protocol,omitempty" default:"h1" enum:"h1|h2|auto"`
 	// TLS is how targets are greeted; unset means in plain text.
-	TLS    *TargetTLS  `json:"tls,omitempty"`
+	TLS *TargetTLS `json:"tls,omitempty"`
+	// TCP is how the sockets to targets are set, for requests.
+	TCP    TCP         `json:"tcp,omitzero"`
 	Limits GroupLimits `json:"limits,omitzero"`
 	// SlowStart lets targets that become healthy take their share little by little.
 	SlowStart *SlowStart `json:"slowStart,omitempty"`

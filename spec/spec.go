@@ -188,9 +188,11 @@ type Listener struct {
 	// TrustedProxies are clients whose X-Forwarded-* headers are believed.
 	TrustedProxies []netip.Prefix `json:"trustedProxies,omitempty"`
 	// TLS is how clients are greeted (https only); unset means as the defaults say.
-	TLS      *ListenerTLS `json:"tls,omitempty"`
-	Timeouts Timeouts     `json:"timeouts,omitzero"`
-	Limits   Limits       `json:"limits,omitzero"`
+	TLS *ListenerTLS `json:"tls,omitempty"`
+	// TCP is how the sockets of clients are set.
+	TCP      ListenerTCP `json:"tcp,omitzero"`
+	Timeouts Timeouts    `json:"timeouts,omitzero"`
+	Limits   Limits      `json:"limits,omitzero"`
 }
 
 // ListenerRedirect sends a whole listener elsewhere; its short form is the scheme.

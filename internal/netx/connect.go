@@ -10,10 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Connect begins to connect to an address as Dial does, and does not wait: the
+// Connect begins to connect to an address as Dial does, with these options instead
+// of the dialer's, and does not wait: the
 // socket is non-blocking, and can be written when Connected knows how it ended.
 // The caller closes it.
-func (d Dialer) Connect(to netip.AddrPort) (fd int, err error) {
+func (d Dialer) Connect(to netip.AddrPort, o Options) (fd int, err error) {
+	d.Options = o
 	to = unmap(to)
 	from := d.from(to.Addr())
 	if fd, err = socketTo(to); err != nil {

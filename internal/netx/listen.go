@@ -58,8 +58,13 @@ func ListenMany(ctx context.Context, addr netip.AddrPort, n int, o Options) ([]*
 // Tune gives a listening socket other options; connections that it accepts from
 // then on have them.
 func Tune(l *net.TCPListener, o Options) error {
-	if err := control(l, func(fd int) error { return retune(fd, &o) }); err != nil {
-		return fmt.Errorf("listen %s: %w", l.Addr(), err)
+	return control(l, func(fd int) error { return TuneFD(fd, AddrPort(l.Addr()), o) })
+}
+
+// TuneFD is Tune for the file descriptor of a socket that listens on addr.
+func TuneFD(fd int, addr netip.AddrPort, o Options) error {
+	if err := retune(fd, &o); err != nil {
+		return fmt.Errorf("listen %s: %w", addr, err)
 	}
 	return nil
 }

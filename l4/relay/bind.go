@@ -8,6 +8,7 @@ import (
 
 	"portico/internal/netx"
 	"portico/l4"
+	"portico/spec"
 )
 
 // bind is one listening socket.
@@ -15,11 +16,25 @@ type bind struct {
 	relay   *Relay
 	address netip.AddrPort
 	socket  *net.TCPListener
+	tcp     spec.ListenerTCP      // guarded by relay.mu
 	tally   atomic.Pointer[tally] // of the listener it serves now
 
 	active atomic.Int64
 	total  atomic.Uint64
 	failed atomic.Uint64
+}
+
+// tune sets the options of flows to come; the caller holds r.mu. Those that a
+// kernel refuses are refused when a socket is opened, too, but here its flows come
+// first.
+func (b *bind) tune(tcp spec.ListenerTCP) {
+	if tcp == b.tcp {
+		return
+	}
+	b.tcp = tcp
+	if err := netx.Tune(b.socket, netx.ListenerOptionsOf(&tcp)); err != nil {
+		b.relay.o.Log.Error("tcp options not set", "error", err)
+	}
 }
 
 // serve accepts on b until it is closed. The caller holds

@@ -144,7 +144,7 @@ func (r *Relay) Apply(want *spec.Spec) error {
 	r.state.Store(s)
 	r.closeOld(table)
 	for a, l := range fresh {
-		b := &bind{relay: r, address: a, socket: l}
+		b := &bind{relay: r, address: a, socket: l, tcp: table.Listener(a).TCP}
 		b.tally.Store(r.tally(table.Listener(a).Name))
 		r.binds[a] = b
 		r.o.Log.Info("listener open", "listener", table.Listener(a).Name, "address", a)
@@ -164,6 +164,7 @@ func (r *Relay) closeOld(table *l4.Table) {
 	for a, b := range r.binds {
 		if slices.Contains(stay, a) {
 			b.tally.Store(r.tally(table.Listener(a).Name))
+			b.tune(table.Listener(a).TCP)
 			continue
 		}
 		_ = b.socket.Close()
@@ -179,14 +180,14 @@ func (r *Relay) openNew(table *l4.Table) (map[netip.AddrPort]*net.TCPListener, e
 		if r.binds[a] != nil {
 			continue
 		}
-		l, err := netx.Listen(context.Background(), a)
+		list, err := netx.ListenMany(context.Background(), a, 1, netx.ListenerOptionsOf(&table.Listener(a).TCP))
 		if err != nil {
 			for _, l := range fresh {
 				_ = l.Close()
 			}
 			return nil, fmt.Errorf("listener %q: %w", table.Listener(a).Name, err)
 		}
-		fresh[a] = l
+		fresh[a] = list[0]
 	}
 	return fresh, nil
 }

@@ -83,7 +83,7 @@ func (r Refusal) String() string {
 type Dialer interface {
 	// Connect begins to connect and returns the socket, non-blocking, which can be
 	// written when connecting is done. The caller closes it.
-	Connect(to netip.AddrPort) (fd int, err error)
+	Connect(to netip.AddrPort, o netx.Options) (fd int, err error)
 	// Connected reports how connecting ended, once the socket can be written.
 	Connected(fd int, to netip.AddrPort) error
 }
@@ -140,6 +140,8 @@ type Socket interface {
 	// Serve accepts connections until Close; it does not wait and is called once.
 	// It survives whatever an accept fails with, such as a full file table.
 	Serve(svc Service)
+	// Tune gives connections that are accepted from now on other options.
+	Tune(o netx.Options) error
 	// Close stops accepting; the connections live on.
 	Close()
 }

@@ -221,6 +221,11 @@ func TestClientAuthProblems(t *testing.T) {
 	}
 }
 
+// listening is a spec of one listener.
+func listening(l *spec.ListenerTLS) *spec.Spec {
+	return &spec.Spec{Listeners: []spec.Listener{{Name: "https", Protocol: spec.ProtocolHTTPS, TLS: l}}}
+}
+
 // TestExpired proves that lists which should have been replaced are warned of,
 // with what that does to clients.
 func TestExpired(t *testing.T) {
@@ -231,12 +236,12 @@ func TestExpired(t *testing.T) {
 		spec.ExpiredRefuse: "every client of its authority is refused", spec.ExpiredAccept: "clients revoked since then are let in",
 	} {
 		l := asks(ca, func(a *spec.ClientAuth) { a.CRL, a.ExpiredCRL = []spec.File{fresh, old}, expired })
-		want := `warning: clientAuth.crl[1]: "/ca.crl" should have been replaced on ` + day + ": " + fate + "; fetch the list of today"
-		if got := tlsx.Expired(l, now); len(got) != 1 || got[0].String() != want {
+		want := `warning: listeners[0].tls.clientAuth.crl[1]: "/ca.crl" should have been replaced on ` + day + ": " + fate + "; fetch the list of today"
+		if got := tlsx.Expired(listening(l), now); len(got) != 1 || got[0].String() != want {
 			t.Errorf("%v, want %s", got, want)
 		}
 	}
-	if got := tlsx.Expired(nil, now); got != nil {
+	if got := tlsx.Expired(listening(nil), now); got != nil {
 		t.Errorf("a listener without tls: %v", got)
 	}
 }

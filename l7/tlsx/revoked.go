@@ -175,9 +175,8 @@ func parseAuthorities(text []byte) []*x509.Certificate {
 	}
 }
 
-// Expired warns of lists of revoked certificates that should have been replaced by
-// now. The paths are relative to the listener's tls.
-func Expired(l *spec.ListenerTLS, now time.Time) []spec.Problem {
+// expired warns of the lists of one listener. The paths are relative to its tls.
+func expired(l *spec.ListenerTLS, now time.Time) []spec.Problem {
 	if l == nil || l.ClientAuth == nil {
 		return nil
 	}

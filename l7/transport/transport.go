@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+
+	"portico/internal/netx"
 )
 
 // Protocol is what is spoken on a connection to a target.
@@ -51,6 +53,8 @@ type Options struct {
 	NameFromHost bool
 	// NoResumption makes every handshake a whole one.
 	NoResumption bool
+	// Socket are the options of the sockets.
+	Socket netx.Options
 }
 
 // Transport is how connections of a target group are made. It is immutable. The
@@ -84,6 +88,14 @@ func (t *Transport) Protocol() Protocol {
 		return HTTP1
 	}
 	return t.o.Protocol
+}
+
+// Socket are the options of its sockets.
+func (t *Transport) Socket() netx.Options {
+	if t == nil {
+		return netx.Options{}
+	}
+	return t.o.Socket
 }
 
 // For is the transport of a request for a host (with or without port): t itself,

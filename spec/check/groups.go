@@ -12,6 +12,7 @@ func (c *checker) targetGroups() {
 	for i := range c.TargetGroups {
 		g, at := &c.TargetGroups[i], spec.At("targetGroups", i)
 		c.targetTLS(g, at)
+		c.tcp(&g.TCP, at)
 		if len(g.Targets) == 0 {
 			c.warning(spec.At(at, "targets"), fmt.Sprintf("target group %q has no targets", g.Name), "")
 			continue

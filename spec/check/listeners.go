@@ -14,6 +14,7 @@ func (c *checker) listeners() {
 	for i := range c.Listeners {
 		l, at := &c.Listeners[i], spec.At("listeners", i)
 		c.listenerTLS(l, at)
+		c.tcp(&l.TCP.TCP, at)
 		if l.Protocol.IsHTTP() {
 			c.httpListener(l, at)
 		} else if l.Protocol == spec.ProtocolTCP {
@@ -88,7 +89,11 @@ func (c *checker) tcpListener(l *spec.Listener, at string) {
 		c.problem(at, fmt.Sprintf("tcp listener %q has no target groups", l.Name), "name some in targetGroups")
 	}
 	for j, ref := range l.TargetGroups {
-		if g := c.TargetGroup(ref.Name); g != nil && g.TLS != nil {
+		g := c.TargetGroup(ref.Name)
+		if g != nil && g.TCP != (spec.TCP{}) {
+			c.warning(spec.At(at, "targetGroups", j), fmt.Sprintf("the tcp of target group %q is for requests, which flows are not", g.Name), "")
+		}
+		if g != nil && g.TLS != nil {
 			c.warning(spec.At(at, "targetGroups", j), fmt.Sprintf("flows are passed on as they come: the tls of target group %q is for requests and checks alone", g.Name), "")
 		}
 	}

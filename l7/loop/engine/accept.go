@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"portico/internal/netx"
 	"portico/l7/exchange"
 	"portico/l7/loop"
 )
@@ -179,6 +180,19 @@ func (s *socket) Serve(svc loop.Service) {
 			}
 		}
 	})
+}
+
+// Tune sets other options.
+func (s *socket) Tune(o netx.Options) error {
+	var err error
+	s.d.each(func(w *worker) {
+		for _, a := range s.on {
+			if a.w == w && !a.dead && err == nil {
+				err = netx.TuneFD(a.fd, s.addr, o)
+			}
+		}
+	})
+	return err
 }
 
 // Close stops accepting.

@@ -126,7 +126,7 @@ func (c *conn) dial(a *exchange.Action) {
 
 // connect begins to connect; alone, by HTTP/1.1.
 func (c *conn) connect(on shelf, alone bool) {
-	fd, err := c.w.d.o.Dialer.Connect(on.to)
+	fd, err := c.w.d.o.Dialer.Connect(on.to, on.via.Socket())
 	if err != nil {
 		c.m.ConnectFailed(err, c.w.now)
 		return
