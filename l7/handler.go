@@ -75,7 +75,7 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	}
 	found, ok := h.table.Match(req)
 	if !ok {
-		h.answer(d, st, 404)
+		h.answer(d, st, unrouted(req))
 		return
 	}
 	r := &h.rules[found.Rule.ID]
@@ -89,6 +89,14 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 		return
 	}
 	h.filtered(req, d, st)
+}
+
+// unrouted is the status of a request that no rule takes.
+func unrouted(req *message.Request) int {
+	if message.Connects(req) {
+		return 501 // nobody asked for a forward proxy
+	}
+	return 404
 }
 
 // Resume goes on with the queue or the filter that had the request wait.

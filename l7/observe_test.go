@@ -242,6 +242,59 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// CONNECT makes a tunnel to a target where a rule says so, and nowhere else; such
+// a rule takes nothing else.
+func TestConnect(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	go func() { // greets, as an SSH server does, then echoes
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, "hello\n")
+		_, _ = io.Copy(conn, conn)
+	}()
+	raw := spec.TargetGroup{Name: "raw", Targets: []spec.Target{{Address: spec.AddrPort{AddrPort: ln.Addr().(*net.TCPAddr).AddrPort()}, Weight: 1}}}
+	b := newBed(t, func(_ *bed, s *spec.Spec) {
+		toOne(s, group("g", newTarget(t, "a")))
+		s.TargetGroups = append(s.TargetGroups, raw)
+		s.Routes = append([]spec.Route{{
+			Name: "tunnel", Hosts: []string{"bastion.test"},
+			Rules: []spec.Rule{{Connect: true, TargetGroups: []spec.GroupRef{{Name: "raw", Weight: 1}}}},
+		}}, s.Routes...)
+		s.Listeners[0].Routes = append([]spec.RouteName{"tunnel"}, s.Listeners[0].Routes...)
+	})
+	c := b.dial()
+	c.send("CONNECT bastion.test:22 HTTP/1.1\r\nHost: bastion.test:22\r\n\r\nping\n")
+	if got := c.status(); got != "200 OK" {
+		t.Fatalf("answer %s", got)
+	}
+	for _, want := range []string{"hello\n", "ping\n"} {
+		if got, err := c.r.ReadString('\n'); err != nil || got != want {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+	_ = c.conn.Close()
+	if line := b.log.all(t, 1)[0]; !strings.Contains(line, `"method":"CONNECT"`) || !strings.Contains(line, `"status":200`) {
+		t.Errorf("log line %s", line)
+	}
+	for ask, want := range map[string]string{
+		"CONNECT shop.test:443 HTTP/1.1\r\nHost: shop.test:443\r\n\r\n": "501 Not Implemented",
+		"GET / HTTP/1.1\r\nHost: bastion.test\r\n\r\n":                  "404 Not Found",
+	} {
+		c := b.dial()
+		c.send("%s", ask)
+		if got := c.status(); got != want {
+			t.Errorf("%q is answered %s, want %s", ask, got, want)
+		}
+	}
+}
+
 // A listener takes as many connections as its limit allows, and goes on when
 // some have ended.
 func TestConnectionLimit(t *testing.T) {

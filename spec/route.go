@@ -17,6 +17,10 @@ type Rule struct {
 	Filters []Choice `json:"filters,omitempty" kind:"filter"`
 	// TargetGroups share the requests by weight; none only where a filter answers.
 	TargetGroups []GroupRef `json:"targetGroups,omitempty"`
+	// Connect has the rule take CONNECT, and no other method: the client gets a
+	// tunnel to a target, whatever it asks to be connected to. Rules without it
+	// refuse CONNECT.
+	Connect bool `json:"connect,omitempty"`
 	// Split says by what requests are parted among the groups, so that those with
 	// the same stay in one; unset means that each request draws.
 	Split    *HashKey `json:"split,omitempty"`

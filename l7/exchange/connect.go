@@ -17,7 +17,7 @@ const continueWait = time.Second
 // body stays with the driver, so that it can go to any target.
 func (m *Machine) dial(fresh bool, now time.Time) {
 	m.link, m.down = linkDialing, downNone
-	m.want.dial, m.want.fresh = true, fresh
+	m.want.dial, m.want.fresh = true, fresh || message.Connects(&m.mem.req)
 	m.mem.dialAt = now
 	m.upAt = after(now, m.mem.d.Timeouts.Connect.D())
 	if r := m.mem.d.Retry; r != nil {
@@ -44,6 +44,10 @@ func (m *Machine) connected(stream, reused bool, now time.Time) {
 	m.mem.res.Reused = reused
 	if !reused {
 		m.mem.res.Connect += now.Sub(m.mem.dialAt)
+	}
+	if message.Connects(&m.mem.req) {
+		m.establish(now)
+		return
 	}
 	m.sendRequest(now)
 }

@@ -42,7 +42,11 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 		h.begin(d)
 	}
 	d.Timeouts, d.Attempts, d.BodyLimit = h.d, h.attempts, h.limit
-	switch string(req.Path) {
+	path := string(req.Path)
+	if message.Connects(req) && string(req.Host) == "none" {
+		path = "/none"
+	}
+	switch path {
 	case "/fixed":
 		d.Fixed = &exchange.Fixed{Status: 200, Body: []byte("fixed")}
 	case "/empty":

@@ -62,6 +62,7 @@ var say = [2][]string{
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "hello", "x",
 		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n", "0\r\n\r\n",
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+		"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\nhello",
 		"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: ws\r\n\r\n",
 		"GET / HTTP/1.0\r\nHost: x\r\n\r\n", "POST /limit HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"POST /fixed HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "GET /total HTTP/1.1\r\nHost: x\r\n\r\n",

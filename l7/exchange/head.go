@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"portico/l7/http1"
+	"portico/l7/message"
 )
 
 // headStep is how much is copied at once while a head is looked for, so that a
@@ -102,7 +103,8 @@ func (m *Machine) request(end bool, now time.Time) {
 	m.serial++
 	m.upAt = time.Time{}
 	m.clientKeeps = req.KeepAlive && !m.stream[ClientSide]
-	m.keep = m.clientKeeps
+	// A client may send what is for the tunnel before it knows of one.
+	m.keep = m.clientKeeps && !message.Connects(req)
 	m.begin(ClientSide)
 	m.up = upHeld
 	if end || mem.body.Done() && !m.stream[ClientSide] {

@@ -209,3 +209,62 @@ func TestTunnel(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) { play(t, tt.script) })
 	}
 }
+
+// TestConnect proves that CONNECT becomes a tunnel as soon as a target is
+// connected, which hears nothing but what the client sends into it; that pooled
+// connections are not for that; and that a refusal ends the connection, so that
+// what a hasty client sent for the tunnel is never a request.
+func TestConnect(t *testing.T) {
+	const connected = `
+		client> CONNECT x:443 HTTP/1.1|Host: x:443||
+		- dial fresh 10.0.0.1
+		dial ok
+		client< HTTP/1.1 200 OK||
+	`
+	tests := []struct{ name, script string }{
+		{"both ways", connected + `
+			client> ping
+			target< ping
+			target> pong
+			client< pong
+			client eof
+			- target shut
+			target eof
+			- target closed
+			- end ok 200 in=4 out=4
+			- client closed`},
+		{"in a hurry", `
+			client> CONNECT x:443 HTTP/1.1|Host: x:443||early
+			- dial fresh 10.0.0.1
+			dial ok
+			client< HTTP/1.1 200 OK||
+			target< early
+			client reset
+			- target closed
+			- end client-closed 200 in=5
+			- client reset`},
+		{"another target", `
+			client> CONNECT x:443 HTTP/1.1|Host: x:443||
+			- dial fresh 10.0.0.1
+			dial fails
+			- dial fresh 10.0.0.2
+			dial ok
+			client< HTTP/1.1 200 OK||
+			target eof
+			- client shut
+			client eof
+			- target closed
+			- end ok 200 retries=1
+			- client closed`},
+		{"no target", `
+			client> CONNECT none:443 HTTP/1.1|Host: none:443||GET / HTTP/1.1|Host: x||
+			client< HTTP/1.1 503 Service Unavailable|Content-Type: text/plain; charset=utf-8|Content-Length: 24|Connection: close||503 Service Unavailable~
+			- end no-target 503 out=24
+			- client shut
+			client eof
+			- client closed`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { play(t, tt.script) })
+	}
+}

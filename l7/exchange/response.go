@@ -85,7 +85,7 @@ func (m *Machine) say(resp *message.Response) {
 		o.half[o.cur].resp = resp
 		return
 	}
-	o.grown(http1.AppendResponseHead(o.buffer(), resp, http1.ResponseOptions{Minor: m.mem.req.Minor}))
+	o.grown(http1.AppendResponseHead(o.buffer(), resp, http1.ResponseOptions{Minor: m.mem.req.Minor, Tunnel: resp.Status/100 == 2}))
 }
 
 // goOn lets the body follow a request's head.

@@ -58,7 +58,7 @@ func (m *Machine) Whole(s Side, end bool, now time.Time) {
 	mem := m.mem
 	switch {
 	case s == ClientSide:
-		m.request(end || mem.req.Upgrade != nil, now)
+		m.request(end || mem.req.Upgrade != nil || message.Connects(&mem.req), now)
 	case !m.Reads(TargetSide) || m.down != downHead:
 	case mem.req.Upgrade != nil && mem.resp.Status/100 == 2:
 		mem.resp.Status, mem.resp.Reason, mem.resp.Upgrade = 101, nil, mem.req.Upgrade

@@ -26,6 +26,21 @@ func TestStreams(t *testing.T) {
 			- target pooled
 			- client closed
 			- end ok 200 out=5`},
+		{"a tunnel to a connection", clientStream, `
+			client> CONNECT x:443 HTTP/1.1|Host: x:443||
+			- dial fresh 10.0.0.1
+			dial ok
+			client< 200||
+			client> ping
+			target< ping
+			target> pong
+			client< pong
+			client> $
+			- target shut
+			target eof
+			- target closed
+			- client closed
+			- end ok 200 in=4 out=4`},
 		{"connection to stream", targetStream, `
 			client> GET / HTTP/1.1|Host: x|A: b||
 			- dial 10.0.0.1

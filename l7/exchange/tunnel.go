@@ -1,6 +1,10 @@
 package exchange
 
-import "time"
+import (
+	"time"
+
+	"portico/l7/message"
+)
 
 // switchProtocols turns the connection into a tunnel (RFC 9110, section 7.8).
 func (m *Machine) switchProtocols(now time.Time) {
@@ -13,6 +17,23 @@ func (m *Machine) switchProtocols(now time.Time) {
 		m.fail(502, TargetBadResponse, err, now)
 		return
 	}
+	m.beginTunnel(now)
+}
+
+// establish turns the connection into a tunnel to a target that knows nothing of
+// the request: CONNECT (RFC 9110, section 9.3.6). It has a connection of its own.
+func (m *Machine) establish(now time.Time) {
+	if m.stream[TargetSide] {
+		m.fail(502, TargetBadResponse, errEarlySwitch, now)
+		return
+	}
+	m.mem.resp = message.Response{Status: 200, Fields: m.mem.resp.Fields[:0], Minor: 1, Length: -1}
+	m.beginTunnel(now)
+}
+
+// beginTunnel sends the head that is the last of its kind.
+func (m *Machine) beginTunnel(now time.Time) {
+	mem := m.mem
 	mem.res.FirstByte, mem.res.Tunnel = now.Sub(mem.res.Start), true
 	m.h.Response(&mem.req, &mem.resp, &mem.d)
 	m.say(&mem.resp)

@@ -1,11 +1,11 @@
 package exchange
 
 import (
-	"crypto/sha1"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 
+	"portico/l7/http1"
 	"portico/l7/message"
 )
 
@@ -13,9 +13,6 @@ import (
 // HTTP/1.1 (RFC 6455, section 4), and by CONNECT without either in streams (RFC
 // 8441, section 5). Where the two sides differ, the machine is the peer that
 // makes the key, or proves to have read it.
-
-// acceptGUID is what the proof appends to the key (RFC 6455, section 1.3).
-const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 // keySize is that of a key: 16 bytes in base64.
 const keySize = 24
@@ -44,7 +41,7 @@ func (m *Machine) webSocket() error {
 	mem := m.mem
 	switch {
 	case m.switching():
-		if string(message.Get(mem.resp.Fields, "sec-websocket-accept")) != string(accept(nil, mem.key[:])) {
+		if string(message.Get(mem.resp.Fields, "sec-websocket-accept")) != string(http1.AppendAccept(nil, mem.key[:])) {
 			return errAccept
 		}
 		mem.resp.Fields = message.Del(mem.resp.Fields, "sec-websocket-accept")
@@ -54,17 +51,8 @@ func (m *Machine) webSocket() error {
 			return nil // another protocol
 		}
 		from := len(mem.d.Scratch)
-		mem.d.Scratch = accept(mem.d.Scratch, key)
+		mem.d.Scratch = http1.AppendAccept(mem.d.Scratch, key)
 		mem.resp.Fields = append(mem.resp.Fields, message.Field{Name: nameAccept, Value: mem.d.Scratch[from:len(mem.d.Scratch):len(mem.d.Scratch)]})
 	}
 	return nil
-}
-
-// accept appends the proof that a key was read. SHA-1 is what the protocol names;
-// nothing here is secret.
-func accept(dst, key []byte) []byte {
-	var b [64 + len(acceptGUID)]byte
-	in := append(append(b[:0], key...), acceptGUID...)
-	sum := sha1.Sum(in)
-	return base64.StdEncoding.AppendEncode(dst, sum[:])
 }

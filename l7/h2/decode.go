@@ -88,11 +88,12 @@ func (c *Conn) judge(s *Stream, req *message.Request, p *parts) error {
 	}
 	s.expect = p.length
 	connect := string(p.method) == "CONNECT"
-	if connect && p.protocol == nil {
-		return http1.ErrConnect
-	}
 	if err := http1.SetAuthority(req, p.authority, p.host); err != nil {
 		return err
+	}
+	if connect && p.protocol == nil {
+		req.Framing, req.Length, s.tunnel, s.expect = message.NoBody, 0, true, -1
+		return http1.SetConnect(req, p.authority)
 	}
 	if err := http1.SetPath(req, p.path); err != nil {
 		return err

@@ -47,7 +47,7 @@ var (
 	errNUL          = &Error{400, "NUL in path"}
 	errScheme       = &Error{400, "scheme of request target"}
 	errUserinfo     = &Error{400, "userinfo in request target"}
-	errConnect      = &Error{501, "CONNECT"}
+	errConnectBody  = &Error{400, "CONNECT with a body"}
 	errHostMissing  = &Error{400, "no host"}
 	errHostTwice    = &Error{400, "repeated host"}
 	errHost         = &Error{400, "host"}

@@ -32,6 +32,12 @@ func hostOf(authority []byte) (host []byte, ok bool) {
 	return host, validPort(authority[end:])
 }
 
+// hasPort reports whether a valid authority names a port.
+func hasPort(authority []byte) bool {
+	colon := bytes.LastIndexByte(authority, ':')
+	return colon > bytes.LastIndexByte(authority, ']') && colon < len(authority)-1
+}
+
 // isHostName refuses empty labels; the characters were looked at.
 func isHostName(host []byte) bool {
 	return len(host) > 0 && len(host) <= hostMax && host[0] != '.' && host[len(host)-1] != '.' &&

@@ -66,8 +66,6 @@ func ParseLength(value []byte) (int64, error) {
 
 // Refusals of what a request asks for, whatever it came by.
 var (
-	// ErrConnect refuses to be a forward proxy.
-	ErrConnect error = errConnect
 	// ErrExpect refuses an expectation other than 100-continue.
 	ErrExpect error = errExpect
 	// ErrHeadSize refuses a head that is too large.
@@ -75,6 +73,17 @@ var (
 	// ErrProtocol refuses to carry a protocol.
 	ErrProtocol error = &Error{501, "protocol of CONNECT"}
 )
+
+// SetConnect puts what a CONNECT asks to be connected to into req, by the rules of
+// ParseRequest. The error is an *Error.
+func SetConnect(req *message.Request, authority []byte) error {
+	if _, ok := hostOf(authority); !ok || !hasPort(authority) {
+		return errTarget
+	}
+	req.Target, req.Authority, req.Path = authority, authority, rootPath
+	req.Query, req.HasQuery = nil, false
+	return nil
+}
 
 // Trailer reports whether a field may be among trailers (RFC 9110, section 6.5.1).
 func Trailer(name []byte) bool { return !forbiddenTrailer(name) }

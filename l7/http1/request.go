@@ -90,13 +90,16 @@ func (h *head) finishRequest() *Error {
 		h.fields = append(h.fields, message.Field{Name: teName, Value: teTrailers})
 	}
 	req := h.req
+	if message.Connects(req) && framing != message.NoBody {
+		return errConnectBody
+	}
 	req.Framing, req.Length = framing, max(length, 0)
 	req.Major, req.Minor = 1, h.minor
 	req.KeepAlive = h.persistent()
 	hasBody := framing == message.Chunked || req.Length > 0
 	req.Expect100 = h.expect && h.minor == 1 && hasBody
 	req.Upgrade = nil
-	if !hasBody {
+	if !hasBody && !message.Connects(req) {
 		req.Upgrade = h.protocol()
 	}
 	return nil
@@ -160,10 +163,10 @@ func splitTarget(req *message.Request) *Error {
 	}
 	switch {
 	case string(req.Method) == "CONNECT":
-		if _, ok := hostOf(t); !ok {
+		if err := SetConnect(req, t); err != nil {
 			return errTarget
 		}
-		return errConnect
+		return nil
 	case t[0] == '/':
 		return splitPath(req, t)
 	case t[0] == '*':
@@ -175,6 +178,9 @@ func splitTarget(req *message.Request) *Error {
 	}
 	return splitAbsolute(req, t)
 }
+
+// rootPath is the path of a request whose target has none. It is never written to.
+var rootPath = []byte("/")
 
 // splitAbsolute reads scheme://authority/path?query.
 func splitAbsolute(req *message.Request, t []byte) *Error {

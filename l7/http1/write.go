@@ -96,6 +96,7 @@ type ResponseOptions struct {
 	Minor     int  // of the client's request, 0 or 1
 	KeepAlive bool // another request may follow on the connection
 	Head      bool // the request was HEAD: no body follows
+	Tunnel    bool // what follows is no message: the answer to CONNECT
 }
 
 // Framing returns the framing that AppendResponseHead announces for resp and the
@@ -142,6 +143,7 @@ func AppendResponseHead(dst []byte, resp *message.Response, o ResponseOptions) [
 		dst = appendField(dst, f)
 	}
 	switch {
+	case o.Tunnel: // has neither framing nor an end (RFC 9110, section 9.3.6)
 	case resp.Status == 101:
 		dst = appendConnection(dst, connection{upgrade: resp.Upgrade})
 	case resp.Status >= 200:

@@ -74,6 +74,10 @@ type Response struct {
 	Upgrade   []byte // of a 101
 }
 
+// Connects reports whether a request asks for a tunnel to what its authority names
+// (RFC 9110, section 9.3.6), not for a protocol on the connection it came by.
+func Connects(r *Request) bool { return string(r.Method) == "CONNECT" && r.Upgrade == nil }
+
 // Get returns the first value of a field, ignoring the case of ASCII letters.
 // The name must be in lower case. Nil means that there is none.
 func Get(fields []Field, name string) []byte {

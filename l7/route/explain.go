@@ -135,6 +135,12 @@ func (a *alternative) explain(v verdict, r *message.Request) Tried {
 	case failsMethod:
 		x.Predicate, x.Want, x.Saw = "method", strings.Join(a.methods, " or "), string(r.Method)
 		x.Why = fmt.Sprintf("method %s is not %s", x.Saw, x.Want)
+	case failsConnect:
+		x.Predicate, x.Want, x.Saw = "connect", "CONNECT", string(r.Method)
+		x.Why = fmt.Sprintf("method %s is not CONNECT", x.Saw)
+		if !a.rule.Spec.Connect {
+			x.Want, x.Why = "another method", "the rule does not take CONNECT (connect: true)"
+		}
 	case failsSource:
 		x.Predicate, x.Want, x.Saw = "source", a.networks(), r.Client.Addr().String()
 		x.Why = fmt.Sprintf("client %s is not in %s", x.Saw, x.Want)

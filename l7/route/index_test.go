@@ -76,7 +76,7 @@ var matches = rapid.Custom(func(t *rapid.T) spec.Match {
 
 // requests draws a request that may meet such matches.
 var requests = rapid.Custom(func(t *rapid.T) *message.Request {
-	r := req(rapid.SampledFrom([]string{"GET", "PUT"}).Draw(t, "method") + " h " + paths.Draw(t, "path"))
+	r := req(rapid.SampledFrom([]string{"GET", "PUT", "CONNECT"}).Draw(t, "method") + " h " + paths.Draw(t, "path"))
 	for range rapid.IntRange(0, 3).Draw(t, "headers") {
 		name := rapid.SampledFrom([]string{"A", "a", "b", "x-A", "Content-Type", "Cookie"}).Draw(t, "name")
 		value := texts.Draw(t, "value")

@@ -30,6 +30,7 @@ const (
 	failsPath
 	failsGRPC
 	failsMethod
+	failsConnect
 	failsSource
 	failsText
 )
@@ -91,6 +92,9 @@ func (a *alternative) check(r *message.Request) verdict {
 	}
 	if a.grpc && !isGRPC(r) {
 		return failsGRPC
+	}
+	if message.Connects(r) != a.rule.Spec.Connect {
+		return failsConnect
 	}
 	if len(a.methods) > 0 && !slices.Contains(a.methods, string(r.Method)) {
 		return failsMethod

@@ -20,8 +20,9 @@ const (
 
 // alternative is one match of a rule, as requests are compared with it.
 type alternative struct {
-	rule string // the path of the rule
-	kind pathKind
+	rule    string // the path of the rule
+	connect bool   // it takes CONNECT, and nothing else does
+	kind    pathKind
 	// path is that of exactPath; of a prefix without its last slash, "" being every
 	// path; of regexPath the text that every match begins with.
 	path  string
@@ -33,12 +34,12 @@ type alternative struct {
 // alternatives lists what a rule takes.
 func alternatives(r *spec.Rule, path string) []alternative {
 	if len(r.Match) == 0 {
-		return []alternative{{rule: path, Match: &spec.Match{}}}
+		return []alternative{{rule: path, connect: r.Connect, Match: &spec.Match{}}}
 	}
 	list := make([]alternative, len(r.Match))
 	for i := range r.Match {
 		m := &r.Match[i]
-		a := alternative{rule: path, Match: m, headers: make(map[string]spec.TextMatch, len(m.Headers))}
+		a := alternative{rule: path, connect: r.Connect, Match: m, headers: make(map[string]spec.TextMatch, len(m.Headers))}
 		a.setPath(m)
 		for name, value := range m.Headers {
 			a.headers[strings.ToLower(name)] = value
@@ -96,6 +97,9 @@ func isExact(m spec.TextMatch) bool {
 // covers reports whether a takes every request that b takes, given that its path
 // does. It may say no where nobody would see it.
 func (e *earlier) covers(a, b *alternative) bool {
+	if a.connect != b.connect {
+		return false
+	}
 	if len(a.Methods) > 0 {
 		if len(b.Methods) == 0 {
 			return false

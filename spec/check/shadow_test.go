@@ -149,6 +149,9 @@ func meetsPath(m spec.Match, path string) bool {
 
 // takes is what a rule means.
 func takes(r spec.Rule, q asked) bool {
+	if r.Connect != (q.method == "CONNECT") {
+		return false
+	}
 	return len(r.Match) == 0 || slices.ContainsFunc(r.Match, func(m spec.Match) bool {
 		return meetsPath(m, q.path) && (m.GRPC == nil || q.grpc) &&
 			(len(m.Methods) == 0 || slices.Contains(m.Methods, q.method)) &&
@@ -162,7 +165,7 @@ func everyAsked() []asked {
 	var all []asked
 	values := [][]string{nil, {"1"}, {"12"}, {"2", "1"}}
 	for _, path := range []string{"/", "/a", "/a/", "/a/b", "/b", "/ab", "/c", "/a/b/c"} {
-		for _, method := range []string{"GET", "PUT"} {
+		for _, method := range []string{"GET", "PUT", "CONNECT"} {
 			for _, source := range []string{"10.1.2.3", "10.2.2.3", "192.0.2.1"} {
 				for _, header := range values {
 					for _, query := range values[:2] {
@@ -207,7 +210,7 @@ func TestShadowedRulesAreNeverReached(t *testing.T) {
 		s.Routes[0].Rules = nil
 		for range rapid.IntRange(2, 6).Draw(t, "rules") {
 			s.Routes[0].Rules = append(s.Routes[0].Rules, spec.Rule{
-				Match: rapid.SliceOfN(shadowMatches, 0, 2).Draw(t, "match"), TargetGroups: []spec.GroupRef{ref("web")},
+				Match: rapid.SliceOfN(shadowMatches, 0, 2).Draw(t, "match"), Connect: rapid.IntRange(0, 3).Draw(t, "connect") == 0, TargetGroups: []spec.GroupRef{ref("web")},
 			})
 		}
 		reached := map[int]asked{}
