@@ -8,6 +8,7 @@ import (
 
 	"portico/l7/exchange"
 	"portico/l7/filter"
+	"portico/l7/hashkey"
 	"portico/l7/kept"
 	"portico/l7/route"
 	"portico/l7/sticky"
@@ -55,7 +56,7 @@ type rule struct {
 	*route.Rule
 	name     spec.RouteName // of its route
 	filters  filter.Chain
-	split    *hashKey       // nil where each request draws its group
+	split    *hashkey.Key   // nil where each request draws its group
 	cookie   *sticky.Cookie // nil without sticky
 	groups   []groupOf      // as in Spec.TargetGroups; shared, see shared
 	timeouts *spec.Timeouts // shared too
@@ -71,7 +72,7 @@ type groupOf struct {
 	name     spec.TargetGroupName
 	group    *target.Group // nil when there is none; the requests get 503
 	via      *transport.Transport
-	key      *hashKey // nil when its balance does not hash
+	key      *hashkey.Key // nil when its balance does not hash
 	timeouts spec.Timeouts
 }
 
@@ -198,7 +199,7 @@ func (c *compiler) rule(r *rule, l *spec.Listener, from *route.Rule, at *kept.Pl
 	if r.groups, err = c.groupsOf(from.Spec.TargetGroups, r.timeouts); err != nil {
 		return err
 	}
-	r.split = newSplit(from.Spec.Split)
+	r.split = hashkey.OfSplit(from.Spec.Split)
 	if st := from.Spec.Sticky; st != nil && st.Cookie != nil {
 		r.cookie = sticky.New(from.Route.Name, st.Cookie, from.Spec.TargetGroups, c.keys)
 	}
@@ -213,7 +214,7 @@ func (c *compiler) groupsOf(refs []spec.GroupRef, timeouts *spec.Timeouts) ([]gr
 	var groups []groupOf
 	for _, ref := range refs {
 		g := groupOf{name: ref.Name, group: c.s.o.Groups.Group(ref.Name), timeouts: *timeouts}
-		g.key = newHashKey(g.group)
+		g.key = hashkey.OfGroup(g.group)
 		if want := c.groups[ref.Name]; want != nil {
 			g.timeouts = want.Timeouts.Over(*timeouts)
 			var err error

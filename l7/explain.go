@@ -189,7 +189,7 @@ func (e *explainer) target(req *message.Request, d *exchange.Decision, st *state
 	st.choice = c
 	q := st.query(req, d)
 	if c.key != nil {
-		e.say("", 2, "target group %q hashes %s", c.name, c.key.explain(req))
+		e.say("", 2, "target group %q hashes %s", c.name, c.key.Explain(req))
 	}
 	chosen, lines := c.group.Explain(q, resume)
 	for _, l := range append(lines, e.elsewhere(c)...) {
@@ -224,9 +224,9 @@ func (e *explainer) session(req *message.Request, d *exchange.Decision, r *rule)
 func (e *explainer) weigh(req *message.Request, r *rule, d *exchange.Decision) *groupOf {
 	chosen, how := r.Choose(balance.Mix(d.Draw, 0)), fmt.Sprintf("drawn, as --draw %d would again", e.q.Draw)
 	if r.split != nil {
-		key, _ := r.split.of(req, nil)
+		key, _ := r.split.Of(req, nil)
 		chosen, how = r.Keep(key), "the key falls to it"
-		e.say("", 2, "target groups are split by %s", r.split.explain(req))
+		e.say("", 2, "target groups are split by %s", r.split.Explain(req))
 	}
 	if chosen < 0 {
 		return nil

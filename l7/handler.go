@@ -168,7 +168,7 @@ func (h *handler) part(req *message.Request, d *exchange.Decision, r *rule) int 
 		return r.Choose(balance.Mix(d.Draw, 0))
 	}
 	var key uint64
-	key, d.Scratch = r.split.of(req, d.Scratch)
+	key, d.Scratch = r.split.Of(req, d.Scratch)
 	return r.Keep(key)
 }
 
@@ -233,7 +233,7 @@ func (h *handler) pick(req *message.Request, d *exchange.Decision, st *state) bo
 // query is what the choice of the next target depends on.
 func (st *state) query(req *message.Request, d *exchange.Decision) balance.Query {
 	if k := st.choice.key; k != nil && !st.keyed {
-		st.key, d.Scratch = k.of(req, d.Scratch)
+		st.key, d.Scratch = k.Of(req, d.Scratch)
 		st.keyed = true
 	}
 	return balance.Query{Key: st.key, Draw: balance.Mix(d.Draw, 1+len(d.Tried)), Now: d.At}

@@ -45,11 +45,11 @@ func (m *Machine) connected(stream, reused bool, now time.Time) {
 	if !reused {
 		m.mem.res.Connect += now.Sub(m.mem.dialAt)
 	}
-	if message.Connects(&m.mem.req) {
+	if message.Connects(&m.mem.req) && !stream {
 		m.establish(now)
-		return
+	} else {
+		m.sendRequest(now)
 	}
-	m.sendRequest(now)
 }
 
 // sendRequest sends the head to the target and lets the body follow.

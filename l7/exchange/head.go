@@ -103,8 +103,7 @@ func (m *Machine) request(end bool, now time.Time) {
 	m.serial++
 	m.upAt = time.Time{}
 	m.clientKeeps = req.KeepAlive && !m.stream[ClientSide]
-	// A client may send what is for the tunnel before it knows of one.
-	m.keep = m.clientKeeps && !message.Connects(req)
+	m.keep = m.clientKeeps && !message.Connects(req) // it may have sent what is for the tunnel
 	m.begin(ClientSide)
 	m.up = upHeld
 	if end || mem.body.Done() && !m.stream[ClientSide] {

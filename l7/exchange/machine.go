@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"time"
+
+	"portico/target/balance"
 )
 
 // up is what the machine awaits of the client.
@@ -73,7 +75,7 @@ type Machine struct {
 	link   link
 	want   wants
 	serial int
-	draws  uint64
+	draws  int
 
 	dialing     bool // a Dial is unanswered
 	reused      bool // the target's connection was pooled
@@ -107,7 +109,7 @@ type Machine struct {
 // Start makes m serve a connection that was just accepted, whatever it served
 // before. The first head must begin within the bound for heads.
 func (m *Machine) Start(o Options, now time.Time) {
-	*m = Machine{o: o, draws: o.Seed, serial: o.Serial}
+	*m = Machine{o: o, serial: o.Serial}
 	m.bounds = o.Handler().Bounds()
 	m.upAt = after(now, m.bounds.HeadTimeout)
 }
@@ -117,12 +119,6 @@ func (m *Machine) Start(o Options, now time.Time) {
 func (m *Machine) Done() bool {
 	return m.closed && m.up != upLinger && m.mem == nil && !m.dialing && m.want == wants{}
 }
-
-// Idle reports that no request is going on.
-func (m *Machine) Idle() bool { return m.mem == nil && !m.closed }
-
-// Tunnel reports that the connection carries another protocol now.
-func (m *Machine) Tunnel() bool { return m.up == upTunnel }
 
 // Reads reports whether the machine would take bytes from a side. As long as it
 // does it takes at least one of any it is offered. Where it does not, the driver
@@ -244,11 +240,8 @@ func after(now time.Time, d time.Duration) time.Time {
 	return now.Add(d)
 }
 
-// draw steps a generator of well spread numbers (SplitMix64, Steele et al. 2014).
+// draw is the next of well spread numbers.
 func (m *Machine) draw() uint64 {
-	m.draws += 0x9e3779b97f4a7c15
-	z := m.draws
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
+	m.draws++
+	return balance.Mix(m.o.Seed, m.draws-1)
 }

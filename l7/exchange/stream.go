@@ -20,7 +20,7 @@ import (
 // StartStream makes m serve one request that comes as a stream, whatever it served
 // before. The request is put into Room, then Whole or Unfit says so.
 func (m *Machine) StartStream(o Options, now time.Time) {
-	*m = Machine{o: o, draws: o.Seed, serial: o.Serial}
+	*m = Machine{o: o, serial: o.Serial}
 	m.stream[ClientSide] = true
 	m.open(now)
 }

@@ -20,13 +20,9 @@ func (m *Machine) switchProtocols(now time.Time) {
 	m.beginTunnel(now)
 }
 
-// establish turns the connection into a tunnel to a target that knows nothing of
-// the request: CONNECT (RFC 9110, section 9.3.6). It has a connection of its own.
+// establish makes a tunnel to a target that knows nothing of the request: CONNECT
+// (RFC 9110, section 9.3.6).
 func (m *Machine) establish(now time.Time) {
-	if m.stream[TargetSide] {
-		m.fail(502, TargetBadResponse, errEarlySwitch, now)
-		return
-	}
 	m.mem.resp = message.Response{Status: 200, Fields: m.mem.resp.Fields[:0], Minor: 1, Length: -1}
 	m.beginTunnel(now)
 }

@@ -29,10 +29,8 @@ func (m *Machine) switching() bool {
 
 // newKey makes the key for such a request.
 func (m *Machine) newKey() []byte {
-	var raw [16]byte
-	binary.LittleEndian.PutUint64(raw[:], m.draw())
-	binary.LittleEndian.PutUint64(raw[8:], m.draw())
-	base64.StdEncoding.Encode(m.mem.key[:], raw[:])
+	raw := binary.LittleEndian.AppendUint64(nil, m.draw())
+	base64.StdEncoding.Encode(m.mem.key[:], binary.LittleEndian.AppendUint64(raw, m.draw()))
 	return m.mem.key[:]
 }
 

@@ -40,9 +40,24 @@ func (c *checker) rule(r *spec.Rule, at string) {
 	if s := r.Sticky; s != nil && s.Cookie != nil && !isToken(s.Cookie.Name) {
 		c.problem(spec.At(at, "sticky.cookie.name"), fmt.Sprintf("%q is not the name of a cookie", s.Cookie.Name), "use letters, digits, - and _")
 	}
+	if r.Connect {
+		c.tunnel(r, spec.At(at, "connect"))
+	}
 	c.split(r, spec.At(at, "split"))
 	for i := range r.Match {
 		c.match(&r.Match[i], spec.At(at, "match", i))
+	}
+}
+
+// tunnel checks that a rule which takes CONNECT has targets that a tunnel can end at.
+func (c *checker) tunnel(r *spec.Rule, at string) {
+	for _, ref := range r.TargetGroups {
+		for i := range c.TargetGroups {
+			if g := &c.TargetGroups[i]; g.Name == ref.Name && g.Protocol != "" && g.Protocol != spec.TargetHTTP1 {
+				c.problem(at, fmt.Sprintf("target group %q speaks %s, which carries no tunnel of other bytes", g.Name, g.Protocol),
+					"make a group of its own for tunnels, without protocol")
+			}
+		}
 	}
 }
 

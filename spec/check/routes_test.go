@@ -232,3 +232,22 @@ func TestSplit(t *testing.T) {
 		}},
 	})
 }
+
+// TestTunnel proves that a rule which takes CONNECT cannot name a group whose
+// connections are shared by streams.
+func TestTunnel(t *testing.T) {
+	for protocol, want := range map[spec.TargetProtocol]int{"": 0, spec.TargetHTTP1: 0, spec.TargetHTTP2: 1, spec.TargetAuto: 1} {
+		s := good()
+		s.TargetGroups[0].Protocol = protocol
+		s.Routes[0].Rules = []spec.Rule{{Connect: true, TargetGroups: []spec.GroupRef{ref(s.TargetGroups[0].Name)}}}
+		found := 0
+		for _, p := range check.Spec(s) {
+			if p.Path == "routes[0].rules[0].connect" {
+				found++
+			}
+		}
+		if found != want {
+			t.Errorf("protocol %q: %d problems, want %d", protocol, found, want)
+		}
+	}
+}

@@ -73,7 +73,7 @@ func (p *pool) put(l *link) bool {
 		s = &row{}
 		p.shelves[l.shelf] = s
 	}
-	if len(s.links) >= p.perTarget {
+	if len(s.links) >= p.perTarget || l.in && !p.quiet(l) {
 		return false
 	}
 	l.owner, l.since = p, p.w.now
@@ -91,7 +91,7 @@ func (p *pool) ready(l *link) {
 	if !l.in {
 		return
 	}
-	if _, err := l.read(p.w.buf); errors.Is(err, errAgain) {
+	if p.quiet(l) {
 		return
 	}
 	s := p.shelves[l.shelf]
@@ -104,6 +104,13 @@ func (p *pool) ready(l *link) {
 		}
 	}
 	l.close(false)
+}
+
+// quiet reports whether a connection that may be read has nothing to say. What was
+// told of it while it had a request is not told again.
+func (p *pool) quiet(l *link) bool {
+	_, err := l.read(p.w.plain[:plainSize]) // the loop's buffer may hold bytes of a client
+	return errors.Is(err, errAgain)
 }
 
 // cut shortens the row.

@@ -1,4 +1,9 @@
-package l7
+// Package hashkey makes the number that requests are hashed by: to a target, where
+// the balance of a group hashes, or to one of several target groups.
+//
+// What comes in: what the spec says of the key, and a request. What goes out: a
+// number that is the same on every node. It does no I/O. Start reading at Key.
+package hashkey
 
 import (
 	"fmt"
@@ -13,15 +18,15 @@ import (
 	"portico/target/balance"
 )
 
-// hashKey makes the number that a group's balance hashes requests by, the same
+// Key makes the number that a group's balance hashes requests by, the same
 // on every node.
-type hashKey struct {
+type Key struct {
 	spec.HashKey
 	prefix spec.HashPrefix
 }
 
-// newHashKey returns nil for a group whose balance does not hash.
-func newHashKey(g *target.Group) *hashKey {
+// OfGroup returns the key of a group, or nil for a group whose balance does not hash.
+func OfGroup(g *target.Group) *Key {
 	if g == nil || g.Spec().Balance == nil {
 		return nil
 	}
@@ -29,7 +34,7 @@ func newHashKey(g *target.Group) *hashKey {
 	if !ok || !a.Hashes {
 		return nil
 	}
-	k := &hashKey{}
+	k := &Key{}
 	if h, ok := g.Spec().Balance.Params.(spec.Hashing); ok {
 		k.HashKey, k.prefix = h.Hashed()
 	}
@@ -41,19 +46,19 @@ func newHashKey(g *target.Group) *hashKey {
 // has a /64 of IPv6, of which its devices change addresses as they like.
 var splitPrefix = spec.HashPrefix{V4: 32, V6: 64}
 
-// newSplit returns nil for a rule whose requests draw their target group.
-func newSplit(by *spec.HashKey) *hashKey {
+// OfSplit returns the key that parts requests among target groups, or nil for a rule whose requests draw their target group.
+func OfSplit(by *spec.HashKey) *Key {
 	if by == nil {
 		return nil
 	}
-	k := &hashKey{HashKey: *by, prefix: splitPrefix}
+	k := &Key{HashKey: *by, prefix: splitPrefix}
 	k.Header = strings.ToLower(k.Header)
 	return k
 }
 
-// of hashes what the key is made of, or the client's address where a request has
+// Of hashes what the key is made of, or the client's address where a request has
 // nothing of the kind. It uses the end of scratch, which is returned.
-func (k *hashKey) of(req *message.Request, scratch []byte) (uint64, []byte) {
+func (k *Key) Of(req *message.Request, scratch []byte) (uint64, []byte) {
 	from := len(scratch)
 	value, grown := k.value(req, scratch)
 	if len(value) > 0 {
@@ -63,14 +68,14 @@ func (k *hashKey) of(req *message.Request, scratch []byte) (uint64, []byte) {
 }
 
 // client hashes the client's address, as far as the prefix goes.
-func (k *hashKey) client(req *message.Request) uint64 {
+func (k *Key) client(req *message.Request) uint64 {
 	a := k.prefix.Of(req.Client.Addr()).As16()
 	return xxh3.Hash(a[:])
 }
 
 // value is what a request has of the key; empty where that is the client, or
 // where it has nothing.
-func (k *hashKey) value(req *message.Request, scratch []byte) (value, grown []byte) {
+func (k *Key) value(req *message.Request, scratch []byte) (value, grown []byte) {
 	switch {
 	case k.Header != "":
 		return message.Get(req.Fields, k.Header), scratch
@@ -89,7 +94,7 @@ func (k *hashKey) value(req *message.Request, scratch []byte) (value, grown []by
 }
 
 // parameter is the value of a query's first parameter of that name.
-func (k *hashKey) parameter(query, scratch []byte) (value, grown []byte) {
+func (k *Key) parameter(query, scratch []byte) (value, grown []byte) {
 	q := pairs.NewQuery(query)
 	for name, sent, ok := q.Next(); ok; name, sent, ok = q.Next() {
 		if !pairs.Is(name, k.Query) {
@@ -105,8 +110,8 @@ func (k *hashKey) parameter(query, scratch []byte) (value, grown []byte) {
 	return nil, scratch
 }
 
-// explain says what is hashed of a request.
-func (k *hashKey) explain(req *message.Request) string {
+// Explain says what is hashed of a request.
+func (k *Key) Explain(req *message.Request) string {
 	value, _ := k.value(req, nil)
 	client := fmt.Sprintf("client %s", k.prefix.Of(req.Client.Addr()))
 	switch {
