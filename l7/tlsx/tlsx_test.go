@@ -69,7 +69,7 @@ func parse(t *testing.T, certificates ...spec.Certificate) *tlsx.Set {
 func config(t *testing.T, l *spec.ListenerTLS, certificates ...spec.Certificate) *tls.Config {
 	t.Helper()
 	c, problems := tlsx.Greet(tlsx.Options{
-		Listener: l, Set: parse(t, certificates...), Tickets: &tlsx.Tickets{}, Protocols: []string{"http/1.1"},
+		Listener: l, Set: parse(t, certificates...), Tickets: &tlsx.Tickets{}, Protocols: []string{"h2", "http/1.1"},
 	})
 	if len(problems) > 0 {
 		t.Fatal(spec.Problems(problems))
@@ -147,7 +147,7 @@ func TestChooseByAlgorithm(t *testing.T) {
 	}
 }
 
-// HTTP/1.1 is negotiated, sessions resume, and TLS 1.1 is refused.
+// What is offered first is negotiated, sessions resume, and TLS 1.1 is refused.
 func TestConfig(t *testing.T) {
 	config := config(t, nil, issue(t, "a", false, "a.test"))
 	client := &tls.Config{ServerName: "a.test", NextProtos: []string{"h2", "http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
