@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"portico/l7/exchange"
 	"portico/l7/filter"
@@ -44,6 +45,7 @@ type listening struct {
 	redirect *filter.Redirect // of the whole listener; nil for none
 	table    *route.Table
 	rules    []rule // by the ID of the table's rule
+	ranks    string // the header that says a priority, in lower case; empty for none
 	count    *listenerCount
 	tls      *tls.Config // nil for http
 	set      *tlsx.Set
@@ -140,6 +142,7 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 		bounds: exchange.Bounds{
 			Head: orDefault(int(l.Limits.Head), headDefault), Fields: orDefault(l.Limits.Headers, headersDefault),
 			HeadTimeout: t.Head.D(), IdleTimeout: t.Idle.D(), HTTP2: l.SpeaksHTTP2(),
+			Requests: l.Limits.ConnectionRequests, Age: l.Limits.ConnectionAge.D(),
 		},
 		redirect:    c.redirect(l),
 		count:       c.s.metrics.listener(l.Name),
@@ -152,6 +155,12 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 			return nil, fmt.Errorf("tls: %w", spec.Problems(problems))
 		}
 		h.tls = config
+	}
+	if l.Shedding != nil {
+		h.ranks = strings.ToLower(l.Shedding.Header)
+	}
+	if r := l.Limits.MinRate; r != nil {
+		h.bounds.RateLeast, h.bounds.RateWindow = int64(r.Bytes), r.Over.D()
 	}
 	var routes []*spec.Route
 	for _, name := range l.Routes {

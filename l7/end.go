@@ -17,6 +17,7 @@ func (h *handler) End(req *message.Request, d *exchange.Decision, r *exchange.Re
 		st = d.State.(*state)
 		h.count.active.Dec()
 		st.leaveQueue(false)
+		h.finished(st)
 	} else {
 		st = stateOf(d)
 	}

@@ -4,18 +4,14 @@ import (
 	"bytes"
 	"encoding/hex"
 	"math/rand/v2"
-	"net/netip"
 
 	"portico/l7/exchange"
+	"portico/l7/hops"
 	"portico/l7/message"
 )
 
-const (
-	// hopsMax bounds how many proxies X-Forwarded-For is followed through.
-	hopsMax = 32
-	// idMax bounds a request id that is taken over from a trusted proxy.
-	idMax = 64
-)
+// idMax bounds a request id that is taken over from a trusted proxy.
+const idMax = 64
 
 // Names of the fields that say who the client is.
 var (
@@ -37,11 +33,11 @@ type said struct{ proto, host, port, id []byte }
 // the listener's trusted proxies.
 func (h *handler) forward(req *message.Request, d *exchange.Decision, st *state) {
 	var s said
-	trusted := trusts(h.spec.TrustedProxies, req.Peer.Addr())
+	trusted := hops.Trusts(h.spec.TrustedProxies, req.Peer.Addr())
 	from := len(d.Scratch)
 	d.Scratch, s = take(req, d.Scratch, trusted)
 	if trusted {
-		req.Client = client(d.Scratch[from:], req.Peer, h.spec.TrustedProxies)
+		req.Client = hops.Client(d.Scratch[from:], req.Peer, h.spec.TrustedProxies)
 	}
 	if len(d.Scratch) > from {
 		d.Scratch = append(d.Scratch, ", "...)
@@ -141,57 +137,6 @@ func alike(name []byte, lower string) bool {
 		}
 	}
 	return true
-}
-
-// trusts reports whether an address is one of the proxies.
-func trusts(proxies []netip.Prefix, a netip.Addr) bool {
-	for _, p := range proxies {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-// client walks X-Forwarded-For from the right, where the nearest proxy wrote, to
-// the first address that is no trusted proxy; what stands to the left of it may
-// be anyone's invention. An entry that is no address ends the walk.
-func client(chain []byte, peer netip.AddrPort, proxies []netip.Prefix) netip.AddrPort {
-	at := peer
-	for range hopsMax {
-		i := bytes.LastIndexByte(chain, ',')
-		addr, ok := hop(bytes.Trim(chain[i+1:], " \t"))
-		if !ok {
-			return at
-		}
-		at = addr
-		if i < 0 || !trusts(proxies, addr.Addr()) {
-			return at
-		}
-		chain = chain[:i]
-	}
-	return at
-}
-
-// hop reads one entry: an address, with a port or without; IPv6 with a port is
-// in brackets.
-func hop(entry []byte) (netip.AddrPort, bool) {
-	const longest = len("[0000:0000:0000:0000:0000:ffff:255.255.255.255]:65535")
-	if len(entry) == 0 || len(entry) > longest {
-		return netip.AddrPort{}, false
-	}
-	s := string(entry)
-	if s[0] == '[' && s[len(s)-1] == ']' {
-		s = s[1 : len(s)-1]
-	}
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.AddrPortFrom(a.Unmap(), 0), a.Zone() == ""
-	}
-	ap, err := netip.ParseAddrPort(s)
-	if err != nil || ap.Addr().Zone() != "" {
-		return netip.AddrPort{}, false
-	}
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), true
 }
 
 func isPort(b []byte) bool {

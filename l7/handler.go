@@ -28,20 +28,21 @@ var _ exchange.Handler = (*handler)(nil)
 
 // state is what a handler remembers from Begin to End of a request.
 type state struct {
-	rule   *rule    // nil when none took the request
-	choice *groupOf // nil when none was chosen
-	host   []byte   // with port, as the client sent it
-	id     []byte   // of the request
-	waiter target.Waiter
-	only   *target.Target // that the request waits for; nil means any
-	key    uint64         // for balances that hash; see keyed
-	keyed  bool           // key was computed
-	sent   time.Time      // when the request was given to its target
-	https  bool           // the client asked for https
-	set    bool           // the answer sets the sticky cookie
-	line   []byte         // of the access log; memory only
-	match  filter.Match
-	visit  filter.Visit // of match
+	rule    *rule    // nil when none took the request
+	choice  *groupOf // nil when none was chosen
+	host    []byte   // with port, as the client sent it
+	id      []byte   // of the request
+	waiter  target.Waiter
+	only    *target.Target // that the request waits for; nil means any
+	key     uint64         // for balances that hash; see keyed
+	keyed   bool           // key was computed
+	sent    time.Time      // when the request was given to its target
+	counted bool           // in flight, for Shedding
+	https   bool           // the client asked for https
+	set     bool           // the answer sets the sticky cookie
+	line    []byte         // of the access log; memory only
+	match   filter.Match
+	visit   filter.Visit // of match
 }
 
 // stateOf returns the state for a new request, in the memory of an older one.
@@ -82,6 +83,9 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	st.rule, st.match = r, filter.Match{Prefix: found.Path, HTTPS: st.https, ID: st.id, Now: d.Now, Visit: &st.visit}
 	d.Route, d.Rule = r.name, r.Index
 	d.Timeouts, d.Attempts, d.Retry = *r.timeouts, r.attempts, r.retry
+	if h.shed(req, d, st) {
+		return
+	}
 	if len(req.Authority) == 0 && req.Local.IsValid() {
 		ask(req, d)
 	}

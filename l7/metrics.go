@@ -35,6 +35,7 @@ type metrics struct {
 	ended     *prometheus.CounterVec
 	retries   *prometheus.CounterVec
 	unretried *prometheus.CounterVec
+	shed      *prometheus.CounterVec
 	active    *prometheus.GaugeVec
 	refused   [loop.BadHandshake + 1]prometheus.Counter
 	// handshakes are those that failed, by tlsx.Reason.
@@ -57,6 +58,7 @@ type listenerCount struct {
 	active    prometheus.Gauge
 	retries   prometheus.Counter
 	unretried prometheus.Counter
+	shed      [len(priorities)]prometheus.Counter
 	ended     []prometheus.Counter // by exchange.Why
 	none      *routeCount          // of requests no rule took
 }
@@ -79,6 +81,7 @@ func newMetrics(to prometheus.Registerer, s *Server) *metrics {
 		ended:     counter("requests_ended_total", "Requests that ended, by reason.", "listener", "reason"),
 		retries:   counter("retries_total", "Targets or connections tried after the first.", "listener"),
 		unretried: counter("retries_refused_total", "Retries that the budget did not allow.", "listener"),
+		shed:      counter("requests_shed_total", "Requests turned away because the listener had too many in flight, by priority.", "listener", "priority"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "portico_l7_request_duration_seconds",
 			Help:    "From the first byte of a request to the end of its answer.",
@@ -131,6 +134,9 @@ func (m *metrics) listener(name spec.ListenerName) *listenerCount {
 		retries:   m.retries.WithLabelValues(string(name)),
 		unretried: m.unretried.WithLabelValues(string(name)),
 		none:      m.route(name, routeNone, 0),
+	}
+	for i, p := range priorities {
+		c.shed[i] = m.shed.WithLabelValues(string(name), string(p))
 	}
 	for _, why := range exchange.Whys() {
 		c.ended = append(c.ended, m.ended.WithLabelValues(string(name), why.String()))
@@ -203,6 +209,7 @@ func (m *metrics) retain(want *spec.Spec) {
 			m.ended.DeletePartialMatch(labels)
 			m.retries.DeletePartialMatch(labels)
 			m.unretried.DeletePartialMatch(labels)
+			m.shed.DeletePartialMatch(labels)
 			m.active.DeletePartialMatch(labels)
 		}
 	}

@@ -104,9 +104,10 @@ type listener struct {
 	current atomic.Pointer[handler]
 	gone    atomic.Bool // it is served no more
 
-	active atomic.Int64 // connections
-	total  atomic.Uint64
-	failed atomic.Uint64
+	active   atomic.Int64 // connections
+	inFlight atomic.Int64 // requests, where Shedding bounds them
+	total    atomic.Uint64
+	failed   atomic.Uint64
 }
 
 // Handler is the one for a new request.

@@ -27,6 +27,8 @@ type Rule struct {
 	Sticky   *Sticky  `json:"sticky,omitempty"`
 	Timeouts Timeouts `json:"timeouts,omitzero"`
 	Retries  Retries  `json:"retries,omitzero"`
+	// Priority of the rule's requests where the listener sheds; unset means normal.
+	Priority Priority `json:"priority,omitempty" enum:"low|normal|high"`
 }
 
 // Sticky keeps a client on the group and target it was first sent to.

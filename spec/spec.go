@@ -193,6 +193,9 @@ type Listener struct {
 	TCP      ListenerTCP `json:"tcp,omitzero"`
 	Timeouts Timeouts    `json:"timeouts,omitzero"`
 	Limits   Limits      `json:"limits,omitzero"`
+	// Shedding turns requests away by priority when there are too many; unset
+	// means never.
+	Shedding *Shedding `json:"shedding,omitempty"`
 }
 
 // ListenerRedirect sends a whole listener elsewhere; its short form is the scheme.
@@ -222,6 +225,14 @@ type Limits struct {
 	Head        Size `json:"head,omitempty" default:"32KiB" range:"1KiB..64KiB"`
 	Headers     int  `json:"headers,omitempty" default:"100" range:"1..1000"`
 	Body        Size `json:"body,omitempty"` // 0 means no limit
+	// ConnectionRequests and ConnectionAge are how many requests a connection of
+	// HTTP/1 has, and how old it becomes, until the next answer closes it; 0 means
+	// no limit.
+	ConnectionRequests int      `json:"connectionRequests,omitempty" range:"0..1000000000"`
+	ConnectionAge      Duration `json:"connectionAge,omitempty" range:"0s..8760h"`
+	// MinRate is how fast clients must send and take bodies at least; unset means
+	// that only pauses are bounded (timeouts.body).
+	MinRate *MinRate `json:"minRate,omitempty"`
 }
 
 // GroupRef names a target group and its share; its short form is the name.

@@ -19,12 +19,7 @@ const (
 )
 
 // String names the side.
-func (s Side) String() string {
-	if s == ClientSide {
-		return "client"
-	}
-	return "target"
-}
+func (s Side) String() string { return [...]string{"client", "target"}[s] }
 
 // Kind says what a driver is to do.
 type Kind uint8
@@ -53,21 +48,7 @@ const (
 )
 
 // String names the action.
-func (k Kind) String() string {
-	switch k {
-	case Dial:
-		return "dial"
-	case Send:
-		return "send"
-	case Shut:
-		return "shut"
-	case Pool:
-		return "pool"
-	case Close:
-		return "close"
-	}
-	return "unknown"
-}
+func (k Kind) String() string { return [...]string{"dial", "send", "shut", "pool", "close"}[k] }
 
 // Action is one thing for the driver to do.
 type Action struct {

@@ -64,6 +64,15 @@ type Bounds struct {
 	// HTTP2 lets clients in plain text speak HTTP/2 without being asked. With TLS
 	// that is agreed on in the handshake.
 	HTTP2 bool
+
+	// Of one connection: how many requests it has, and how old it becomes, before
+	// the answer to the next is its last. Zero means no bound.
+	Requests int
+	Age      time.Duration
+	// RateLeast is how many bytes in a second a client must send or take at least,
+	// over each RateWindow in which nothing but the client is waited for.
+	RateLeast  int64
+	RateWindow time.Duration
 }
 
 // Client is what a connection knows of its client before any request.
@@ -224,48 +233,13 @@ func Whys() []Why {
 	return all
 }
 
-// String is the reason's stable name.
-func (w Why) String() string {
-	switch w {
-	case OK:
-		return "ok"
-	case Handled:
-		return "handled"
-	case ClientClosed:
-		return "client-closed"
-	case ClientTimeout:
-		return "client-timeout"
-	case ClientBadRequest:
-		return "client-bad-request"
-	case ClientTooLarge:
-		return "client-too-large"
-	case TargetConnectFailed:
-		return "target-connect-failed"
-	case TargetConnectTimeout:
-		return "target-connect-timeout"
-	case TargetHandshakeFailed:
-		return "target-handshake-failed"
-	case TargetTimeout:
-		return "target-timeout"
-	case TargetClosed:
-		return "target-closed"
-	case TargetBadResponse:
-		return "target-bad-response"
-	case NoTarget:
-		return "no-target"
-	case Overloaded:
-		return "overloaded"
-	case TotalTimeout:
-		return "total-timeout"
-	case TunnelTimeout:
-		return "tunnel-timeout"
-	case WaitTimeout:
-		return "wait-timeout"
-	case Drained:
-		return "drained"
-	case Refused:
-		return "refused"
-	default:
-		return "unknown"
-	}
+// whyNames are those of the reasons, in their order.
+var whyNames = [whys + 1]string{
+	"ok", "handled", "client-closed", "client-timeout", "client-bad-request", "client-too-large",
+	"target-connect-failed", "target-connect-timeout", "target-handshake-failed", "target-timeout",
+	"target-closed", "target-bad-response", "no-target", "overloaded", "total-timeout", "tunnel-timeout",
+	"wait-timeout", "drained", "refused", "unknown",
 }
+
+// String is the reason's stable name.
+func (w Why) String() string { return whyNames[min(w, whys)] }

@@ -109,6 +109,10 @@ func (m *Machine) request(end bool, now time.Time) {
 	if end || mem.body.Done() && !m.stream[ClientSide] {
 		m.up = upDone
 	}
+	if m.aged(now) {
+		m.leaving = true
+	}
+	m.measure(now)
 	m.h.Begin(req, d)
 	m.decided(now)
 }

@@ -103,6 +103,7 @@ type Machine struct {
 	upAt    time.Time // deadlines; zero means none
 	downAt  time.Time
 	totalAt time.Time
+	born    int64     // when the connection was accepted, in Unix nanoseconds
 	tryAt   time.Time // when the target asked now must have begun its answer
 }
 
@@ -112,6 +113,7 @@ func (m *Machine) Start(o Options, now time.Time) {
 	*m = Machine{o: o, serial: o.Serial}
 	m.bounds = o.Handler().Bounds()
 	m.upAt = after(now, m.bounds.HeadTimeout)
+	m.born = now.UnixNano()
 }
 
 // Done reports that the client's connection is closed and nothing is unanswered;

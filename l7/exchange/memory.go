@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"portico/l7/exchange/pace"
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -37,6 +38,7 @@ type Memory struct {
 
 	dialAt time.Time // when the dial going on began
 	waitAt time.Time // when the wait going on began; zero without one
+	pace   pace.Window
 
 	out    [sides]out
 	pieces [][]byte // the parts of a body in one event's bytes
@@ -62,6 +64,7 @@ func (m *Memory) reset() {
 	m.req = message.Request{Fields: m.req.Fields[:0], Scratch: kept(m.req.Scratch)}
 	m.resp = message.Response{Fields: m.resp.Fields[:0]}
 	m.res = Result{}
+	m.pace = pace.Window{}
 	m.waitAt = time.Time{}
 	m.head, m.rhead, m.made = kept(m.head), kept(m.rhead), kept(m.made)
 	m.d.Scratch = kept(m.d.Scratch)

@@ -18,8 +18,7 @@ type Retry struct {
 	// they ask for may then be done twice.
 	Unsafe bool
 	// PerTry is how long a target has from when it is asked until the head of its
-	// answer is whole; zero means no bound of its own. It is given up while a
-	// client sends a body.
+	// answer is whole, unless a body is being sent; zero means no bound.
 	PerTry time.Duration
 }
 
@@ -51,16 +50,7 @@ func (m *Machine) again(why Why, now time.Time) bool {
 
 // covers reports whether a request that ended so with a target is tried again.
 func (r *Retry) covers(why Why, status int) bool {
-	switch why {
-	case OK:
-		return slices.Contains(r.Statuses, status)
-	case TargetClosed:
-		return r.Reset
-	case TargetTimeout:
-		return r.Timeout
-	default:
-		return false
-	}
+	return why == OK && slices.Contains(r.Statuses, status) || why == TargetClosed && r.Reset || why == TargetTimeout && r.Timeout
 }
 
 // repeatable reports whether the request can be sent once more, and may be: nothing
@@ -70,7 +60,7 @@ func (m *Machine) repeatable() bool {
 	whole := !m.consumed && (m.up == upBody || m.up == upWait ||
 		m.up == upDone && (req.Framing == message.NoBody || req.Framing == message.Length && req.Length == 0))
 	return whole && !m.answered && m.interims == 0 && req.Upgrade == nil &&
-		(m.mem.d.Retry.Unsafe || idempotent(req.Method))
+		(m.mem.d.Retry.Unsafe || message.Idempotent(req.Method))
 }
 
 // slow is that a target took too long to begin its answer.

@@ -3,6 +3,8 @@ package exchange
 import (
 	"errors"
 	"time"
+
+	"portico/l7/message"
 )
 
 var errTargetEnd = errors.New("target closed the connection")
@@ -75,7 +77,7 @@ func (m *Machine) targetDeaf(written int64, err error, now time.Time) {
 // connection that was idle is the likely cause (RFC 9110, section 9.2.2).
 func (m *Machine) noAnswer(err error, now time.Time) {
 	again := m.reused && !m.fresh && m.unheard() && m.up == upDone && !m.consumed &&
-		idempotent(m.mem.req.Method)
+		message.Idempotent(m.mem.req.Method)
 	if again {
 		m.redial(now)
 		return
@@ -100,13 +102,4 @@ func (m *Machine) redial(now time.Time) {
 	}
 	m.downAt = time.Time{}
 	m.dial(true, now)
-}
-
-// idempotent reports whether a request may be sent twice (RFC 9110, section 9.2.2).
-func idempotent(method []byte) bool {
-	switch string(method) {
-	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
-		return true
-	}
-	return false
 }

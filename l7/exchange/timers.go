@@ -9,6 +9,7 @@ var (
 	errConnectSlow = errors.New("connecting took too long")
 	errAnswerSlow  = errors.New("no answer in time")
 	errTakesSlow   = errors.New("took no bytes in time")
+	errRateLow     = errors.New("slower than the least rate")
 	errSendsSlow   = errors.New("sent no bytes in time")
 )
 
@@ -24,6 +25,9 @@ func (m *Machine) Deadline() time.Time {
 	if !m.tryAt.IsZero() {
 		t = sooner(t, m.tryAt)
 	}
+	if m.mem != nil && !m.ended && !m.mem.pace.End.IsZero() {
+		t = sooner(t, m.mem.pace.End)
+	}
 	return t
 }
 
@@ -36,6 +40,8 @@ func (m *Machine) Tick(now time.Time) {
 		m.tryPassed(now)
 	case due(&m.upAt, now):
 		m.upPassed(now)
+	case m.mem != nil && due(&m.mem.pace.End, now):
+		m.pacePassed(now)
 	case due(&m.downAt, now):
 		m.downPassed(now)
 	}

@@ -14,8 +14,7 @@ import (
 // 8441, section 5). Where the two sides differ, the machine is the peer that
 // makes the key, or proves to have read it.
 
-// keySize is that of a key: 16 bytes in base64.
-const keySize = 24
+const keySize = 24 // 16 bytes in base64
 
 var (
 	errAccept  = errors.New("wrong sec-websocket-accept")

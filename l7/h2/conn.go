@@ -26,6 +26,8 @@ type Options struct {
 	Greeting time.Duration
 	// Idle is how long a connection without streams is kept; 0 means for good.
 	Idle time.Duration
+	// Age is how long a connection takes new streams; 0 means for good.
+	Age time.Duration
 	// Ping is after how much silence, while there are streams, the peer is asked
 	// whether it lives; it has as long again to answer. 0 means never.
 	Ping time.Duration
@@ -138,6 +140,9 @@ func (c *Conn) Start(o Options, sh *Shared, now time.Time) {
 		c.greeting = preface
 	}
 	c.startAt, c.ackAt = now.Add(o.Greeting), now.Add(o.Greeting)
+	if o.Age > 0 {
+		c.oldAt = now.Add(o.Age)
+	}
 	c.appendSettings()
 	c.out = appendWord(c.out, frameWindow, 0, connWindow-windowStart)
 	c.recv = connWindow

@@ -335,6 +335,23 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestAge proves that a server takes new streams for so long, and then drains.
+func TestAge(t *testing.T) {
+	c, s := pair(t, h2.Options{}, h2.Options{Age: time.Hour})
+	c.ask("GET", "/", true)
+	talk(c, s, 1<<20)
+	s.c.Tick(epoch.Add(time.Hour - 1))
+	talk(s, c, 1<<20)
+	if c.c.Room() == 0 {
+		t.Fatal("the client may open no stream before the time")
+	}
+	s.c.Tick(epoch.Add(time.Hour))
+	talk(s, c, 1<<20)
+	if c.c.Room() != 0 || len(s.heard) != 1 || s.heard[0].gone != nil {
+		t.Errorf("the client may open %d streams, the one there was is gone: %v", c.c.Room(), s.heard[0].gone)
+	}
+}
+
 // TestRefused proves that a stream beyond the last one that GOAWAY names, and one
 // too many, are gone as refused, which no other is.
 func TestRefused(t *testing.T) {

@@ -13,6 +13,7 @@ type timers struct {
 	partAt  time.Time // the rest of a head
 	idleAt  time.Time // a first stream
 	leaveAt time.Time // the second GOAWAY
+	oldAt   time.Time // the first GOAWAY
 	pingAt  time.Time // a look whether the peer was heard
 	pinged  bool      // an answer is awaited
 	heard   time.Time // the last byte
@@ -21,7 +22,7 @@ type timers struct {
 // Deadline is when Tick is due; zero means never. It may move with every call.
 func (c *Conn) Deadline() time.Time {
 	var at time.Time
-	for _, t := range [...]time.Time{c.startAt, c.ackAt, c.partAt, c.idleAt, c.leaveAt, c.pingAt} {
+	for _, t := range [...]time.Time{c.startAt, c.ackAt, c.partAt, c.idleAt, c.leaveAt, c.oldAt, c.pingAt} {
 		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
 			at = t
 		}
@@ -46,6 +47,9 @@ func (c *Conn) Tick(now time.Time) {
 		c.ping()
 	case due(c.leaveAt, now):
 		c.leave()
+	case due(c.oldAt, now):
+		c.oldAt = time.Time{}
+		c.Drain(now)
 	case due(c.idleAt, now):
 		c.idleAt = time.Time{}
 		c.goal = leaving

@@ -117,3 +117,12 @@ func EqualFold(name []byte, lower string) bool {
 	}
 	return true
 }
+
+// Idempotent reports whether a request of a method may be sent twice (RFC 9110, section 9.2.2).
+func Idempotent(method []byte) bool {
+	switch string(method) {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
+	}
+	return false
+}

@@ -184,15 +184,21 @@ func (s *socket) Serve(svc loop.Service) {
 
 // Tune sets other options.
 func (s *socket) Tune(o netx.Options) error {
-	var err error
+	failed := make(chan error, len(s.on))
 	s.d.each(func(w *worker) {
 		for _, a := range s.on {
-			if a.w == w && !a.dead && err == nil {
-				err = netx.TuneFD(a.fd, s.addr, o)
+			if a.w == w && !a.dead {
+				failed <- netx.TuneFD(a.fd, s.addr, o)
 			}
 		}
 	})
-	return err
+	close(failed)
+	for err := range failed {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close stops accepting.

@@ -47,7 +47,7 @@ func (c *conn) multiplex() {
 	b := x.handler().Bounds()
 	c.mux, l.owner = x, x
 	x.start(h2.Options{
-		TLS: l.tls != nil, Connect: true, Head: b.Head, Fields: b.Fields, Greeting: b.HeadTimeout, Idle: b.IdleTimeout,
+		TLS: l.tls != nil, Connect: true, Head: b.Head, Fields: b.Fields, Greeting: b.HeadTimeout, Idle: b.IdleTimeout, Age: b.Age,
 	})
 	if c.drain || c.w.draining {
 		x.drain()
@@ -327,7 +327,7 @@ func (x *mux) request(ev *h2.Event) {
 		c.m.Broke(exchange.ClientSide, err, x.w.now)
 	}
 	c.run()
-	if x.leaving {
+	if most := x.handler().Bounds().Requests; x.leaving || most > 0 && x.serial >= most {
 		x.c.Drain(x.w.now)
 	}
 }

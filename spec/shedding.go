@@ -1,0 +1,46 @@
+package spec
+
+// MinRate is how fast a client must send a body or take an answer at least, while
+// nothing but the client is waited for.
+type MinRate struct {
+	// Bytes in a second.
+	Bytes Size `json:"bytes" required:"true" range:"1B..1GiB"`
+	// Over is the time that the rate is measured over.
+	Over Duration `json:"over" default:"10s" range:"1s..5m"`
+}
+
+// Priority is how important requests are when there are too many.
+type Priority string
+
+// The priorities, the first to be turned away first.
+const (
+	PriorityLow    Priority = "low"
+	PriorityNormal Priority = "normal"
+	PriorityHigh   Priority = "high"
+)
+
+// Shedding turns requests away when a listener has too many in flight, those of
+// low priority first.
+type Shedding struct {
+	// Requests in flight on one node; high priority may use them all.
+	Requests int `json:"requests" required:"true" range:"1..10000000"`
+	// Normal and Low are the percentages of Requests from which those priorities
+	// are turned away.
+	Normal int `json:"normal" default:"90" range:"1..100"`
+	Low    int `json:"low" default:"70" range:"1..100"`
+	// Header names a header whose value is a priority. A client may only lower
+	// its own by it; trusted proxies may raise it too.
+	Header string `json:"header,omitempty"`
+}
+
+// Allows is how many requests may be in flight for one more of a priority.
+func (s *Shedding) Allows(p Priority) int {
+	switch p {
+	case PriorityHigh:
+		return s.Requests
+	case PriorityLow:
+		return max(1, s.Requests*s.Low/100)
+	case PriorityNormal:
+	}
+	return max(1, s.Requests*s.Normal/100)
+}
