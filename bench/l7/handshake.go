@@ -20,8 +20,8 @@ import (
 // handshakesVerb makes this program a loader: it runs itself, on the loader's core.
 const handshakesVerb = "handshakes"
 
-// askedEach is after how many handshakes a connection is also asked for something:
-// proof that both ends finished the handshake, at a cost that does not show.
+// askedEach is how many handshakes one connection that is also asked for something
+// stands for, the first among them: proof that both ends finished the handshake, at a cost that does not show.
 const askedEach = 64
 
 // shaken is what that loader prints.
@@ -119,7 +119,7 @@ func (s *shaker) once(ctx context.Context, config *tls.Config) error {
 	if err := asGreeted(c.ConnectionState()); err != nil {
 		return err
 	}
-	if s.done.Add(1)%askedEach == 0 {
+	if s.done.Add(1)%askedEach == 1 {
 		_, err := s.ask.over(c, s.address, "", "close")
 		return err
 	}
