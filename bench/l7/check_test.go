@@ -161,10 +161,14 @@ func TestHandshakesMain(t *testing.T) {
 // Connections are opened, used once, and those that the other end closed counted.
 func TestHeldConnections(t *testing.T) {
 	var closing atomic.Bool
+	var idle atomic.Int64 // how often a connection became so
 	address := serve(t, 10, func(s *httptest.Server) {
 		s.Config.ConnState = func(c net.Conn, state http.ConnState) {
 			if state == http.StateIdle && closing.Load() {
 				_ = c.Close()
+			}
+			if state == http.StateIdle {
+				idle.Add(1)
 			}
 		}
 	}, nil)
@@ -175,6 +179,9 @@ func TestHeldConnections(t *testing.T) {
 	}
 	if n := gone(conns); n != 0 {
 		t.Errorf("%d are gone", n)
+	}
+	for deadline := time.Now().Add(5 * time.Second); idle.Load() < 20 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond) // a client has its answer before its connection is idle
 	}
 	closing.Store(true)
 	if _, err := a.ask.over(conns[0], address, "", "keep-alive"); err != nil {
