@@ -79,12 +79,12 @@ type Bounds struct {
 type Client struct {
 	Peer  netip.AddrPort // who connected, after a PROXY header
 	Local netip.AddrPort // what it connected to: the VIP
-	TLS   bool
 	// Of the TLS handshake: the name asked for and the numbers of version and
 	// cipher suite (crypto/tls).
 	ServerName string
 	Version    uint16
 	Cipher     uint16
+	TLS        bool // there was one
 	// Identity is who the client's certificate says it is; nil without one.
 	Identity *Identity
 }

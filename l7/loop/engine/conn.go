@@ -13,7 +13,6 @@ import (
 // while a request needs one, to a target.
 type conn struct {
 	w    *worker
-	at   int // in w.conns
 	svc  loop.Service
 	l    loop.Listener // once greeted
 	info exchange.Client
@@ -25,6 +24,7 @@ type conn struct {
 	again  bool // has another turn coming
 	sniff  bool // the first bytes say which protocol it is
 	woken  atomic.Bool
+	at     int32 // in w.conns
 
 	m       exchange.Machine
 	timer   timer
@@ -315,7 +315,7 @@ func (c *conn) finish() {
 
 // add counts a connection in.
 func (w *worker) add(c *conn) {
-	c.at = len(w.conns)
+	c.at = int32(len(w.conns))
 	w.conns = append(w.conns, c)
 }
 

@@ -34,7 +34,6 @@ type link struct {
 	shut   bool // end the sending direction when all is sent
 	dead   bool // closed
 	orphan bool // to be closed when its handshake ended
-	alone  bool // it speaks HTTP/1.1, whatever others to the same target do
 
 	tls  *secure // nil in plain text
 	pend []byte  // to be sent, from a Send that did not fit

@@ -131,7 +131,7 @@ func (c *conn) connect(on shelf, alone bool) {
 		c.m.ConnectFailed(err, c.w.now)
 		return
 	}
-	l := &link{w: c.w, fd: fd, owner: c, alone: alone, pooled: &pooled{shelf: on}}
+	l := &link{w: c.w, fd: fd, owner: c, pooled: &pooled{shelf: on, alone: alone}}
 	if l.token, err = c.w.watch(fd, l); err != nil {
 		_ = unix.Close(fd)
 		c.m.ConnectFailed(err, c.w.now)

@@ -38,6 +38,7 @@ type row struct{ links []*link }
 type pooled struct {
 	shelf
 	since time.Time // when it was put into the pool
+	alone bool      // it speaks HTTP/1.1, whatever others to the same target do
 }
 
 func (p *pool) init(w *worker, o loop.Options) {
