@@ -10,10 +10,8 @@ package transport
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/netip"
 
 	"portico/internal/netx"
@@ -160,22 +158,6 @@ func (t *Transport) Config(to netip.AddrPort) *tls.Config {
 		}
 		return c
 	})
-}
-
-// Handshake greets the target at an address on a new connection to it, and
-// returns the connection to use, or conn itself where targets are greeted in
-// plain text. On an error, conn is closed.
-func (t *Transport) Handshake(ctx context.Context, conn net.Conn, to netip.AddrPort) (net.Conn, error) {
-	config := t.Config(to)
-	if config == nil {
-		return conn, nil
-	}
-	secure := tls.Client(conn, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		_ = conn.Close()
-		return nil, &HandshakeError{to, err}
-	}
-	return secure, nil
 }
 
 // HandshakeError is that a target was reached and could not be greeted. It reads
