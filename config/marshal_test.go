@@ -217,6 +217,7 @@ func (g gen) group(i int) spec.TargetGroup {
 		WhenNoneHealthy: rapid.SampledFrom([]spec.WhenNoneHealthy{"open", "fail"}).Draw(g.T, "none healthy"),
 		Protocol:        rapid.SampledFrom([]spec.TargetProtocol{"h1", "h2", "auto"}).Draw(g.T, "protocol"),
 		ProxyProtocol:   rapid.SampledFrom([]spec.ProxyProtocol{"", "v2"}).Draw(g.T, "proxy protocol"),
+		Forward:         rapid.SampledFrom([]spec.Forward{"nat", "gue"}).Draw(g.T, "forward"),
 	}
 	if c := g.choice(&spec.Choice{Name: "http", Params: &httpCheck{Path: g.text("path")}}, &spec.Choice{Name: "tcp", Params: &tcpCheck{}}); c != nil {
 		tg.Health = &spec.Health{Check: *c, Timing: g.timing()}
@@ -259,6 +260,10 @@ func anySpec(t *rapid.T) *spec.Spec {
 		s.Sites = append(s.Sites, spec.Site{
 			Name: spec.SiteName(fmt.Sprint("s", i)), Location: spec.Location{Latitude: rapid.Float64Range(-90, 90).Draw(t, "latitude")},
 			Nodes: []spec.Node{{Name: spec.NodeName(fmt.Sprint("n", i)), Address: g.addr("address"), Roles: []spec.Role{"l4", "l7"}, DNS: []netip.AddrPort{g.addrPort("dns")}}},
+			L4: spec.SiteL4{
+				Datapath: rapid.SampledFrom([]spec.Datapath{"relay", "auto"}).Draw(t, "datapath"), Forward: "gue",
+				Flows: rapid.IntRange(1024, 64000000).Draw(t, "flows"), NewFlows: 1,
+			},
 		})
 	}
 	for i := range g.some("vips", 2) {

@@ -54,6 +54,9 @@ type TargetGroup struct {
 	Targets []Target `json:"targets" required:"true"`
 	// WhenNoneHealthy is open (use all targets) or fail (use none).
 	WhenNoneHealthy WhenNoneHealthy `json:"whenNoneHealthy,omitempty" default:"open" enum:"open|fail"`
+	// Forward is how flows of tcp and udp listeners reach targets when it is the
+	// kernel that forwards.
+	Forward Forward `json:"forward,omitempty" default:"nat" enum:"gue|ip6ip6|ipip|nat|dsr"`
 	// ProxyProtocol sends the client's address to tcp targets.
 	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty" enum:"v2"`
 	// Protocol is what is spoken with targets of http and https listeners; unset

@@ -34,6 +34,7 @@ type Spec struct {
 	Portico      string        `json:"portico" required:"true" enum:"v1"`
 	Sites        []Site        `json:"sites,omitempty"`
 	VIPs         []VIP         `json:"vips,omitempty"`
+	Pools        []Pool        `json:"pools,omitempty"`
 	Zones        []Zone        `json:"zones,omitempty"`
 	Certificates []Certificate `json:"certificates,omitempty"`
 	Listeners    []Listener    `json:"listeners,omitempty"`
@@ -72,6 +73,10 @@ type Site struct {
 	Name     SiteName `json:"name" required:"true" short:"true"`
 	Location Location `json:"location,omitzero"`
 	Nodes    []Node   `json:"nodes,omitempty"`
+	// L4 is how its l4 nodes carry flows.
+	L4 SiteL4 `json:"l4,omitzero"`
+	// BGP is how its nodes speak to routers; unset means that they do not.
+	BGP *BGP `json:"bgp,omitempty"`
 }
 
 // Location is where a site is, for DNS policies that weigh distance.
@@ -101,6 +106,9 @@ type Node struct {
 	Roles   []Role     `json:"roles" required:"true" enum:"dns|vip|l4|l7"`
 	// DNS is where the dns role listens, UDP and TCP; none means Address:53.
 	DNS []netip.AddrPort `json:"dns,omitempty"`
+	// Interface is the network interface that VIPs are served and announced on;
+	// none means the one that holds Address.
+	Interface string `json:"interface,omitempty"`
 }
 
 // Announce is how the world learns that a node holds a VIP.
@@ -117,8 +125,12 @@ const (
 type VIP struct {
 	Name VIPName `json:"name" required:"true"`
 	// Addresses lists, by site, at most one address per family.
-	Addresses map[SiteName][]netip.Addr `json:"addresses" required:"true"`
-	Announce  Announce                  `json:"announce,omitempty" default:"none" enum:"none|bgp|arp"`
+	Addresses map[SiteName][]netip.Addr `json:"addresses,omitempty"`
+	// Pool gives the VIP its addresses where it has none of its own.
+	Pool     PoolName `json:"pool,omitempty"`
+	Announce Announce `json:"announce,omitempty" default:"none" enum:"none|bgp|arp"`
+	// BGP is what its routes carry.
+	BGP VIPRoutes `json:"bgp,omitzero"`
 	// Health is how dns nodes probe the VIP at each site.
 	Health VIPHealth `json:"health,omitzero"`
 }

@@ -52,6 +52,8 @@ type Node struct {
 	Listeners  []Listener    `json:"listeners,omitempty"`
 	Groups     []Group       `json:"targetGroups,omitempty"`
 	Records    []Record      `json:"records,omitempty"`
+	VIPs       []VIP         `json:"vips,omitempty"`
+	Peers      []Peer        `json:"peers,omitempty"`
 }
 
 // Listener is one bound listener of one tier.
