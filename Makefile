@@ -5,6 +5,7 @@ GO       ?= go
 FUZZTIME ?= 10s
 SOAK     ?= 10m
 LINT     := bin/tools/golangci-lint
+BPF2GO   := bin/tools/bpf2go
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 # The race detector needs a C compiler that works.
 RACE     := $(shell echo 'int main(void){return 0;}' | $$($(GO) env CC) -x c -o /dev/null - 2>/dev/null && echo -race)
@@ -12,7 +13,7 @@ RACE     := $(shell echo 'int main(void){return 0;}' | $$($(GO) env CC) -x c -o 
 tests_in  = $(wildcard $(1)/*_test.go $(1)/*/*_test.go)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test conformance soak lab bench-l7 fuzz
+.PHONY: help run build check test conformance soak lab bpf bench-l7 fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -42,6 +43,9 @@ soak: build ## misuse the binary for SOAK (10m), then look for leaks and counts 
 lab: ## network namespaces with real routers, as root (test/lab)
 	@$(if $(call tests_in,test/lab),$(GO) test -count=1 -timeout 15m ./test/lab/...,echo "make lab: no drills in test/lab yet")
 
+bpf: $(BPF2GO) ## compile the programs in the kernel again (l4/xdp/bpf; needs clang-14, libbpf-dev, linux-libc-dev)
+	$(GO) generate ./l4/xdp/...
+
 bench-l7: build ## the L7 proxy beside nginx and HAProxy: CPU and memory (8 minutes)
 	$(GO) run ./bench/l7
 
@@ -57,4 +61,8 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 $(LINT): tools/go.mod tools/go.sum
 	@echo "building the linter, once; this takes a few minutes"
 	cd tools && GOFLAGS=-mod=readonly $(GO) build -o ../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+$(BPF2GO): tools/go.mod tools/go.sum
+	cd tools && GOFLAGS=-mod=readonly $(GO) build -o ../$(BPF2GO) github.com/cilium/ebpf/cmd/bpf2go
 	@touch $@
