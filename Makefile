@@ -13,7 +13,7 @@ RACE     := $(shell echo 'int main(void){return 0;}' | $$($(GO) env CC) -x c -o 
 tests_in  = $(wildcard $(1)/*_test.go $(1)/*/*_test.go)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test conformance soak lab bpf bench-l7 fuzz
+.PHONY: help run build check test conformance soak lab bpf bench-l4 bench-l7 fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ lab: ## network namespaces with real routers, as root (test/lab)
 
 bpf: $(BPF2GO) ## compile the programs in the kernel again (l4/xdp/bpf; needs clang-14, libbpf-dev, linux-libc-dev)
 	$(GO) generate ./l4/xdp/...
+
+bench-l4: build ## what flows cost beside HAProxy and nginx (3 minutes)
+	$(GO) run ./bench/l4/relay
 
 bench-l7: build ## the L7 proxy beside nginx and HAProxy: CPU and memory (8 minutes)
 	$(GO) run ./bench/l7

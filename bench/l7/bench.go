@@ -10,21 +10,22 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
+
+	"portico/bench/rig"
 )
 
 // bench is one run over all arms.
 type bench struct {
 	options
 	temp        string
-	seats       seats
+	seats       rig.Seats
 	counts      bool // the machine counts instructions
 	contestants map[string]*contestant
 	arms        []*arm
 	results     map[string]map[string]*result // by arm and row
 	bounds      map[string]string             // by arm, where there is one
-	target      *process
+	target      *rig.Process
 }
 
 // result is what was measured of one entrant in one arm.
@@ -36,17 +37,17 @@ type result struct {
 // running is an entrant at work.
 type running struct {
 	entrant
-	*process
+	*rig.Process
 	cookie string // of its session; empty without one
 }
 
 func newBench(ctx context.Context, o options, temp string) (*bench, error) {
 	b := &bench{options: o, temp: temp, arms: selected(o), results: map[string]map[string]*result{}, bounds: map[string]string{}}
 	var err error
-	if b.seats, err = chooseSeats(o.nice); err != nil {
+	if b.seats, err = rig.ChooseSeats(o.nice); err != nil {
 		return nil, err
 	}
-	if err := build(ctx, filepath.Join(temp, "target")); err != nil {
+	if err := rig.Compile(ctx, targetSource, filepath.Join(temp, "target")); err != nil {
 		return nil, err
 	}
 	if err := furnish(temp); err != nil {
@@ -70,15 +71,15 @@ const (
 // all measures every arm and prints what came out.
 func (b *bench) all(ctx context.Context) error {
 	var err error
-	if err := vacant(ctx, direct.address); err != nil {
+	if err := rig.Vacant(ctx, direct.address); err != nil {
 		return err
 	}
-	b.target, err = b.start("target", b.seats.load, "./target", targetCounts, targetOne, targetTwo)
+	b.target, err = rig.Start(b.temp, "target", b.seats.Load, "./target", targetCounts, targetOne, targetTwo)
 	if err != nil {
 		return err
 	}
-	defer b.target.stop()
-	if err := b.target.ready(ctx, direct.address, ask{path: "/1k", size: 1 << 10}); err != nil {
+	defer b.target.Stop()
+	if err := (ask{path: "/1k", size: 1 << 10}).ready(ctx, b.target, direct.address); err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
 	if b.output == "text" {
@@ -148,18 +149,18 @@ func (b *bench) arm(ctx context.Context, a *arm) error {
 // measure starts an entrant afresh, the first time sees that it does what it is
 // asked for, and measures it.
 func (b *bench) measure(ctx context.Context, a *arm, e entrant, first bool) (sample, error) {
-	r := &running{entrant: e, process: b.target}
+	r := &running{entrant: e, Process: b.target}
 	if command := b.contestants[e.program].command; command != nil {
-		if err := vacant(ctx, e.address); err != nil {
+		if err := rig.Vacant(ctx, e.address); err != nil {
 			return sample{}, err
 		}
 		var err error
-		if r.process, err = b.start(e.program, b.seats.proxy, command(e.file)...); err != nil {
+		if r.Process, err = rig.Start(b.temp, e.program, b.seats.Proxy, command(e.file)...); err != nil {
 			return sample{}, err
 		}
-		defer r.stop()
+		defer r.Stop()
 	}
-	if err := r.ready(ctx, e.address, a.ask); err != nil {
+	if err := a.ask.ready(ctx, r.Process, e.address); err != nil {
 		return sample{}, err
 	}
 	var err error
@@ -177,7 +178,7 @@ func (b *bench) measure(ctx context.Context, a *arm, e entrant, first bool) (sam
 // job is what the loader of an arm is to do to an entrant.
 func (b *bench) job(a *arm, r *running, length time.Duration) job {
 	return job{
-		at: b.seats.load, ask: a.ask, address: r.address, cookie: r.cookie,
+		at: b.seats.Load, ask: a.ask, address: r.address, cookie: r.cookie,
 		connections: a.connections, streams: a.streams, routes: routesOf[r.file], length: length,
 	}
 }
@@ -185,7 +186,7 @@ func (b *bench) job(a *arm, r *running, length time.Duration) job {
 // describe says what is measured where, before it takes its time.
 func (b *bench) describe(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "%d rounds of %v in turn; two targets, health checks every 2 s, no access logs\n", b.rounds, b.length)
-	_, _ = fmt.Fprintf(w, "kernel %s, %s; proxy on core %d, loader and targets on core %d\n", kernel(), runtime.GOARCH, b.seats.proxy.core, b.seats.load.core)
+	_, _ = fmt.Fprintf(w, "kernel %s, %s; proxy on core %d, loader and targets on core %d\n", rig.Kernel(), runtime.GOARCH, b.seats.Proxy.Core, b.seats.Load.Core)
 	for _, name := range programs {
 		if v := b.contestants[name].version; v != "" {
 			_, _ = fmt.Fprintf(w, "  %-8s %s\n", name, v)
@@ -194,12 +195,4 @@ func (b *bench) describe(w io.Writer) {
 	if !b.counts {
 		_, _ = fmt.Fprintln(w, "  instructions are not counted: no perf, or the machine has no counters")
 	}
-}
-
-func kernel() string {
-	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(b))
 }

@@ -14,6 +14,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"portico/bench/rig"
 )
 
 // publicKeyVerb makes this program measure cryptography: it runs itself, on the
@@ -36,7 +38,7 @@ func boundOfHandshakes(ctx context.Context, b *bench, a *arm) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := job{at: b.seats.proxy}.run(ctx, self, publicKeyVerb)
+	out, err := job{at: b.seats.Proxy}.run(ctx, self, publicKeyVerb)
 	if err != nil {
 		return "", err
 	}
@@ -81,7 +83,7 @@ func publicKeyMain(out io.Writer) error {
 func cpuOf(do func() error) (float64, error) {
 	const long = 300 * time.Millisecond
 	self := []int{os.Getpid()}
-	before, err := used(self)
+	before, err := rig.Used(self)
 	if err != nil {
 		return 0, err
 	}
@@ -91,9 +93,9 @@ func cpuOf(do func() error) (float64, error) {
 			return 0, err
 		}
 	}
-	after, err := used(self)
+	after, err := rig.Used(self)
 	if err != nil {
 		return 0, err
 	}
-	return per((after.cpu-before.cpu).Seconds()*1e6, times), nil
+	return per((after.CPU-before.CPU).Seconds()*1e6, times), nil
 }

@@ -10,10 +10,23 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"portico/bench/rig"
 )
 
 // programs are those who are compared, and the target without any of them.
 var programs = []string{"direct", "nginx", "haproxy", "portico"}
+
+// packages hold the programs we use.
+var packages = rig.Packages{
+	"gcc":     "gcc libc6-dev",
+	"h2load":  "nghttp2-client",
+	"haproxy": "haproxy",
+	"nginx":   "nginx-light",
+	"perf":    "linux-perf",
+	"taskset": "util-linux",
+	"wrk":     "wrk",
+}
 
 // contestant is one of programs on this machine.
 type contestant struct {
@@ -68,7 +81,7 @@ func (c *contestant) ask(ctx context.Context) (string, error) {
 		}
 		return "", fmt.Errorf("it is not installed (Debian: apt-get install %s)", packages[c.name])
 	case err != nil:
-		return "", fmt.Errorf("%s: %w: %s", strings.Join(c.asks, " "), err, lastLine(out))
+		return "", fmt.Errorf("%s: %w: %s", strings.Join(c.asks, " "), err, rig.LastLine(out))
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	return strings.TrimSpace(line), nil

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"portico/bench/rig"
 	"portico/config"
 	"portico/node"
 )
@@ -146,21 +147,21 @@ func TestTarget(t *testing.T) {
 	}
 	t.Chdir("../..")
 	b := &bench{temp: t.TempDir()}
-	if err := build(t.Context(), filepath.Join(b.temp, "target")); err != nil {
+	if err := rig.Compile(t.Context(), targetSource, filepath.Join(b.temp, "target")); err != nil {
 		t.Fatal(err)
 	}
-	here, err := chooseSeats(0)
+	here, err := rig.ChooseSeats(0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	counts, one := freePort(t), freePort(t)
-	p, err := b.start("target", here.load, "./target", counts, one)
+	p, err := rig.Start(b.temp, "target", here.Load, "./target", counts, one)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.stop)
+	t.Cleanup(p.Stop)
 	small, address := ask{path: "/1k", size: 1 << 10}, "127.0.0.1:"+one
-	if err := p.ready(t.Context(), address, small); err != nil {
+	if err := small.ready(t.Context(), p, address); err != nil {
 		t.Fatal(err)
 	}
 	before, err := tally(t.Context(), counts)
@@ -180,18 +181,18 @@ func TestTarget(t *testing.T) {
 		t.Errorf("the target counted %+v, want %+v", got, want)
 	}
 	// Another one cannot have its port, whoever answers there.
-	other, err := b.start("other", here.load, "./target", freePort(t), one)
+	other, err := rig.Start(b.temp, "other", here.Load, "./target", freePort(t), one)
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-other.done
-	if err := vacant(t.Context(), address); err == nil {
+	<-other.Done
+	if err := rig.Vacant(t.Context(), address); err == nil {
 		t.Error("nobody listens where the target does")
 	}
-	if err := vacant(t.Context(), "127.0.0.1:"+freePort(t)); err != nil {
+	if err := rig.Vacant(t.Context(), "127.0.0.1:"+freePort(t)); err != nil {
 		t.Error(err)
 	}
-	if err := other.ready(t.Context(), address, small); err == nil || !strings.Contains(err.Error(), "in use") {
+	if err := small.ready(t.Context(), other, address); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a target without its port: %v", err)
 	}
 }
@@ -211,17 +212,17 @@ func freePort(t *testing.T) string {
 // Two runs take turns, and one that waits can be interrupted.
 func TestAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	first, err := alone(t.Context(), path)
+	first, err := rig.Alone(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := alone(ctx, path); err == nil {
+	if _, err := rig.Alone(ctx, path); err == nil {
 		t.Fatal("two runs at once")
 	}
 	first()
-	second, err := alone(t.Context(), path)
+	second, err := rig.Alone(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,21 +232,21 @@ func TestAlone(t *testing.T) {
 // The CPU time of a process grows with its work, and a gone process is an error.
 func TestUsed(t *testing.T) {
 	self := []int{os.Getpid()}
-	before, err := used(self)
+	before, err := rig.Used(self)
 	if err != nil {
 		t.Skipf("no scheduler statistics here: %v", err)
 	}
 	for began := time.Now(); time.Since(began) < 20*time.Millisecond; {
 		_ = strings.Repeat("x", 1000)
 	}
-	after, err := used(self)
-	if err != nil || after.cpu <= before.cpu {
-		t.Errorf("%v, then %v, %v", before.cpu, after.cpu, err)
+	after, err := rig.Used(self)
+	if err != nil || after.CPU <= before.CPU {
+		t.Errorf("%v, then %v, %v", before.CPU, after.CPU, err)
 	}
-	if memory(self) < 1<<20 {
-		t.Errorf("%d bytes resident", memory(self))
+	if rig.Memory(self) < 1<<20 {
+		t.Errorf("%d bytes resident", rig.Memory(self))
 	}
-	if _, err := used([]int{1 << 30}); err == nil {
+	if _, err := rig.Used([]int{1 << 30}); err == nil {
 		t.Error("a process that is not there has been measured")
 	}
 	if took, err := cpuOf(func() error { return nil }); err != nil || took <= 0 {
@@ -260,10 +261,10 @@ func TestUsed(t *testing.T) {
 func TestPause(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := pause(ctx, time.Hour); err == nil {
+	if err := rig.Pause(ctx, time.Hour); err == nil {
 		t.Error("a wait of an hour was over")
 	}
-	if err := pause(t.Context(), time.Millisecond); err != nil {
+	if err := rig.Pause(t.Context(), time.Millisecond); err != nil {
 		t.Error(err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"portico/bench/rig"
 )
 
 // loader asks for as long as it is told, and says how it went.
@@ -19,7 +21,7 @@ type loader func(ctx context.Context, j job) (loaded, error)
 
 // job is what a loader is to do.
 type job struct {
-	at                   seat // of the loader
+	at                   rig.Seat // of the loader
 	ask                  ask
 	address, cookie      string
 	connections, streams int
@@ -54,14 +56,14 @@ func (j job) headers() []string {
 // run runs the loader's program.
 func (j job) run(ctx context.Context, args ...string) ([]byte, error) {
 	var out bytes.Buffer
-	cmd := j.at.command(ctx, args...)
+	cmd := j.at.Command(ctx, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := j.at.start(cmd)
+	err := j.at.Start(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(args[0]), err, lastLine(out.Bytes()))
+		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(args[0]), err, rig.LastLine(out.Bytes()))
 	}
 	return out.Bytes(), nil
 }

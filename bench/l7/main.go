@@ -23,10 +23,15 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"portico/bench/rig"
 )
 
 // folder holds what the contestants are configured with, from the root of the repository.
 const folder = "bench/l7"
+
+// targetSource is the program that answers.
+const targetSource = folder + "/target/target.c"
 
 // options are the flags.
 type options struct {
@@ -124,12 +129,12 @@ func run(ctx context.Context, args []string) error {
 	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
 		return err
 	}
-	unlock, err := alone(ctx, filepath.Join(os.TempDir(), "portico-bench-l7.lock"))
+	unlock, err := rig.Alone(ctx, filepath.Join(os.TempDir(), "portico-bench.lock"))
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	missing := provide(ctx, o.install)
+	missing := packages.Provide(ctx, o.install)
 	for _, need := range []string{"gcc", "wrk", "taskset"} {
 		if slices.Contains(missing, need) {
 			return fmt.Errorf("nothing measured: no %s (Debian: apt-get install %s)", need, packages[need])

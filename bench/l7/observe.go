@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"portico/bench/rig"
 )
 
 // sample is one measurement.
@@ -34,7 +36,7 @@ func underLoad(ctx context.Context, b *bench, a *arm, r *running) (sample, error
 	if err != nil {
 		return sample{}, err
 	}
-	s, err := observe(ctx, r.process, b.counts, func() (loaded, error) { return a.load(ctx, b.job(a, r, b.length)) })
+	s, err := observe(ctx, r.Process, b.counts, func() (loaded, error) { return a.load(ctx, b.job(a, r, b.length)) })
 	if err != nil {
 		return sample{}, err
 	}
@@ -49,8 +51,8 @@ func underLoad(ctx context.Context, b *bench, a *arm, r *running) (sample, error
 }
 
 // observe measures the process, its threads and its children while work is done.
-func observe(ctx context.Context, p *process, counts bool, work func() (loaded, error)) (sample, error) {
-	pids := p.family()
+func observe(ctx context.Context, p *rig.Process, counts bool, work func() (loaded, error)) (sample, error) {
+	pids := p.Family()
 	var perf *counter
 	if counts {
 		var err error
@@ -59,29 +61,29 @@ func observe(ctx context.Context, p *process, counts bool, work func() (loaded, 
 		}
 	}
 	began := time.Now()
-	before, err := used(pids)
+	before, err := rig.Used(pids)
 	if err != nil {
-		return sample{}, fmt.Errorf("it ended before it was measured: %w: %s", err, p.said())
+		return sample{}, fmt.Errorf("it ended before it was measured: %w: %s", err, p.Said())
 	}
 	l, err := work()
 	if err != nil {
 		return sample{}, err
 	}
-	after, err := used(pids)
+	after, err := rig.Used(pids)
 	if err != nil {
-		return sample{}, fmt.Errorf("it ended under load: %w: %s", err, p.said())
+		return sample{}, fmt.Errorf("it ended under load: %w: %s", err, p.Said())
 	}
 	took := time.Since(began)
-	s := sample{InsnUser: -1, InsnKernel: -1, Rate: l.rate, Units: l.units, Errors: l.errors, Memory: memory(pids)}
+	s := sample{InsnUser: -1, InsnKernel: -1, Rate: l.rate, Units: l.units, Errors: l.errors, Memory: rig.Memory(pids)}
 	if perf != nil {
 		user, kernel := perf.stop()
 		s.InsnUser, s.InsnKernel = per(user, l.units), per(kernel, l.units)
 	}
-	cpu := after.cpu - before.cpu
+	cpu := after.CPU - before.CPU
 	s.Busy = cpu.Seconds() / took.Seconds()
 	s.Figure = per(cpu.Seconds()*1e6, l.units)
 	// The kernel's clock ticks are too coarse for more than a ratio.
-	if user, system := after.user-before.user, after.system-before.system; user+system > 0 {
+	if user, system := after.User-before.User, after.System-before.System; user+system > 0 {
 		s.User = s.Figure * float64(user) / float64(user+system)
 		s.System = s.Figure - s.User
 	}

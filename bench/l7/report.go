@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
+
+	"portico/bench/rig"
 )
 
 // table prints the medians of an arm.
@@ -184,7 +186,7 @@ type (
 // writeJSON writes everything that was measured.
 func (b *bench) writeJSON(w io.Writer) error {
 	out := runJSON{
-		Kernel: kernel(), Arch: runtime.GOARCH, ProxyCore: b.seats.proxy.core, LoaderCore: b.seats.load.core,
+		Kernel: rig.Kernel(), Arch: runtime.GOARCH, ProxyCore: b.seats.Proxy.Core, LoaderCore: b.seats.Load.Core,
 		Rounds: b.rounds, For: b.length.String(), Counts: b.counts, Versions: map[string]string{},
 	}
 	for name, c := range b.contestants {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"portico/bench/rig"
 )
 
 const (
@@ -29,8 +31,8 @@ func atRest(ctx context.Context, b *bench, a *arm, r *running) (sample, error) {
 		return sample{}, err
 	}
 	took := max(b.length, restMin)
-	s, err := observe(ctx, r.process, b.counts, func() (loaded, error) {
-		return loaded{units: int64(took.Seconds() * 1000)}, pause(ctx, took)
+	s, err := observe(ctx, r.Process, b.counts, func() (loaded, error) {
+		return loaded{units: int64(took.Seconds() * 1000)}, rig.Pause(ctx, took)
 	})
 	// Of microseconds for each millisecond: milliseconds for each second.
 	return s, err
@@ -41,8 +43,8 @@ func held(ctx context.Context, b *bench, a *arm, r *running) (sample, error) {
 	if err := b.warm(ctx, a, r); err != nil {
 		return sample{}, err
 	}
-	pids := r.family()
-	before := memory(pids)
+	pids := r.Family()
+	before := rig.Memory(pids)
 	conns, err := open(ctx, a, r)
 	defer func() {
 		for _, c := range conns {
@@ -52,10 +54,10 @@ func held(ctx context.Context, b *bench, a *arm, r *running) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	if err := pause(ctx, settle); err != nil {
+	if err := rig.Pause(ctx, settle); err != nil {
 		return sample{}, err
 	}
-	after := memory(pids)
+	after := rig.Memory(pids)
 	s := sample{InsnUser: -1, InsnKernel: -1, Units: int64(len(conns)), Memory: after}
 	s.Figure = per(float64(after-before), s.Units)
 	s.Errors = gone(conns)
@@ -70,7 +72,7 @@ func (b *bench) warm(ctx context.Context, a *arm, r *running) error {
 	if _, err := a.load(ctx, j); err != nil {
 		return err
 	}
-	return pause(ctx, settle)
+	return rig.Pause(ctx, settle)
 }
 
 // open connects as often as the arm says, and asks once over each connection.
@@ -146,16 +148,4 @@ func gone(conns []net.Conn) int64 {
 		}
 	}
 	return n
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -1,6 +1,6 @@
-// The target of the l7 bench: answers every request on the ports it is given with
-// 1 KiB, or 64 KiB where the path begins with /64k, as cheaply as a server can. It
-// shares a core with the loader, so whatever it costs is missing where the proxies
+// The target of the benches: answers every request on the ports it is given with
+// 1 KiB, or 64 KiB where the path begins with /6, 1 MiB with /m, and 1 KiB with the end
+// of the connection with /c, as cheaply as a server can. It shares a core with the loader, so whatever it costs is missing where the proxies
 // are to be kept busy; that is why it is C. Of a request it reads one byte of the
 // path and the empty line that ends the head, so requests must be GETs without a
 // body, and those of one pipeline alike. Level-triggered epoll, one thread, no
@@ -21,7 +21,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { SMALL = 1 << 10, LARGE = 1 << 16, FILES = 1 << 16, EVENTS = 256, READ = 1 << 16 };
+enum { SMALL = 1 << 10, LARGE = 1 << 16, HUGE = 1 << 20, FILES = 1 << 16, EVENTS = 256, READ = 1 << 16 };
 // Where the path of a GET begins, without its slash.
 enum { PATH = 5 };
 
@@ -29,7 +29,7 @@ enum { PATH = 5 };
 struct conn {
 	bool listens, tells;
 	unsigned char at;      // bytes read of a head, up to PATH
-	bool large;            // what the last head asked for
+	unsigned char asked;   // the kind of answer that the last head asked for
 	unsigned char matched; // how much of CRLF CRLF the last bytes were
 	unsigned owed;         // answers that were asked for and not begun
 	unsigned sent;         // bytes of the answer under way
@@ -37,10 +37,13 @@ struct conn {
 };
 
 static struct conn conns[FILES];
+
+enum kind { OF_1K, OF_64K, OF_1M, ENDING, KINDS };
+
 static struct {
-	char bytes[LARGE + 256];
+	char bytes[HUGE + 256];
 	unsigned len;
-} answers[2]; // small, large
+} answers[KINDS];
 static unsigned long accepted, answered;
 
 static void die(const char *what) {
@@ -87,18 +90,31 @@ static void take(int ep, int listener) {
 	}
 }
 
+// kind_of is what a path that begins with this byte asks for.
+static enum kind kind_of(char path) {
+	switch (path) {
+	case '6':
+		return OF_64K;
+	case 'm':
+		return OF_1M;
+	case 'c':
+		return ENDING;
+	}
+	return OF_1K;
+}
+
 // count adds the heads that end in these bytes to what is owed.
 static void count(struct conn *c, const char *b, ssize_t n) {
 	static const char end[] = "\r\n\r\n";
 	// Nearly always one whole head, and nothing else.
 	if (c->matched == 0 && c->at == 0 && n > PATH && memmem(b, n, end, 4) == b + n - 4) {
-		c->large = b[PATH] == '6';
+		c->asked = kind_of(b[PATH]);
 		c->owed++;
 		return;
 	}
 	for (ssize_t i = 0; i < n; i++) {
 		if (c->at <= PATH && c->at++ == PATH)
-			c->large = b[i] == '6';
+			c->asked = kind_of(b[i]);
 		if (b[i] == end[c->matched])
 			c->matched++;
 		else
@@ -110,11 +126,12 @@ static void count(struct conn *c, const char *b, ssize_t n) {
 	}
 }
 
-// pay sends what is owed, as far as there is room; false means that the connection is lost.
+// pay sends what is owed, as far as there is room; false means that the connection is
+// to be closed.
 static bool pay(int ep, int fd, struct conn *c) {
 	while (c->owed > 0) {
-		unsigned len = answers[c->large].len;
-		ssize_t n = send(fd, answers[c->large].bytes + c->sent, len - c->sent, MSG_NOSIGNAL);
+		unsigned len = answers[c->asked].len;
+		ssize_t n = send(fd, answers[c->asked].bytes + c->sent, len - c->sent, MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0)
@@ -125,6 +142,8 @@ static bool pay(int ep, int fd, struct conn *c) {
 		if (c->sent == len) {
 			c->sent = 0;
 			c->owed--;
+			if (c->asked == ENDING)
+				return false;
 		}
 	}
 	bool waits = c->owed > 0;
@@ -151,12 +170,13 @@ static void serve(int ep, int fd, struct conn *c) {
 		close(fd);
 }
 
-static void prepare(bool large, unsigned body) {
-	unsigned head = snprintf(answers[large].bytes, sizeof answers[large].bytes,
+static void prepare(enum kind k, unsigned body) {
+	unsigned head = snprintf(answers[k].bytes, sizeof answers[k].bytes,
 		"HTTP/1.1 200 OK\r\nServer: target\r\nDate: Sun, 22 Nov 2026 22:32:14 GMT\r\n"
-		"Content-Type: text/plain\r\nContent-Length: %u\r\n\r\n", body);
-	memset(answers[large].bytes + head, 'x', body);
-	answers[large].len = head + body;
+		"Content-Type: text/plain\r\nContent-Length: %u\r\n%s\r\n", body,
+		k == ENDING ? "Connection: close\r\n" : "");
+	memset(answers[k].bytes + head, 'x', body);
+	answers[k].len = head + body;
 }
 
 int main(int argc, char **argv) {
@@ -164,8 +184,10 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "usage: target PORT PORT...\n");
 		return 2;
 	}
-	prepare(false, SMALL);
-	prepare(true, LARGE);
+	prepare(OF_1K, SMALL);
+	prepare(OF_64K, LARGE);
+	prepare(OF_1M, HUGE);
+	prepare(ENDING, SMALL);
 
 	int ep = epoll_create1(EPOLL_CLOEXEC);
 	if (ep < 0)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package rig
 
 import (
 	"bytes"
@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// usage is the CPU used so far: precise in sum, user and system in clock ticks.
-type usage struct {
-	cpu          time.Duration
-	user, system int64
+// Usage is the CPU used so far: precise in sum, user and system in clock ticks.
+type Usage struct {
+	CPU          time.Duration
+	User, System int64
 }
 
-// used adds up processes and all their threads.
-func used(pids []int) (usage, error) {
-	var u usage
+// Used adds up processes and all their threads.
+func Used(pids []int) (Usage, error) {
+	var u Usage
 	for _, pid := range pids {
 		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 		if err != nil || len(tasks) == 0 {
@@ -34,13 +34,13 @@ func used(pids []int) (usage, error) {
 			}
 			first, _, _ := strings.Cut(string(b), " ")
 			ns, _ := strconv.ParseInt(first, 10, 64)
-			u.cpu += time.Duration(ns)
+			u.CPU += time.Duration(ns)
 		}
 		if fields := stat(pid); len(fields) > 12 {
 			user, _ := strconv.ParseInt(fields[11], 10, 64)
 			system, _ := strconv.ParseInt(fields[12], 10, 64)
-			u.user += user
-			u.system += system
+			u.User += user
+			u.System += system
 		}
 	}
 	return u, nil
@@ -77,8 +77,8 @@ func children(parent int) []int {
 
 var rssRE = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
 
-// memory adds up what the processes have resident.
-func memory(pids []int) int64 {
+// Memory adds up what the processes have resident.
+func Memory(pids []int) int64 {
 	var sum int64
 	for _, pid := range pids {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package rig
 
 import (
 	"context"
@@ -16,9 +16,9 @@ import (
 // lockEvery is how often a run that waits for another looks.
 const lockEvery = 200 * time.Millisecond
 
-// alone waits until no other run is on this machine: they have the same ports and
+// Alone waits until no other run is on this machine: they have the same ports and
 // cores. The lock ends with unlock, or with the process.
-func alone(ctx context.Context, path string) (unlock func(), err error) {
+func Alone(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
@@ -32,18 +32,18 @@ func alone(ctx context.Context, path string) (unlock func(), err error) {
 			_ = f.Close()
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		case !said:
-			fmt.Fprintln(os.Stderr, "bench-l7: waiting for another run on this machine")
+			fmt.Fprintln(os.Stderr, "bench: waiting for another run on this machine")
 		}
-		if err := pause(ctx, lockEvery); err != nil {
+		if err := Pause(ctx, lockEvery); err != nil {
 			_ = f.Close()
 			return nil, errors.New("interrupted")
 		}
 	}
 }
 
-// vacant reports that someone else listens where a contestant is to: it would
+// Vacant reports that someone else listens where a contestant is to: it would
 // answer in its place.
-func vacant(ctx context.Context, address string) error {
+func Vacant(ctx context.Context, address string) error {
 	d := net.Dialer{Timeout: time.Second}
 	c, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {

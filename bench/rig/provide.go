@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package rig
 
 import (
 	"bytes"
@@ -8,26 +8,18 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 )
 
-// packages are the Debian packages that hold the programs we use.
-var packages = map[string]string{
-	"gcc":     "gcc libc6-dev",
-	"h2load":  "nghttp2-client",
-	"haproxy": "haproxy",
-	"nginx":   "nginx-light",
-	"perf":    "linux-perf",
-	"taskset": "util-linux",
-	"wrk":     "wrk",
-}
+// Packages are the Debian packages that hold the programs a bench uses, by program;
+// several are separated by spaces.
+type Packages map[string]string
 
-// provide installs what is missing, if it may, and returns what is missing still.
-func provide(ctx context.Context, install bool) []string {
-	missing := lacking()
+// Provide installs what is missing, if it may, and returns what is missing still.
+func (ps Packages) Provide(ctx context.Context, install bool) []string {
+	missing := ps.lacking()
 	if len(missing) == 0 {
 		return nil
 	}
@@ -37,22 +29,22 @@ func provide(ctx context.Context, install bool) []string {
 	}
 	var names []string
 	for _, m := range missing {
-		names = append(names, strings.Fields(packages[m])...)
+		names = append(names, strings.Fields(ps[m])...)
 	}
-	fmt.Fprintf(os.Stderr, "bench-l7: installing %s\n", strings.Join(names, " "))
+	fmt.Fprintf(os.Stderr, "bench: installing %s\n", strings.Join(names, " "))
 	err = apt(ctx, aptGet, "update")
 	if err == nil {
 		err = apt(ctx, aptGet, append([]string{"install", "-y", "--no-install-recommends"}, names...)...)
 	}
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "bench-l7: apt-get: %v\n", err)
+		fmt.Fprintf(os.Stderr, "bench: apt-get: %v\n", err)
 	}
-	return lacking()
+	return ps.lacking()
 }
 
-func lacking() []string {
+func (ps Packages) lacking() []string {
 	var missing []string
-	for program := range packages {
+	for program := range ps {
 		if _, err := exec.LookPath(program); err != nil {
 			missing = append(missing, program)
 		}
@@ -69,19 +61,19 @@ func apt(ctx context.Context, aptGet string, args ...string) error {
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s: %w: %s", args[0], err, lastLine(out))
+		return fmt.Errorf("%s: %w: %s", args[0], err, LastLine(out))
 	}
 	return nil
 }
 
-func lastLine(out []byte) []byte {
+// LastLine is the last line of what a program printed.
+func LastLine(out []byte) []byte {
 	out = bytes.TrimSpace(out)
 	return out[bytes.LastIndexByte(out, '\n')+1:]
 }
 
-// build compiles the target.
-func build(ctx context.Context, binary string) error {
-	source := filepath.Join(folder, "target", "target.c")
+// Compile makes a program of a file of C.
+func Compile(ctx context.Context, source, binary string) error {
 	out, err := exec.CommandContext(ctx, "gcc", "-O2", "-o", binary, source).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("gcc: %s: %w: %s", source, err, out)
