@@ -40,7 +40,7 @@ type acceptor struct {
 func (a *acceptor) begin(svc loop.Service) {
 	a.svc, a.timer.who = svc, a
 	var err error
-	if a.token, err = a.w.watch(a.fd, a); err != nil {
+	if a.token, err = a.w.watch(a.fd, true, a); err != nil {
 		a.w.d.o.Log.Error("listener is not served", "address", a.addr, "error", err)
 	}
 }
@@ -150,7 +150,7 @@ func (c *conn) accepted(fd int) {
 	l := &link{w: w, fd: fd, owner: c, out: true}
 	c.client.link = l
 	var err error
-	if l.token, err = w.watch(fd, l); err != nil || w.closing {
+	if l.token, err = w.watch(fd, true, l); err != nil || w.closing {
 		if err != nil {
 			w.d.o.Log.Warn("connection dropped", "error", err)
 		}

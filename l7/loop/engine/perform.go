@@ -132,7 +132,7 @@ func (c *conn) connect(on shelf, alone bool) {
 		return
 	}
 	l := &link{w: c.w, fd: fd, owner: c, pooled: &pooled{shelf: on, alone: alone}}
-	if l.token, err = c.w.watch(fd, l); err != nil {
+	if l.token, err = c.w.watch(fd, false, l); err != nil {
 		_ = unix.Close(fd)
 		c.m.ConnectFailed(err, c.w.now)
 		return

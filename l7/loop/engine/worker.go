@@ -37,6 +37,7 @@ type worker struct {
 	wheel  wheel
 	pool   pool
 	conns  []*conn
+	queue  queue    // of clients' events
 	runs   []turner // have more to do, once others had their turn
 	dirty  []*mux   // have something to write
 	trunks map[shelf]*trunk
@@ -73,8 +74,10 @@ type worker struct {
 
 // watched is whoever is told of the events of a token.
 type watched struct {
-	age uint32
-	who interface{ event(r loop.Ready) }
+	age     uint32
+	brings  bool       // new work, which waits until work that began is done
+	waiting loop.Ready // in the queue, for the place it has there
+	who     interface{ event(r loop.Ready) }
 }
 
 func newWorker(d *Driver, p loop.Poller) *worker {
@@ -93,8 +96,9 @@ func (w *worker) run() {
 	for !w.stopped {
 		n := w.poll.Wait(w.events[:], w.idle(), w.wheel.next())
 		for _, e := range w.events[:n] {
-			w.dispatch(e)
+			w.take(e)
 		}
+		w.admit()
 		w.now = clock.Now()
 		w.callPosted()
 		w.wheel.advance(w.now)
@@ -111,19 +115,8 @@ func (w *worker) run() {
 func (w *worker) idle() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.asleep = len(w.posted) == 0 && len(w.runs) == 0
+	w.asleep = len(w.posted) == 0 && len(w.runs) == 0 && w.queue.empty()
 	return w.asleep
-}
-
-func (w *worker) dispatch(e loop.Event) {
-	i := uint32(e.Token)
-	if int(i) >= len(w.watched) {
-		return
-	}
-	if at := w.watched[i]; at.who != nil && at.age == uint32(e.Token>>32) {
-		w.now = clock.Now()
-		at.who.event(e.Ready)
-	}
 }
 
 // callPosted calls what other goroutines posted, and what that posts.
@@ -169,8 +162,9 @@ type turner interface{ turn() }
 // later gives t another turn after others had theirs.
 func (w *worker) later(t turner) { w.runs = append(w.runs, t) }
 
-// watch begins to tell who of the events of a socket.
-func (w *worker) watch(fd int, who interface{ event(r loop.Ready) }) (loop.Token, error) {
+// watch begins to tell who of the events of a socket, which brings new work or
+// goes on with some.
+func (w *worker) watch(fd int, brings bool, who interface{ event(r loop.Ready) }) (loop.Token, error) {
 	var i uint32
 	if n := len(w.free); n > 0 {
 		i, w.free = w.free[n-1], w.free[:n-1]
@@ -180,7 +174,7 @@ func (w *worker) watch(fd int, who interface{ event(r loop.Ready) }) (loop.Token
 	}
 	w.age++
 	t := loop.Token(w.age)<<32 | loop.Token(i)
-	w.watched[i] = watched{age: w.age, who: who}
+	w.watched[i] = watched{age: w.age, brings: brings, who: who}
 	if err := w.poll.Add(fd, t); err != nil {
 		w.forget(t)
 		return 0, err

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"portico/l7/loop"
+)
+
+// told remembers what it was told.
+type told struct {
+	ready []loop.Ready
+	all   *[]*told // in the order that they were told
+}
+
+func (o *told) event(r loop.Ready) {
+	o.ready = append(o.ready, r)
+	*o.all = append(*o.all, o)
+}
+
+// still is a poller without events.
+type still struct{ loop.Poller }
+
+func (still) Add(int, loop.Token) error { return nil }
+
+// TestQueue proves that tokens leave in the order they came, however pushes and
+// pops alternate, and that the memory of those that left is used again.
+func TestQueue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q queue
+		var in, out loop.Token
+		for range rapid.IntRange(1, 20).Draw(t, "rounds") {
+			for range rapid.IntRange(0, 40).Draw(t, "pushes") {
+				in++
+				q.push(in)
+			}
+			for n := rapid.IntRange(0, 40).Draw(t, "pops"); n > 0 && !q.empty(); n-- {
+				out++
+				if got := q.pop(); got != out {
+					t.Fatalf("pop = %d, want %d", got, out)
+				}
+			}
+			if q.empty() != (in == out) {
+				t.Fatalf("empty = %v with %d of %d out", q.empty(), out, in)
+			}
+		}
+		if cap(q.tokens) > 4*800 {
+			t.Fatalf("room for %d tokens", cap(q.tokens))
+		}
+	})
+}
+
+// TestFinishFirst proves that events of targets are told before those of clients
+// that came earlier, that clients wait for their turn in order and are told once of
+// all that happened meanwhile, and that those who left are not told at all.
+func TestFinishFirst(t *testing.T) {
+	w := &worker{poll: still{}}
+	var order []*told
+	who := func(brings bool) (*told, loop.Token) {
+		o := &told{all: &order}
+		token, err := w.watch(0, brings, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o, token
+	}
+	clients := make([]*told, 2*admitMax)
+	for i := range clients {
+		var token loop.Token
+		clients[i], token = who(true)
+		w.take(loop.Event{Token: token, Ready: loop.In})
+		w.take(loop.Event{Token: token, Ready: loop.Out})
+	}
+	gone, token := who(true)
+	w.take(loop.Event{Token: token, Ready: loop.In})
+	w.forget(token)
+	target, token := who(false)
+	w.take(loop.Event{Token: token, Ready: loop.In})
+	if len(order) != 1 || order[0] != target {
+		t.Fatalf("%d were told before the clients' turn, want the target alone", len(order))
+	}
+	w.admit()
+	if len(order) != 1+admitMax {
+		t.Fatalf("%d clients were told in one turn, want %d", len(order)-1, admitMax)
+	}
+	for !w.queue.empty() {
+		w.admit()
+	}
+	for i, c := range clients {
+		if order[1+i] != c || len(c.ready) != 1 || c.ready[0] != loop.In|loop.Out {
+			t.Fatalf("client %d was told %v, want once, in order, of all that happened", i, c.ready)
+		}
+	}
+	if len(gone.ready) > 0 {
+		t.Errorf("one who left was told %v", gone.ready)
+	}
+}
