@@ -23,8 +23,6 @@ const (
 	binary = "PORTICO_BINARY"
 	// conformance is set by make conformance.
 	conformance = "PORTICO_CONFORMANCE"
-	// required makes what is missing a failure: in CI everything must run.
-	required = "PORTICO_TEST_REQUIRE"
 )
 
 // Main runs the tests of a package that starts Portico. It is what TestMain does,
@@ -158,10 +156,7 @@ func Need(tb testing.TB, program string) string {
 // Skip skips a test that lacks something, or fails it where everything must run.
 func Skip(tb testing.TB, why string) {
 	tb.Helper()
-	if os.Getenv(required) != "" {
-		tb.Fatalf("%s, and %s asks that everything runs", why, required)
-	}
-	tb.Skip(why)
+	testkit.Without(tb, why)
 }
 
 // Suite skips a test that belongs to make conformance alone, where that does not

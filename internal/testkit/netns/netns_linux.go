@@ -1,0 +1,175 @@
+package netns
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"portico/internal/testkit"
+)
+
+// Net is the namespaces of one test.
+type Net struct {
+	tb     testing.TB
+	prefix string
+}
+
+// New makes an empty net, or skips the test where it cannot have one.
+func New(tb testing.TB) *Net {
+	tb.Helper()
+	if os.Getuid() != 0 {
+		testkit.Without(tb, "namespaces need root")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		testkit.Without(tb, "iproute2 is not installed")
+	}
+	// The name of a temporary file is nobody else's, also in two tests of one process.
+	f, err := os.CreateTemp(tb.TempDir(), "")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_ = f.Close()
+	n := &Net{tb: tb, prefix: fmt.Sprintf("pt%d-%s-", os.Getpid(), lastDigits(f.Name()))}
+	return n
+}
+
+// lastDigits tells the nets of one process apart.
+func lastDigits(name string) string { return name[max(0, len(name)-4):] }
+
+// Space is one namespace: a host or a router.
+type Space struct {
+	Name string // as ip netns knows it
+	tb   testing.TB
+}
+
+// Add makes a namespace whose loopback interface is up.
+func (n *Net) Add(name string) *Space {
+	n.tb.Helper()
+	s := &Space{Name: n.prefix + name, tb: n.tb}
+	if out, err := exec.Command("ip", "netns", "add", s.Name).CombinedOutput(); err != nil {
+		if strings.Contains(string(out), "Operation not permitted") {
+			testkit.Without(n.tb, "namespaces are not permitted here")
+		}
+		n.tb.Fatalf("ip netns add %s: %v: %s", s.Name, err, out)
+	}
+	n.tb.Cleanup(func() {
+		if out, err := exec.Command("ip", "netns", "del", s.Name).CombinedOutput(); err != nil {
+			n.tb.Errorf("ip netns del %s: %v: %s", s.Name, err, out)
+		}
+	})
+	s.IP("link set lo up")
+	return s
+}
+
+// Veth joins two namespaces: a has the end aIf, b the end bIf, each with addresses
+// such as 10.0.1.1/24 or 2001:db8::1/64 and up. IPv6 addresses are usable at once.
+func (n *Net) Veth(a *Space, aIf string, aAddrs []string, b *Space, bIf string, bAddrs []string) {
+	n.tb.Helper()
+	a.IP(fmt.Sprintf("link add %s type veth peer name %s netns %s", aIf, bIf, b.Name))
+	a.link(aIf, aAddrs)
+	b.link(bIf, bAddrs)
+}
+
+func (s *Space) link(name string, addrs []string) {
+	s.tb.Helper()
+	for _, addr := range addrs {
+		nodad := ""
+		if strings.Contains(addr, ":") {
+			nodad = " nodad" // nobody waits for duplicate address detection
+		}
+		s.IP("addr add " + addr + " dev " + name + nodad)
+	}
+	s.IP("link set " + name + " up")
+}
+
+// Path is the file that names the namespace.
+func (s *Space) Path() string { return "/run/netns/" + s.Name }
+
+// IP runs ip with these words in the namespace and returns what it printed; a
+// failure ends the test.
+func (s *Space) IP(words string) string {
+	s.tb.Helper()
+	return s.Output("ip", strings.Fields(words)...)
+}
+
+// Sysctl sets a value in the namespace: Sysctl("net/ipv4/ip_forward", "1").
+func (s *Space) Sysctl(key, value string) {
+	s.tb.Helper()
+	s.Run(func() {
+		if err := os.WriteFile("/proc/thread-self/root/proc/sys/"+key, []byte(value), 0o644); err != nil {
+			s.tb.Errorf("sysctl %s=%s: %v", key, value, err)
+		}
+	})
+}
+
+// Output runs a program in the namespace and returns what it printed; a failure
+// ends the test.
+func (s *Space) Output(program string, args ...string) string {
+	s.tb.Helper()
+	out, err := s.Command(program, args...).CombinedOutput()
+	if err != nil {
+		s.tb.Fatalf("in %s: %s %s: %v: %s", s.Name, program, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// Command is a program that will run in the namespace. The process that is started
+// is the program's own, and is killed when the test ends. It sees /sys and bpffs of
+// the test, which it would not behind ip netns exec.
+func (s *Space) Command(program string, args ...string) *exec.Cmd {
+	return exec.CommandContext(s.tb.Context(), "nsenter", append([]string{"--net=" + s.Path(), program}, args...)...)
+}
+
+// Start starts a command that runs until the returned function, or the end of the
+// test, kills it; both wait until it is gone.
+func (s *Space) Start(cmd *exec.Cmd) (kill func()) {
+	s.tb.Helper()
+	if err := cmd.Start(); err != nil {
+		s.tb.Fatalf("in %s: %v", s.Name, err)
+	}
+	killed := false
+	kill = func() {
+		if killed {
+			return
+		}
+		killed = true
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	s.tb.Cleanup(kill)
+	return kill
+}
+
+// Run runs fn on a thread inside the namespace and waits for it. Sockets that fn
+// opens stay in the namespace; goroutines that it starts do not. The thread is never
+// used for anything else. fn may not call FailNow or what calls it.
+func (s *Space) Run(fn func()) {
+	s.tb.Helper()
+	if err := s.enter(fn); err != nil {
+		s.tb.Fatalf("enter %s: %v", s.Name, err)
+	}
+}
+
+func (s *Space) enter(fn func()) error {
+	f, err := os.Open(s.Path())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	done := make(chan error)
+	go func() {
+		// Never unlocked: the thread ends with its goroutine.
+		runtime.LockOSThread()
+		err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET)
+		if err == nil {
+			fn()
+		}
+		done <- err
+	}()
+	return <-done
+}
