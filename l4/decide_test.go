@@ -42,17 +42,17 @@ func frontend() *spec.Spec {
 			group("db", "10.1.1.1:5432", "10.1.1.2:5432", "10.1.1.3:5432"),
 			group("db-next", "10.1.2.1:5432"),
 			group("db-old", "10.1.3.1:5432"),
-			{Name: "drained", Balance: maglev, Targets: []spec.Target{{Address: ap("10.1.4.1:25"), Weight: 1, Drain: true}}},
+			{Name: "drained", Balance: byHash, Targets: []spec.Target{{Address: ap("10.1.4.1:25"), Weight: 1, Drain: true}}},
 		},
 	}
 }
 
-var maglev = &spec.Choice{Name: "maglev"}
+var byHash = &spec.Choice{Name: "maglev"}
 
 func ap(s string) spec.AddrPort { return spec.AddrPort{AddrPort: netip.MustParseAddrPort(s)} }
 
 func group(name spec.TargetGroupName, targets ...string) spec.TargetGroup {
-	g := spec.TargetGroup{Name: name, Balance: maglev}
+	g := spec.TargetGroup{Name: name, Balance: byHash}
 	for _, t := range targets {
 		g.Targets = append(g.Targets, spec.Target{Address: ap(t), Weight: 1})
 	}

@@ -25,11 +25,12 @@ type maglev struct {
 }
 
 const (
-	// slotsPerTable is prime, so that every stride visits every slot. It bounds
-	// how even the shares are: with CandidatesMax candidates each holds about
-	// 16 slots, and a candidate's share is right to one slot or so.
-	slotsPerTable = 65537
-	slotsEach     = slotsPerTable / CandidatesMax
+	// MaglevSlots is how many slots a table of maglev has. It is prime, so that
+	// every stride visits every slot. It bounds how even the shares are: with
+	// CandidatesMax candidates each holds about 16 slots, and a candidate's share
+	// is right to one slot or so.
+	MaglevSlots = 65537
+	slotsEach   = MaglevSlots / CandidatesMax
 )
 
 // The table must be far larger than the number of candidates, and a candidate's
@@ -50,8 +51,15 @@ type preference struct {
 }
 
 func newMaglev(_ any, candidates []Candidate) Picker {
+	return &maglev{slots: MaglevTable(candidates), candidates: len(candidates)}
+}
+
+// MaglevTable returns the MaglevSlots slots of a table, each the index of its
+// candidate, or nil where there are no candidates. Only their keys and weights
+// matter, not their order. It takes milliseconds.
+func MaglevTable(candidates []Candidate) []uint16 {
 	if len(candidates) == 0 {
-		return &maglev{}
+		return nil
 	}
 	var heaviest, sum uint64
 	for _, c := range candidates {
@@ -61,7 +69,7 @@ func newMaglev(_ any, candidates []Candidate) Picker {
 	// Light candidates have nothing to do in most rounds beside a heavy one. With
 	// everyone's savings multiplied, a good part of them has in each.
 	times := max(1, heaviest*uint64(len(candidates))/(4*sum))
-	return &maglev{slots: fill(preferences(candidates, heaviest), heaviest, times), candidates: len(candidates)}
+	return fill(preferences(candidates, heaviest), heaviest, times)
 }
 
 // preferences lists the candidates by key, each at the start of its walk. What
@@ -74,8 +82,8 @@ func preferences(candidates []Candidate, heaviest uint64) []preference {
 			key:    c.Key,
 			weight: uint64(c.Weight),
 			index:  uint16(i),
-			next:   uint32(Mix(c.Key, 0) % slotsPerTable),
-			stride: uint32(Mix(c.Key, 1)%(slotsPerTable-1)) + 1,
+			next:   uint32(Mix(c.Key, 0) % MaglevSlots),
+			stride: uint32(Mix(c.Key, 1)%(MaglevSlots-1)) + 1,
 			due:    Mix(c.Key, 2) % heaviest,
 		}
 	}
@@ -90,7 +98,7 @@ func preferences(candidates []Candidate, heaviest uint64) []preference {
 // weight: all the same once a round when their weights are.
 func fill(prefs []preference, heaviest, times uint64) []uint16 {
 	const free = ^uint16(0)
-	slots := make([]uint16, slotsPerTable)
+	slots := make([]uint16, MaglevSlots)
 	for i := range slots {
 		slots[i] = free
 	}
@@ -110,8 +118,8 @@ func fill(prefs []preference, heaviest, times uint64) []uint16 {
 }
 
 func (p *preference) step() {
-	if p.next += p.stride; p.next >= slotsPerTable {
-		p.next -= slotsPerTable
+	if p.next += p.stride; p.next >= MaglevSlots {
+		p.next -= MaglevSlots
 	}
 }
 
@@ -119,7 +127,7 @@ func (m *maglev) Pick(q Query) int {
 	if m.slots == nil {
 		return -1
 	}
-	return int(m.slots[q.Key%slotsPerTable])
+	return int(m.slots[q.Key%MaglevSlots])
 }
 
 func (m *maglev) Peek(q Query) int { return m.Pick(q) }
@@ -135,9 +143,9 @@ func (m *maglev) Explain(q Query) []Score {
 	chosen := m.Peek(q)
 	scores := make([]Score, m.candidates)
 	for i, n := range counts {
-		scores[i] = out("holds %d other slots of %d", n, slotsPerTable)
+		scores[i] = out("holds %d other slots of %d", n, MaglevSlots)
 		if i == chosen {
-			scores[i] = rank(0, "holds the key's slot %d, and %d of %d", q.Key%slotsPerTable, n, slotsPerTable)
+			scores[i] = rank(0, "holds the key's slot %d, and %d of %d", q.Key%MaglevSlots, n, MaglevSlots)
 		}
 	}
 	return scores
