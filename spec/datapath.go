@@ -35,3 +35,10 @@ type SiteL4 struct {
 	// cannot push out those that are; the others are placed by hash alone.
 	NewFlows int `json:"newFlows,omitempty" default:"200000" range:"1..10000000"`
 }
+
+// Encapsulates reports whether the site's l4 nodes hand packets to its l7 nodes
+// whole, each within another, and not the bytes of a connection.
+func (st *Site) Encapsulates() bool {
+	return len(st.With(RoleL4)) > 0 && st.L4.Forward != ForwardNAT &&
+		(st.L4.Datapath == DatapathXDP || st.L4.Datapath == DatapathAuto)
+}

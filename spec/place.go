@@ -135,7 +135,9 @@ func (s *Spec) L4Binds(self NodeName) []Bind {
 
 // L7Binds lists what a node binds as an l7 node. Behind l4 nodes of its site it
 // binds its own address at each listener's port and takes PROXY headers from
-// them; without any it binds the VIPs themselves. It is empty without the role.
+// them; where they hand over whole packets it binds the VIPs besides, but for
+// wildcards. Without l4 nodes it binds the VIPs alone. It is empty without the
+// role.
 func (s *Spec) L7Binds(self NodeName) []Bind {
 	node, site := s.Node(self)
 	if !node.Has(RoleL7) {
@@ -150,9 +152,12 @@ func (s *Spec) L7Binds(self NodeName) []Bind {
 	for _, n := range front {
 		from = append(from, n.Address)
 	}
-	var binds []Bind
+	var binds, direct []Bind
 	byPort := map[uint16]int{}
 	for _, b := range s.vipBinds(site, isHTTP) {
+		if vip := b.Address.Addr(); site.Encapsulates() && !vip.IsUnspecified() && vip != node.Address {
+			direct = append(direct, b)
+		}
 		port := b.Address.Port()
 		i, seen := byPort[port]
 		if !seen {
@@ -166,7 +171,7 @@ func (s *Spec) L7Binds(self NodeName) []Bind {
 		}
 		binds[i].Listeners[b.Address.Addr()] = b.For(b.Address.Addr())
 	}
-	return binds
+	return append(binds, direct...)
 }
 
 // vipBinds lists one bind for each address of each wanted listener's VIP at a site.

@@ -37,6 +37,13 @@ func placed() *spec.Spec {
 	}
 }
 
+// whole is placed where the l4 nodes of east hand over whole packets.
+func whole(l4 spec.SiteL4) *spec.Spec {
+	s := placed()
+	s.Sites[0].L4 = l4
+	return s
+}
+
 func addresses(binds []spec.Bind) []string {
 	var list []string
 	for _, b := range binds {
@@ -56,6 +63,16 @@ func TestBinds(t *testing.T) {
 	}{
 		{"l4 node", s.L4Binds("edge"), []string{"192.0.2.1:443", "[2001:db8::1]:443", "192.0.2.2:443", "192.0.2.1:5432", "[2001:db8::1]:5432"}},
 		{"l7 node behind l4", s.L7Binds("proxy"), []string{"10.0.0.2:443"}},
+		{
+			"l7 node that gets whole packets", whole(spec.SiteL4{Datapath: spec.DatapathXDP}).L7Binds("proxy"),
+			[]string{"10.0.0.2:443", "192.0.2.1:443", "[2001:db8::1]:443", "192.0.2.2:443"},
+		},
+		{
+			"l7 node that may get them", whole(spec.SiteL4{Datapath: spec.DatapathAuto, Forward: spec.ForwardIP6IP6}).L7Binds("proxy"),
+			[]string{"10.0.0.2:443", "192.0.2.1:443", "[2001:db8::1]:443", "192.0.2.2:443"},
+		},
+		{"l7 node behind NAT", whole(spec.SiteL4{Datapath: spec.DatapathXDP, Forward: spec.ForwardNAT}).L7Binds("proxy"), []string{"10.0.0.2:443"}},
+		{"l7 node alone at a site with xdp", whole(spec.SiteL4{Datapath: spec.DatapathXDP}).L7Binds("lone"), []string{"192.0.2.9:443"}},
 		{"l7 node alone", s.L7Binds("lone"), []string{"192.0.2.9:443"}},
 		{"l4 tier of an l7 node", s.L4Binds("proxy"), nil},
 		{"l7 tier of an l4 node", s.L7Binds("edge"), nil},

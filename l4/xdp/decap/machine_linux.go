@@ -1,0 +1,151 @@
+package decap
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+)
+
+// machine is what is changed on this machine, and how it is put back.
+type machine struct {
+	pins   string // folder of what is pinned
+	record string // file of what was changed
+
+	links   *netlink.Handle // of the network namespace that this was used in first
+	program *program        // nil: not loaded
+}
+
+// device is the interface that packets come in by.
+type device struct {
+	index int
+	name  string
+	mtu   int
+}
+
+// Able reports why this machine cannot unwrap packets for this process; nil when
+// it can. It changes nothing.
+func Able() error {
+	spec, err := loadProgram()
+	if err != nil {
+		return err
+	}
+	c, err := ebpf.NewCollection(spec)
+	if err != nil {
+		return explainLoad(err)
+	}
+	c.Close()
+	return nil
+}
+
+// open opens netlink, once.
+func (m *machine) open() error {
+	if m.links != nil {
+		return nil
+	}
+	links, err := netlink.NewHandle()
+	if err != nil {
+		return fmt.Errorf("netlink: %w", err)
+	}
+	m.links = links
+	return nil
+}
+
+// find is the interface that a plan names, or else the one with the node's address.
+func (m *machine) find(p plan) (device, error) {
+	if err := m.open(); err != nil {
+		return device{}, err
+	}
+	if p.device != "" {
+		link, err := m.links.LinkByName(p.device)
+		if err != nil {
+			return device{}, fmt.Errorf("interface %q: %w", p.device, err)
+		}
+		return deviceOf(link), nil
+	}
+	addresses, err := again(func() ([]netlink.Addr, error) { return m.links.AddrList(nil, netlink.FAMILY_ALL) })
+	if err != nil {
+		return device{}, fmt.Errorf("addresses: %w", err)
+	}
+	i := slices.IndexFunc(addresses, func(a netlink.Addr) bool {
+		at, _ := netip.AddrFromSlice(a.IP)
+		return at.Unmap() == p.address
+	})
+	if i < 0 {
+		return device{}, fmt.Errorf("no interface has the node's address %s; add it, or name the node's interface", p.address)
+	}
+	link, err := m.links.LinkByIndex(addresses[i].LinkIndex)
+	if err != nil {
+		return device{}, fmt.Errorf("interface of %s: %w", p.address, err)
+	}
+	return deviceOf(link), nil
+}
+
+func deviceOf(l netlink.Link) device {
+	return device{l.Attrs().Index, l.Attrs().Name, l.Attrs().MTU}
+}
+
+// take makes the machine as a plan says. The program comes first, so that no VIP
+// is held before the packets for it are looked at; then silence, then the VIPs.
+func (m *machine) take(p plan, on device) error {
+	if m.program == nil {
+		program, err := openProgram(m.pins)
+		if err != nil {
+			return err
+		}
+		m.program = program
+	}
+	nodes := map[netip.Addr]programNode{}
+	for a, r := range p.nodes {
+		nodes[a] = programNode{Roles: uint32(r)}
+	}
+	if err := m.program.fill(nodes, p.vips); err != nil {
+		return err
+	}
+	if err := m.program.attach(on.index); err != nil {
+		return fmt.Errorf("interface %s: %w", on.name, err)
+	}
+	r, err := readRecord(m.record)
+	if err != nil {
+		return err
+	}
+	if err := r.loud(func(file string) bool { return isOf(file, on.name) }); err != nil {
+		return err
+	}
+	if err := r.quiet(on.name); err != nil {
+		return err
+	}
+	return r.hold(m.links, p.vips)
+}
+
+// restore puts everything back that this or a killed process changed.
+func (m *machine) restore() error {
+	r, err := readRecord(m.record)
+	if err != nil {
+		return err
+	}
+	if len(r.VIPs) > 0 {
+		err = errors.Join(m.open(), r.hold(m.links, nil))
+	}
+	err = errors.Join(err, r.loud(func(string) bool { return false }), removeOthers(m.pins, ""))
+	if m.program != nil {
+		err = errors.Join(err, m.program.close())
+		m.program = nil
+	}
+	if m.links != nil {
+		m.links.Close()
+		m.links = nil
+	}
+	return err
+}
+
+// counts reads the program's counters; nil without one.
+func (m *machine) counts() (map[string]uint64, error) {
+	if m.program == nil {
+		return nil, nil
+	}
+	return m.program.read()
+}

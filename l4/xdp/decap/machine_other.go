@@ -1,0 +1,23 @@
+//go:build !linux
+
+package decap
+
+import "errors"
+
+// machine cannot be changed here.
+type machine struct{ pins, record string }
+
+type device struct {
+	name string
+	mtu  int
+}
+
+var errUnsupported = errors.New("programs in the kernel are of Linux; use datapath: relay")
+
+// Able reports why this machine cannot unwrap packets.
+func Able() error { return errUnsupported }
+
+func (*machine) find(plan) (device, error)          { return device{}, errUnsupported }
+func (*machine) take(plan, device) error            { return errUnsupported }
+func (*machine) restore() error                     { return nil }
+func (*machine) counts() (map[string]uint64, error) { return nil, nil }
