@@ -42,7 +42,7 @@ type BFD struct {
 type VIPRoutes struct {
 	// Communities are 65001:100, large ones 65001:1:2 (RFC 8092), or a well-known name.
 	Communities []string `json:"communities,omitempty"`
-	// MED asks the neighbouring system to prefer the lowest; nil means none is sent.
+	// MED asks the neighboring system to prefer the lowest; nil means none is sent.
 	MED *uint32 `json:"med,omitempty"`
 	// LocalPref asks routers of the same system to prefer the highest; nil means
 	// none is sent.
