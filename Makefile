@@ -9,8 +9,6 @@ BPF2GO   := bin/tools/bpf2go
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 # The race detector needs a C compiler that works.
 RACE     := $(shell echo 'int main(void){return 0;}' | $$($(GO) env CC) -x c -o /dev/null - 2>/dev/null && echo -race)
-# How a target finds out whether a folder holds tests yet.
-tests_in  = $(wildcard $(1)/*_test.go $(1)/*/*_test.go)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build check test conformance soak lab bpf bench-l4 bench-l7 fuzz
@@ -40,8 +38,8 @@ conformance: build ## public conformance suites (test/conformance); SCORES=write
 soak: build ## misuse the binary for SOAK (10m), then look for leaks and counts that do not agree (test/soak)
 	PORTICO_BINARY=$(CURDIR)/bin/portico SOAK=$(SOAK) $(GO) test -count=1 -v -timeout 0 -run TestSoak ./test/soak
 
-lab: ## network namespaces with real routers, as root (test/lab)
-	@$(if $(call tests_in,test/lab),$(GO) test -count=1 -timeout 15m ./test/lab/...,echo "make lab: no drills in test/lab yet")
+lab: build ## drills in network namespaces behind a real router, as root (test/lab); RUN=TestKill for one, LAB=write for the page
+	PORTICO_BINARY=$(CURDIR)/bin/portico PORTICO_LAB=1 LAB=$(LAB) $(GO) test -count=1 -v -timeout 15m -run '$(RUN)' ./test/lab
 
 bpf: $(BPF2GO) ## compile the programs in the kernel again (l4/xdp/bpf; needs clang-14, libbpf-dev, linux-libc-dev)
 	$(GO) generate ./l4/xdp/...

@@ -1,0 +1,162 @@
+//go:build linux
+
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"portico/client"
+	"portico/internal/testkit"
+	"portico/spec/status"
+)
+
+// node is one Portico, through its restarts.
+type node struct {
+	w    *world
+	host *host
+	*process
+	binary string
+	starts int
+}
+
+// startNodes starts a Portico on each l7 node, then on each l4 node, and waits until
+// they find each other healthy.
+func (w *world) startNodes() {
+	w.t.Helper()
+	binary := portico(w.t)
+	for _, h := range append(append([]*host{}, w.l7...), w.l4...) {
+		if w.arm.mode == "relay" && strings.HasPrefix(h.name, "l4") {
+			h.IP("addr add " + vip4 + "/32 dev lo") // what routes bring here is taken
+			h.IP("addr add " + vip6 + "/128 dev lo nodad")
+		}
+		w.nodes[h.name] = &node{w: w, host: h, binary: binary}
+		w.nodes[h.name].launch()
+	}
+	for _, h := range w.l7 {
+		w.nodes[h.name].await("its targets are healthy", healthy("targets", names(w.target)...))
+	}
+	for _, h := range w.l4 {
+		w.nodes[h.name].await("its l7 nodes are healthy", healthy("l7:"+port, names(w.l7)...))
+	}
+}
+
+// portico is the path of the program: PORTICO_BINARY, or one built now.
+func portico(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("PORTICO_BINARY"); path != "" {
+		return path
+	}
+	return buildPortico(t, "lab")
+}
+
+// buildPortico builds the program with a version of its own.
+func buildPortico(t *testing.T, version string) string {
+	t.Helper()
+	path := filepath.Join(os.Getenv(contained), "portico-"+version)
+	if _, err := os.Stat(path); err == nil {
+		return path // built for another arm
+	}
+	build := exec.Command(program(t, "go"), "build", "-o", path, "-ldflags", "-X main.version="+version, "portico/cmd/portico")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v: %s", err, out)
+	}
+	return path
+}
+
+// start runs the node's program and waits until it serves.
+func (n *node) start() {
+	n.w.t.Helper()
+	n.launch()
+	n.await("it serves", func(status.Node) error { return nil })
+}
+
+// launch runs the node's program.
+func (n *node) launch() {
+	n.w.t.Helper()
+	n.starts++
+	args := []string{
+		"run", "--config", n.w.specPath(), "--node", n.host.name, "--admin", "off", "--socket", n.socket(),
+	}
+	args = append(args, n.w.flags(n)...)
+	cmd := n.host.Command(n.binary, args...)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1") // nine of them share the machine
+	n.process = start(n.w.t, fmt.Sprintf("%s (start %d)", n.host.name, n.starts), cmd, nil)
+}
+
+// flags are those that the arm adds to a node's.
+func (w *world) flags(*node) []string { return nil }
+
+func (n *node) socket() string { return filepath.Join(n.w.dir, n.host.name+".sock") }
+
+// status asks the node.
+func (n *node) status() (status.Node, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	nodes, err := client.Unix(n.socket()).Status(ctx)
+	switch {
+	case err != nil:
+		return status.Node{}, err
+	case len(nodes) == 0:
+		return status.Node{}, fmt.Errorf("%s says nothing", n.name)
+	}
+	return nodes[0], nil
+}
+
+// await polls the node's status until it holds what is wanted.
+func (n *node) await(what string, holds func(status.Node) error) {
+	n.w.t.Helper()
+	testkit.Poll(n.w.t, hang, func() error {
+		if n.gone() {
+			n.w.t.Fatalf("%s ended: %v\n%s", n.name, n.cmd.ProcessState, n.out)
+		}
+		now, err := n.status()
+		if err == nil {
+			err = holds(now)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %s: not so: %w", n.name, what, err)
+		}
+		return nil
+	})
+}
+
+// healthy reports which of the targets of a group is not healthy.
+func healthy(group string, labels ...string) func(status.Node) error {
+	return verdicts(group, status.Healthy, labels...)
+}
+
+// verdicts reports which of the targets of a group has another verdict.
+func verdicts(group string, want status.Verdict, labels ...string) func(status.Node) error {
+	return func(n status.Node) error {
+		left := map[string]bool{}
+		for _, l := range labels {
+			left[l] = true
+		}
+		for _, g := range n.Groups {
+			for _, t := range g.Targets {
+				if string(g.Name) == group && t.Verdict == want {
+					delete(left, t.Label)
+				}
+			}
+		}
+		if len(left) > 0 {
+			return fmt.Errorf("not %v in %s: %v of %+v", want, group, left, n.Groups)
+		}
+		return nil
+	}
+}
+
+func names(hosts []*host) []string {
+	var all []string
+	for _, h := range hosts {
+		all = append(all, h.name)
+	}
+	return all
+}

@@ -1,0 +1,116 @@
+//go:build linux
+
+package lab
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// results are the lines of this run.
+var results table
+
+// table is what all drills came to.
+type table struct {
+	mu   sync.Mutex
+	rows []row // guarded by mu
+}
+
+// row is what one arm of a drill came to.
+type row struct {
+	drill string
+	arm   arm
+	saw   tally
+	note  string
+}
+
+// promise is what must be so of an arm.
+type promise int
+
+const (
+	reported  promise = iota // whatever happens is only told
+	unbroken                 // no transfer breaks
+	unnoticed                // neither that, nor does a short request fail
+	harmed                   // the control: something breaks or fails
+)
+
+// add writes down what an arm came to, and fails the test where that is not what was
+// promised.
+func (w *world) add(drill string, saw tally, p promise, note string) {
+	w.t.Helper()
+	results.mu.Lock()
+	results.rows = append(results.rows, row{drill, w.arm, saw, note})
+	results.mu.Unlock()
+	w.t.Logf("%d transfers begun, %d broken; %d requests went well, %d failed; %v", saw.Begun, saw.Broken, saw.OK, saw.Failed, saw.Reasons)
+	switch {
+	case p == harmed && saw.Broken+saw.Failed == 0:
+		w.t.Error("nothing broke without the mechanism: the drill proves nothing")
+	case (p == unbroken || p == unnoticed) && saw.Broken > 0:
+		w.t.Errorf("%d of %d established connections broke", saw.Broken, saw.Begun)
+	case p == unnoticed && saw.Failed > 0:
+		w.t.Errorf("%d requests failed", saw.Failed)
+	}
+	if saw.OK == 0 {
+		w.t.Error("no request went well")
+	}
+}
+
+// heading is the first lines of the table.
+const heading = `| drill | arm | mode | connections | broken | requests | failed | longest pause | slowest request | |
+|---|---|---|---|---|---|---|---|---|---|
+`
+
+// page is where the table is for people; LAB=write writes it.
+const page = "../../docs/reference/lab.md"
+
+// publish prints the table, and puts it into the page where that is asked for.
+func (t *table) publish(to io.Writer) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.rows) == 0 {
+		return nil
+	}
+	var text strings.Builder
+	text.WriteString(heading)
+	for _, r := range t.rows {
+		fmt.Fprintf(&text, "| %s | %s | %s | %d | %d | %d | %d | %s | %s | %s |\n", r.drill, r.arm.name, r.arm.mode,
+			r.saw.Begun, r.saw.Broken, r.saw.OK+r.saw.Failed, r.saw.Failed, seconds(r.saw.Pause), seconds(r.saw.Slowest), r.note)
+	}
+	_, _ = io.WriteString(to, text.String())
+	if os.Getenv("LAB") != "write" {
+		return nil
+	}
+	return write(page, text.String())
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+
+// write replaces the table of a page.
+func write(path, table string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, found := strings.Cut(string(text), heading)
+	if !found {
+		return fmt.Errorf("%s has no table of drills", path)
+	}
+	_, after, _ := strings.Cut(rest, "\n\n")
+	return os.WriteFile(path, []byte(before+table+"\n"+after), 0o644)
+}
+
+// TestTable proves that the page has a table where publish puts it.
+func TestTable(t *testing.T) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), heading) {
+		t.Errorf("%s has no table that begins with\n%s", page, heading)
+	}
+}
