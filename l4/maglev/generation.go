@@ -46,6 +46,9 @@ type Member struct {
 	Share int `json:"share"`
 }
 
+// nobody reports whether the member stands for a group that has none.
+func (m Member) nobody() bool { return !m.Address.IsValid() }
+
 // Generation is who takes flows from one change to the next.
 type Generation struct {
 	// Number grows by one with every change; 0 is the generation before the first.

@@ -1,10 +1,6 @@
 package maglev
 
-import (
-	"net/netip"
-
-	"portico/target/balance"
-)
+import "portico/target/balance"
 
 // Slots is how many slots a table has.
 const Slots = balance.MaglevSlots
@@ -59,7 +55,7 @@ func (t *Table) owners(g Generation, ids map[Name]uint16) []uint16 {
 	of := make([]uint16, len(members))
 	for i, m := range members {
 		id, known := ids[m.Name]
-		if !known && m.Address != (netip.AddrPort{}) {
+		if !known && !m.nobody() {
 			t.Names = append(t.Names, m.Name)
 			id = uint16(len(t.Names))
 			ids[m.Name] = id
