@@ -23,6 +23,8 @@ type Listener struct {
 	FlowsMax int
 	// TCP is how its sockets are set.
 	TCP spec.ListenerTCP
+	// Floating says that its VIP may be one that the node does not hold now.
+	Floating bool
 	// Shares are the target groups that share the flows, by weight.
 	Shares []Share
 
@@ -54,6 +56,7 @@ func NewTable(want *spec.Spec, self spec.NodeName) *Table {
 		wanted := b.For(b.Address.Addr())
 		if made[wanted] == nil {
 			made[wanted] = newListener(want, wanted)
+			made[wanted].Floating = b.Floating
 			t.list(want, site, wanted)
 		}
 		t.listeners[b.Address] = made[wanted]

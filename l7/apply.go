@@ -101,7 +101,9 @@ func (s *Server) plan(want *spec.Spec, c *compiler) (map[netip.AddrPort]planned,
 		k := s.sockets[bind.Address]
 		if k == nil {
 			tcp := tcpOf(&bind)
-			ln, err := s.driver.Listen(context.Background(), bind.Address, netx.ListenerOptionsOf(&tcp))
+			o := netx.ListenerOptionsOf(&tcp)
+			o.Floating = bind.Floating
+			ln, err := s.driver.Listen(context.Background(), bind.Address, o)
 			if err != nil {
 				return nil, opened, err
 			}

@@ -16,6 +16,9 @@ type Bind struct {
 	// ProxyFrom are the l4 nodes that must, and alone may, send a PROXY v2
 	// header. Empty means that clients connect directly, without one.
 	ProxyFrom []netip.Addr
+	// Floating says that the address is one that the node may not hold now: a VIP
+	// that it announces, or that another node answers for.
+	Floating bool
 }
 
 // For returns the listener for a connection to vip, or nil. Where the socket is
@@ -77,6 +80,10 @@ func (st *Site) With(r Role) []*Node {
 func (s *Spec) VIP(name VIPName) *VIP {
 	return find(s.VIPs, func(v *VIP) bool { return v.Name == name })
 }
+
+// Floats reports whether nodes come to hold the VIP's addresses by announcing
+// them, and not because their machines are set up so.
+func (v *VIP) Floats() bool { return v.Announce == AnnounceBGP || v.Announce == AnnounceARP }
 
 // Route returns the route of that name, or nil.
 func (s *Spec) Route(name RouteName) *Route {
@@ -187,6 +194,7 @@ func (s *Spec) vipBinds(site *Site, wanted func(*Listener) bool) []Bind {
 			binds = append(binds, Bind{
 				Address:   netip.AddrPortFrom(addr, l.Port),
 				Listeners: map[netip.Addr]*Listener{addr: l},
+				Floating:  vip.Floats(),
 			})
 		}
 	}

@@ -238,3 +238,21 @@ func TestListenManyTaken(t *testing.T) {
 	}
 	_, _ = mine[0].Close(), mine[1].Close()
 }
+
+// TestFloating proves that a socket may have an address that the machine does not
+// hold, of either family, only when it is asked for.
+func TestFloating(t *testing.T) {
+	for _, addr := range []string{"198.51.100.77:0", "[2001:db8::77]:0"} {
+		at := netip.MustParseAddrPort(addr)
+		list, err := netx.ListenMany(t.Context(), at, 2, netx.Options{Floating: true})
+		if err != nil {
+			t.Fatalf("floating: %v", err)
+		}
+		for _, l := range list {
+			_ = l.Close()
+		}
+		if _, err := netx.ListenMany(t.Context(), at, 1, netx.Options{}); err == nil || !strings.Contains(err.Error(), "is not an address of this machine") {
+			t.Errorf("without: %v, want that the machine has no such address", err)
+		}
+	}
+}

@@ -54,6 +54,9 @@ func tuneListener(fd int, o *Options) error {
 			setting{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, seconds(every)},
 			setting{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, seconds(every)})
 	}
+	if o.Floating {
+		settings = append(settings, setting{"IP_FREEBIND", unix.SOL_IP, unix.IP_FREEBIND, 1}) // IPv6 reads it too
+	}
 	settings = append(settings, setting{"TCP_FASTOPEN", unix.IPPROTO_TCP, unix.TCP_FASTOPEN, number(o.FastOpen) * fastOpenQueue})
 	return errors.Join(setAll(fd, settings), tune(fd, o))
 }

@@ -180,7 +180,9 @@ func (r *Relay) openNew(table *l4.Table) (map[netip.AddrPort]*net.TCPListener, e
 		if r.binds[a] != nil {
 			continue
 		}
-		list, err := netx.ListenMany(context.Background(), a, 1, netx.ListenerOptionsOf(&table.Listener(a).TCP))
+		o := netx.ListenerOptionsOf(&table.Listener(a).TCP)
+		o.Floating = table.Listener(a).Floating
+		list, err := netx.ListenMany(context.Background(), a, 1, o)
 		if err != nil {
 			for _, l := range fresh {
 				_ = l.Close()
