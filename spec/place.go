@@ -85,6 +85,11 @@ func (s *Spec) VIP(name VIPName) *VIP {
 // them, and not because their machines are set up so.
 func (v *VIP) Floats() bool { return v.Announce == AnnounceBGP || v.Announce == AnnounceARP }
 
+// Pool returns the pool of that name, or nil.
+func (s *Spec) Pool(name PoolName) *Pool {
+	return find(s.Pools, func(p *Pool) bool { return p.Name == name })
+}
+
 // Route returns the route of that name, or nil.
 func (s *Spec) Route(name RouteName) *Route {
 	return find(s.Routes, func(r *Route) bool { return r.Name == name })

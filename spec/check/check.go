@@ -23,6 +23,7 @@ func Spec(s *spec.Spec) []spec.Problem {
 	c := &checker{Spec: s}
 	c.index()
 	c.sites()
+	c.pools()
 	c.vips()
 	c.zones()
 	c.certificates()
@@ -41,6 +42,7 @@ type checker struct {
 
 	siteAt     names
 	nodeAt     names
+	poolAt     names
 	vipAt      names
 	listenerAt names
 	routeAt    names
@@ -94,7 +96,7 @@ func (n *names) has(c *checker, name, path string) bool {
 
 // index notes where every name is defined.
 func (c *checker) index() {
-	c.siteAt.noun, c.nodeAt.noun, c.vipAt.noun = "site", "node", "VIP"
+	c.siteAt.noun, c.nodeAt.noun, c.poolAt.noun, c.vipAt.noun = "site", "node", "pool", "VIP"
 	c.listenerAt.noun, c.routeAt.noun, c.groupAt.noun = "listener", "route", "target group"
 	for i := range c.Sites {
 		at := spec.At("sites", i)
@@ -102,6 +104,9 @@ func (c *checker) index() {
 		for j := range c.Sites[i].Nodes {
 			c.nodeAt.add(c, string(c.Sites[i].Nodes[j].Name), spec.At(at, "nodes", j))
 		}
+	}
+	for i := range c.Pools {
+		c.poolAt.add(c, string(c.Pools[i].Name), spec.At("pools", i))
 	}
 	for i := range c.VIPs {
 		c.vipAt.add(c, string(c.VIPs[i].Name), spec.At("vips", i))

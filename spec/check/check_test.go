@@ -200,9 +200,6 @@ func TestSites(t *testing.T) {
 		{"a role twice", func(s *spec.Spec) { s.Sites[0].Nodes[0].Roles = []spec.Role{"dns", "dns"} }, []string{
 			`sites[0].nodes[0].roles[1]: the role "dns" is given twice`,
 		}},
-		{"a role to come", func(s *spec.Spec) { s.Sites[0].Nodes[0].Roles = append(s.Sites[0].Nodes[0].Roles, spec.RoleVIP) }, []string{
-			`warning: sites[0].nodes[0].roles[1]: the role "vip" does nothing yet: VIPs are not announced; route them to the node's l4 or l7 role, and leave it out`,
-		}},
 		{"an address of no machine", func(s *spec.Spec) { s.Sites[0].Nodes[0].Address = addr("0.0.0.0") }, []string{
 			`sites[0].nodes[0].address: 0.0.0.0 is not the address of one machine; use the one that other nodes reach it by`,
 		}},
@@ -247,7 +244,7 @@ func TestSites(t *testing.T) {
 			s.Sites[0].Nodes[0].DNS = []netip.AddrPort{a, a}
 		}, []string{`sites[0].nodes[0].dns[1]: 10.1.0.53:53 is listed twice`}},
 		{"a VIP without addresses", func(s *spec.Spec) { s.VIPs[1].Addresses = nil }, []string{
-			`vips[1].addresses: VIP "inner" has no address; give it one at each site: {east: [198.51.100.10]}`,
+			`vips[1].addresses: VIP "inner" has no address; give it one at each site: {east: [198.51.100.10]}, or name a pool`,
 		}},
 		{"a site without an address", func(s *spec.Spec) { s.VIPs[1].Addresses["west"] = nil }, []string{
 			`vips[1].addresses.west: no address is given for site "west"; leave the site out, or give it one`,
@@ -255,9 +252,6 @@ func TestSites(t *testing.T) {
 		{"two addresses of one family", func(s *spec.Spec) {
 			s.VIPs[1].Addresses["east"] = []netip.Addr{addr("10.9.0.1"), addr("10.9.0.2")}
 		}, []string{`vips[1].addresses.east[1]: a VIP has at most one address of each family at a site; make another VIP`}},
-		{"bgp", func(s *spec.Spec) { s.VIPs[0].Announce = spec.AnnounceBGP }, []string{
-			`vips[0].announce: announce: bgp is not available yet; use none`,
-		}},
 		{"the VIP of an l7 node behind l4 nodes", func(s *spec.Spec) { s.VIPs[1].Addresses["east"][0] = addr("10.1.0.31") }, []string{
 			`vips[1].addresses.east[0]: node "east-l7" needs 10.1.0.31 for what node "east-l4" sends it; both would bind the same port; give the VIP an address of its own, or leave the role l4 out at site "east"`,
 		}},

@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -39,9 +38,6 @@ func (c *checker) node(n *spec.Node, path string) {
 		if slices.Contains(n.Roles[:i], r) {
 			c.problem(spec.At(path, "roles", i), fmt.Sprintf("the role %q is given twice", r), "")
 		}
-		if r == spec.RoleVIP {
-			c.warning(spec.At(path, "roles", i), `the role "vip" does nothing yet: VIPs are not announced`, "route them to the node's l4 or l7 role, and leave it out")
-		}
 	}
 	if a := n.Address; a.IsUnspecified() || a.IsMulticast() {
 		c.problem(spec.At(path, "address"), fmt.Sprintf("%s is not the address of one machine", a), "use the one that other nodes reach it by")
@@ -52,6 +48,26 @@ func (c *checker) node(n *spec.Node, path string) {
 		}
 	}
 	c.dnsClash(n, path)
+	c.announces(n, path)
+}
+
+// announces warns of a node with the role vip that has nothing to announce.
+func (c *checker) announces(n *spec.Node, path string) {
+	if !n.Has(spec.RoleVIP) {
+		return
+	}
+	at := spec.At(path, "roles", slices.Index(n.Roles, spec.RoleVIP))
+	_, site := c.Node(n.Name)
+	front := n.Has(spec.RoleL4) || n.Has(spec.RoleL7) && site != nil && len(site.With(spec.RoleL4)) == 0
+	floats := slices.ContainsFunc(c.VIPs, func(v spec.VIP) bool { return v.Floats() && site != nil && c.at(&v, site.Name) })
+	switch {
+	case !front && n.Has(spec.RoleL7):
+		c.warning(at, fmt.Sprintf("node %q announces nothing: the l4 nodes of site %q bind its VIPs, and it is none", n.Name, site.Name), "give the role to them")
+	case !front:
+		c.warning(at, fmt.Sprintf("node %q announces nothing: it has no role that binds VIPs", n.Name), `add "l4" or "l7"`)
+	case !floats:
+		c.warning(at, fmt.Sprintf("node %q announces nothing: no VIP of its site has announce: bgp or arp", n.Name), "say how its VIPs are announced, or leave the role out")
+	}
 }
 
 // dnsClash finds a DNS socket that a listener of the same node takes too.
@@ -123,32 +139,6 @@ func covers(wild, a netip.Addr) bool {
 	return wild.IsUnspecified() && (wild.Is6() || a.Is4())
 }
 
-// vips checks that each VIP has addresses where there are sites, which no node
-// needs for itself.
-func (c *checker) vips() {
-	for i := range c.VIPs {
-		v, at := &c.VIPs[i], spec.At("vips", i)
-		if len(v.Addresses) == 0 {
-			c.problem(spec.At(at, "addresses"), fmt.Sprintf("VIP %q has no address", v.Name), "give it one at each site: {east: [198.51.100.10]}")
-		}
-		for _, site := range slices.Sorted(maps.Keys(v.Addresses)) {
-			path := spec.At(at, "addresses", site)
-			if c.siteAt.has(c, string(site), path) {
-				c.vipAddresses(v.Addresses[site], c.site(site), path)
-			}
-		}
-		if v.Announce == spec.AnnounceBGP || v.Announce == spec.AnnounceARP {
-			c.problem(spec.At(at, "announce"), fmt.Sprintf("announce: %s is not available yet", v.Announce), "use none")
-		}
-		for j, name := range v.Health.Listeners {
-			path := spec.At(at, "health.listeners", j)
-			if c.listenerAt.has(c, string(name), path) && c.Listener(name).VIP != v.Name {
-				c.problem(path, fmt.Sprintf("listener %q is on VIP %q", name, c.Listener(name).VIP), "name listeners of this VIP")
-			}
-		}
-	}
-}
-
 func (c *checker) site(name spec.SiteName) *spec.Site {
 	for i := range c.Sites {
 		if c.Sites[i].Name == name {
@@ -156,41 +146,4 @@ func (c *checker) site(name spec.SiteName) *spec.Site {
 		}
 	}
 	return nil
-}
-
-func (c *checker) vipAddresses(addrs []netip.Addr, site *spec.Site, path string) {
-	if len(addrs) == 0 {
-		c.problem(path, fmt.Sprintf("no address is given for site %q", site.Name), "leave the site out, or give it one")
-	}
-	v4, v6 := 0, 0
-	for i, a := range addrs {
-		at := spec.At(path, i)
-		if a.Is4() {
-			v4++
-		} else if a.Is6() {
-			v6++
-		}
-		if (v4 > 1 && a.Is4()) || (v6 > 1 && a.Is6()) {
-			c.problem(at, "a VIP has at most one address of each family at a site", "make another VIP")
-		}
-		if a.IsMulticast() {
-			c.problem(at, fmt.Sprintf("%s is a multicast address", a), "")
-		}
-		c.nodeClash(a, site, at)
-	}
-}
-
-// nodeClash finds an l7 node that binds its own address behind the l4 nodes of
-// its site, where they would bind the same as the VIP.
-func (c *checker) nodeClash(vip netip.Addr, site *spec.Site, path string) {
-	for _, front := range site.With(spec.RoleL4) {
-		for _, n := range site.With(spec.RoleL7) {
-			if vip != n.Address && (!covers(vip, n.Address) || !sameMachine(front, n)) {
-				continue
-			}
-			c.problem(path, fmt.Sprintf("node %q needs %s for what node %q sends it; both would bind the same port", n.Name, n.Address, front.Name),
-				fmt.Sprintf("give the VIP an address of its own, or leave the role l4 out at site %q", site.Name))
-			return
-		}
-	}
 }
