@@ -35,8 +35,8 @@ test: ## go vet and every test, with the race detector when there is a C compile
 conformance: build ## public conformance suites (test/conformance); SCORES=write writes docs/reference/conformance.md
 	PORTICO_BINARY=$(CURDIR)/bin/portico PORTICO_CONFORMANCE=1 PORTICO_SCORES=$(SCORES) $(GO) test -count=1 -timeout 15m ./test/conformance/...
 
-soak: build ## misuse the binary for SOAK (10m), then look for leaks and counts that do not agree (test/soak)
-	PORTICO_BINARY=$(CURDIR)/bin/portico SOAK=$(SOAK) $(GO) test -count=1 -v -timeout 0 -run TestSoak ./test/soak
+soak: build ## misuse the binary for SOAK (10m), then look for leaks and counts that do not agree (test/soak); DRIVER=portable
+	PORTICO_BINARY=$(CURDIR)/bin/portico SOAK=$(SOAK) DRIVER=$(DRIVER) $(GO) test -count=1 -v -timeout 0 -run TestSoak ./test/soak
 
 lab: build ## drills in network namespaces behind a real router, as root (test/lab); RUN=TestKill for one, LAB=write for the page
 	PORTICO_BINARY=$(CURDIR)/bin/portico PORTICO_LAB=1 LAB=$(LAB) $(GO) test -count=1 -v -timeout 15m -run '$(RUN)' ./test/lab

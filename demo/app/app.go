@@ -33,13 +33,17 @@ const (
 	slowMax     = time.Minute
 )
 
-// HTTP starts a target that serves a handler at an address.
+// HTTP starts a target that serves a handler at an address, in HTTP/1.1 and, for
+// those who begin with it, HTTP/2.
 func HTTP(name, addr string, h http.Handler) (*Server, error) {
 	s, err := listen(name, addr)
 	if err != nil {
 		return nil, err
 	}
-	s.http = &http.Server{Handler: sign(name, h), ReadHeaderTimeout: headTimeout}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	s.http = &http.Server{Handler: sign(name, h), ReadHeaderTimeout: headTimeout, Protocols: &protocols}
 	go func() {
 		defer close(s.done)
 		_ = s.http.Serve(s.ln) // ends by Cut

@@ -42,7 +42,7 @@ type soak struct {
 }
 
 // ports are those of the listeners.
-var ports = map[string]string{"calm": "8001", "calm-tls": "8441", "rough": "8002", "rough-tls": "8442"}
+var ports = map[string]string{"calm": "8001", "calm-tls": "8441", "rough": "8002", "rough-tls": "8442", "passing": "8003"}
 
 // TestSoak proves that after a time of misuse nothing is left of it: goroutines,
 // files and memory are what they were after the first part of it, nothing is in
@@ -92,8 +92,11 @@ func start(t *testing.T) *soak {
 	}
 	s.targets = newTargets(t, b)
 	b.Stdout = s.log
-	spec := b.Write("testdata/portico.yaml", "$GENERATION", "0", "$BALANCE", "round-robin")
-	s.portico = b.Portico(spec, b.Addr("10:8001"), "--admin", s.admin, "--log-level", "error")
+	args := []string{"--admin", s.admin, "--log-level", "error"}
+	if driver := os.Getenv("DRIVER"); driver != "" {
+		args = append(args, "--driver", driver)
+	}
+	s.portico = b.Portico(write(b, 0, "round-robin"), b.Addr("10:8001"), args...)
 	return s
 }
 
@@ -111,6 +114,7 @@ func (s *soak) load(span time.Duration) {
 			u := &user{
 				ctx: ctx, rnd: rand.New(rand.NewPCG(s.seed, s.begun)), name: k.name,
 				addr: s.bed.Addr("10:" + ports[k.listener]), tally: s.tallies[k.listener],
+				absent: k.listener == "passing",
 			}
 			if k.listener == "calm-tls" || k.listener == "rough-tls" {
 				u.secure = s.secure

@@ -1,6 +1,8 @@
 package soak
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -95,7 +97,8 @@ func (s *targets) handler() http.Handler {
 		panic(http.ErrAbortHandler)
 	})
 	mux.HandleFunc("/early", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
-	mux.HandleFunc("/echo", echo)
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, _ *http.Request) { echo(w, "echo", "") })
+	mux.HandleFunc("/ws", func(w http.ResponseWriter, r *http.Request) { echo(w, "websocket", acceptance(r)) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.asked.Add(1)
 		mux.ServeHTTP(w, r)
@@ -112,15 +115,33 @@ func sum(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, "%d %08x", n, h.Sum32())
 }
 
+// acceptance is what proves that a server knows WebSocket (RFC 6455, section 4.2.2).
+func acceptance(r *http.Request) string {
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return "Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]) + "\r\n"
+}
+
 // echo takes the connection over and sends back what it gets.
-func echo(w http.ResponseWriter, _ *http.Request) {
+func echo(w http.ResponseWriter, protocol, fields string) {
 	c, rw, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		return
 	}
 	defer func() { _ = c.Close() }()
-	_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+protocol+"\r\n"+fields+"\r\n")
 	_, _ = io.Copy(c, rw)
+}
+
+// passing is a listener that comes and goes with specs.
+const passing = "  - {name: passing, vip: public, port: 8003, protocol: http, routes: [all], timeouts: {head: 2s, body: 2s, idle: 5s}}"
+
+// write writes the spec of a generation.
+func write(b *bed.Bed, generation int, balance string) (path string) {
+	there := ""
+	if generation%2 == 0 {
+		there = passing
+	}
+	return b.Write("testdata/portico.yaml", "$GENERATION", strconv.Itoa(generation), "$BALANCE", balance, "$PASSING", there)
 }
 
 // reload applies spec after spec until stop, every fourth of them one that must be
@@ -137,7 +158,7 @@ func reload(t *testing.T, b *bed.Bed, p *bed.Process, stop <-chan struct{}) (goo
 		case <-tick.C:
 		}
 		balance := balances[n%len(balances)]
-		b.Write("testdata/portico.yaml", "$GENERATION", strconv.Itoa(n), "$BALANCE", balance)
+		write(b, n, balance)
 		if err := p.Signal(os.Signal(hup)); err != nil {
 			t.Errorf("reload: %v", err)
 			return good

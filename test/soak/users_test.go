@@ -43,6 +43,18 @@ var kinds = []struct {
 	{"bad targets", "rough", 2, (*user).badTargets},
 	{"no handshake", "rough-tls", 1, (*user).noHandshake},
 	{"idle", "rough", 2, (*user).idle},
+	{"streams", "calm", 3, (*user).streams},
+	{"streams over TLS", "calm-tls", 3, (*user).streams},
+	{"streams reset", "rough", 2, (*user).resetStreams},
+	{"streams reset over TLS", "rough-tls", 2, (*user).resetStreams},
+	{"slow reader of streams", "rough", 2, (*user).readStreamsSlowly},
+	{"slow reader of streams over TLS", "rough-tls", 2, (*user).readStreamsSlowly},
+	{"streams cut", "rough", 2, (*user).cutStreams},
+	{"streams cut over TLS", "rough-tls", 1, (*user).cutStreams},
+	{"streams left", "rough", 1, (*user).leaveStreams},
+	{"tunnel in a stream", "rough", 2, (*user).tunnelStream},
+	{"tunnel in a stream over TLS", "rough-tls", 1, (*user).tunnelStream},
+	{"streams of a listener that goes", "passing", 2, (*user).streams},
 }
 
 // tally is what the clients of one listener saw.
@@ -57,6 +69,17 @@ type tally struct {
 	complaints  []string        // of what is wrong; guarded by mu
 }
 
+// whole counts a whole answer, by the spec of a generation if it says so.
+func (t *tally) whole(status int, generation string) {
+	t.answered[status/100].Add(1)
+	if generation == "" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.generations[generation] = true
+}
+
 // user is one client.
 type user struct {
 	ctx    context.Context
@@ -65,6 +88,7 @@ type user struct {
 	secure *tls.Config // nil for plain
 	tally  *tally
 	name   string
+	absent bool // the listener may be gone
 }
 
 // live does one thing over and over until the context ends.
@@ -90,22 +114,29 @@ type conn struct {
 	in  *bufio.Reader
 }
 
-func (u *user) dial() (*conn, bool) {
+func (u *user) dial() (*conn, bool) { return u.dialAs(u.secure) }
+
+// dialAs connects, with TLS unless secure is nil.
+func (u *user) dialAs(secure *tls.Config) (*conn, bool) {
 	raw, err := net.DialTimeout("tcp", u.addr, hang)
 	if err != nil {
-		u.complain("dial: %v", err)
+		if u.absent {
+			u.rest(20 * time.Millisecond)
+		} else {
+			u.complain("dial: %v", err)
+		}
 		return nil, false
 	}
 	c := &conn{Conn: raw, raw: raw.(*net.TCPConn)}
 	_ = raw.SetDeadline(time.Now().Add(hang))
-	if u.secure != nil {
-		secure := tls.Client(raw, u.secure)
-		if err := secure.Handshake(); err != nil {
+	if secure != nil {
+		over := tls.Client(raw, secure)
+		if err := over.Handshake(); err != nil {
 			u.complain("handshake: %v", err)
 			_ = raw.Close()
 			return nil, false
 		}
-		c.Conn = secure
+		c.Conn = over
 	}
 	c.in = bufio.NewReader(c.Conn)
 	return c, true
@@ -147,12 +178,7 @@ func (u *user) answer(c *conn, method string) (status int, body []byte, more boo
 		}
 		return 0, nil, false
 	}
-	u.tally.answered[resp.StatusCode/100].Add(1)
-	if g := resp.Header.Get("X-Generation"); g != "" {
-		u.tally.mu.Lock()
-		u.tally.generations[g] = true
-		u.tally.mu.Unlock()
-	}
+	u.tally.whole(resp.StatusCode, resp.Header.Get("X-Generation"))
 	return resp.StatusCode, body, !resp.Close
 }
 
@@ -190,37 +216,55 @@ func (u *user) ordinary() {
 	}
 }
 
-// one makes one of the usual requests and reports whether more may follow.
-func (u *user) one(c *conn) bool {
-	method, path, want := http.MethodGet, "/", "hello\n"
-	var sent []byte
+// errand is a request, and what a good answer to it says.
+type errand struct {
+	method, path string
+	body         []byte // nil for none
+	want         string
+}
+
+// usual draws one of the usual requests.
+func (u *user) usual() errand {
 	switch u.rnd.IntN(6) {
 	case 0:
-		path, want = "/here", "no target is asked\n"
-		sent = request(method, path, "", nil)
+		return errand{http.MethodGet, "/here", nil, "no target is asked\n"}
 	case 1:
-		path, want = "/big", string(big)
-		sent = request(method, path, "", nil)
+		return errand{http.MethodGet, u.at("/big"), nil, string(big)}
 	case 2:
-		method, want = http.MethodHead, ""
-		sent = request(method, path, "", nil)
+		return errand{http.MethodHead, u.at("/"), nil, ""}
 	case 3, 4:
 		body := big[:u.rnd.IntN(200_000)]
-		method, path = http.MethodPost, "/sum"
-		want = fmt.Sprintf("%d %08x", len(body), crc32.ChecksumIEEE(body))
-		if u.rnd.IntN(2) == 0 {
-			sent = request(method, path, "", body)
-		} else {
-			sent = append(request(method, path, "Transfer-Encoding: chunked\r\n", nil), chunks(body, 1+u.rnd.IntN(40_000))...)
-		}
+		return errand{http.MethodPost, u.at("/sum"), body, fmt.Sprintf("%d %08x", len(body), crc32.ChecksumIEEE(body))}
 	default:
-		sent = request(method, path, "", nil)
+		return errand{http.MethodGet, u.at("/"), nil, "hello\n"}
+	}
+}
+
+// at leads to targets of HTTP/1.1 or HTTP/2.
+func (u *user) at(path string) string {
+	if u.rnd.IntN(2) == 0 {
+		return "/h2" + path
+	}
+	return path
+}
+
+// judge looks at a whole answer.
+func (u *user) judge(r errand, status int, body []byte) {
+	if good := status == http.StatusOK || status == http.StatusNonAuthoritativeInfo; good && string(body) != r.want {
+		u.complain("%s %s: %d with %.60q, %d bytes", r.method, r.path, status, body, len(body))
+	}
+}
+
+// one makes one of the usual requests and reports whether more may follow.
+func (u *user) one(c *conn) bool {
+	r := u.usual()
+	sent := request(r.method, r.path, "", r.body)
+	if r.body != nil && u.rnd.IntN(2) == 0 {
+		sent = append(request(r.method, r.path, "Transfer-Encoding: chunked\r\n", nil), chunks(r.body, 1+u.rnd.IntN(40_000))...)
 	}
 	whole := u.send(c, sent)
-	status, body, more := u.answer(c, method)
-	if good := status == http.StatusOK || status == http.StatusNonAuthoritativeInfo; good && string(body) != want {
-		u.complain("%s %s: %d with %.60q, %d bytes", method, path, status, body, len(body))
-	}
+	status, body, more := u.answer(c, r.method)
+	u.judge(r, status, body)
 	return more && whole
 }
 
@@ -256,9 +300,9 @@ func (u *user) reset() {
 		return
 	}
 	defer c.abort()
-	sent := request(http.MethodPost, "/sum", "", big[:u.rnd.IntN(3000)])
+	sent := request(http.MethodPost, u.at("/sum"), "", big[:u.rnd.IntN(3000)])
 	if u.rnd.IntN(2) == 0 {
-		sent = request(http.MethodGet, "/big", "", nil)
+		sent = request(http.MethodGet, u.at("/big"), "", nil)
 	}
 	if u.rnd.IntN(2) == 0 {
 		u.send(c, sent[:1+u.rnd.IntN(len(sent)-1)])
@@ -277,7 +321,7 @@ func (u *user) readSlowly() {
 	}
 	defer func() { _ = c.Close() }()
 	_ = c.raw.SetReadBuffer(16 << 10)
-	u.send(c, request(http.MethodGet, "/big", "", nil))
+	u.send(c, request(http.MethodGet, u.at("/big"), "", nil))
 	for range u.rnd.IntN(100) {
 		if _, err := c.in.Peek(1); err != nil {
 			return
@@ -316,9 +360,9 @@ func (u *user) abortUpload() {
 	if !ok {
 		return
 	}
-	path := "/sum"
+	path := u.at("/sum")
 	if u.rnd.IntN(3) == 0 {
-		path = "/early"
+		path = u.at("/early")
 	}
 	sent := request(http.MethodPost, path, "", big[:1+u.rnd.IntN(bigSize/2)])
 	if u.rnd.IntN(2) == 0 {
@@ -403,7 +447,7 @@ func (u *user) badTargets() {
 		return
 	}
 	defer func() { _ = c.Close() }()
-	path := []string{"/hang", "/half", "/half"}[u.rnd.IntN(3)]
+	path := u.at([]string{"/hang", "/half", "/half"}[u.rnd.IntN(3)])
 	u.send(c, request(http.MethodGet, path, "", nil))
 	if status, body, _ := u.answer(c, http.MethodGet); status == http.StatusOK {
 		u.complain("%s was answered with %d and %d bytes", path, status, len(body))

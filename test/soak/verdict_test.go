@@ -15,6 +15,10 @@ func (s *soak) counts(f figures) {
 		s.t.Errorf("%v lines of the access log were dropped", n)
 	}
 	for name, seen := range s.tallies {
+		if name == "passing" { // its metrics went with it
+			s.complaints(name, seen)
+			continue
+		}
 		label := "listener=" + strconv.Quote(name)
 		ended := int64(f.sum("portico_l7_requests_total", label))
 		if n := int64(f.sum("portico_l7_requests_ended_total", label)); n != ended {
@@ -64,6 +68,11 @@ func (s *soak) views(name string, f figures, seen *tally, ended int64) {
 	if calm && len(seen.generations) < 2 {
 		s.t.Errorf("%s: all requests were served by one spec", name)
 	}
+	s.complaints(name, seen)
+}
+
+func (s *soak) complaints(name string, seen *tally) {
+	s.t.Helper()
 	for _, c := range seen.complaints {
 		s.t.Errorf("%s: %s", name, c)
 	}
