@@ -90,11 +90,9 @@ func (m *Machine) Next(a *Action) bool {
 		w.close[TargetSide] = false
 		*a = Action{Kind: Close, Side: TargetSide}
 	case m.sendable(ClientSide):
-		m.mem.out[ClientSide].take(a)
-		a.Side = ClientSide
+		m.send(ClientSide, a)
 	case m.sendable(TargetSide):
-		m.mem.out[TargetSide].take(a)
-		a.Side = TargetSide
+		m.send(TargetSide, a)
 	case w.shut[TargetSide] && !m.pending(TargetSide):
 		w.shut[TargetSide] = false
 		*a = Action{Kind: Shut, Side: TargetSide}
@@ -120,13 +118,21 @@ func (m *Machine) Next(a *Action) bool {
 	return true
 }
 
+// send makes a the Send that is due on a side.
+func (m *Machine) send(s Side, a *Action) {
+	p := m.mem.out[s].Take()
+	*a = Action{
+		Kind: Send, Side: s, Segs: p.Segs, Request: p.Request, Response: p.Response, End: p.End, Trailers: p.Trailers,
+	}
+}
+
 // sendable reports whether a Send is due on a side.
 func (m *Machine) sendable(s Side) bool {
 	if m.mem == nil || s == ClientSide && m.closed || s == TargetSide && m.link != linkOpen {
 		return false
 	}
-	return m.mem.out[s].ready()
+	return m.mem.out[s].Ready()
 }
 
 // pending reports whether anything is still to be sent, or being sent, on a side.
-func (m *Machine) pending(s Side) bool { return m.mem != nil && m.mem.out[s].pending() }
+func (m *Machine) pending(s Side) bool { return m.mem != nil && m.mem.out[s].Pending() }

@@ -106,7 +106,7 @@ func (m *Machine) unlink() {
 		m.want.close[TargetSide] = true
 	}
 	if m.mem != nil {
-		m.mem.out[TargetSide].drop()
+		m.mem.out[TargetSide].Drop()
 	}
 	m.link, m.want.dial, m.want.pool, m.want.shut[TargetSide] = linkNone, false, false, false
 	m.tryAt = time.Time{}
@@ -116,9 +116,9 @@ func (m *Machine) unlink() {
 func (m *Machine) headUp(wait bool) {
 	req, o := &m.mem.req, &m.mem.out[TargetSide]
 	if m.stream[TargetSide] {
-		o.half[o.cur].req = req
+		o.Request(req)
 		if m.up == upDone && req.Upgrade == nil {
-			o.finish(nil)
+			o.Finish(nil)
 		}
 		return
 	}
@@ -126,5 +126,5 @@ func (m *Machine) headUp(wait bool) {
 	if m.switching() {
 		opt.WebSocketKey = m.newKey()
 	}
-	o.grown(http1.AppendRequestHead(o.buffer(), req, opt))
+	o.Grown(http1.AppendRequestHead(o.Buffer(), req, opt))
 }

@@ -69,11 +69,11 @@ func (m *Machine) answerFixed(f *Fixed, why Why, now time.Time) {
 	}
 	m.head(&mem.resp)
 	if !bodiless && string(mem.req.Method) != "HEAD" {
-		mem.out[ClientSide].pass(f.Body)
+		mem.out[ClientSide].Pass(f.Body)
 		mem.res.BytesOut = int64(len(f.Body))
 	}
 	if m.stream[ClientSide] {
-		mem.out[ClientSide].finish(nil)
+		mem.out[ClientSide].Finish(nil)
 	}
 	body := mem.d.Timeouts.Body.D()
 	if !mem.d.Begun {
@@ -100,7 +100,7 @@ func (m *Machine) discardBody(now time.Time) {
 func (m *Machine) abort(why Why, err error, now time.Time) {
 	m.unlink()
 	m.waited(now)
-	m.mem.out[ClientSide].drop()
+	m.mem.out[ClientSide].Drop()
 	m.end(why, err, now)
 	m.shutDown(true)
 }

@@ -118,7 +118,7 @@ func (m *Machine) note(why Why, err error) {
 
 // release gives the request's memory back once no driver holds any of it.
 func (m *Machine) release() {
-	if m.mem == nil || !m.ended || m.mem.out[ClientSide].busy || m.mem.out[TargetSide].busy {
+	if m.mem == nil || !m.ended || m.mem.out[ClientSide].Busy() || m.mem.out[TargetSide].Busy() {
 		return
 	}
 	m.mem.reset()

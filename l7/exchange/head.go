@@ -1,39 +1,12 @@
 package exchange
 
 import (
-	"bytes"
 	"errors"
 	"time"
 
 	"portico/l7/http1"
 	"portico/l7/message"
 )
-
-// headStep is how much is copied at once while a head is looked for, so that a
-// body behind it is not copied too.
-const headStep = 4 << 10
-
-// stepOf is how much of p to copy next: what may be of the head. It is worth a look
-// for the end where a body seems to follow, which memory that is not in the
-// processor's cache would have to take.
-func stepOf(p []byte) int {
-	p = p[:min(len(p), headStep)]
-	if len(p) <= headStart {
-		return len(p)
-	}
-	for at := 0; ; {
-		i := bytes.IndexByte(p[at:], '\n') + 1
-		if i == 0 {
-			return len(p)
-		}
-		at += i
-		if bytes.HasPrefix(p[at:], crlf) {
-			return at + len(crlf)
-		}
-	}
-}
-
-var crlf = []byte("\r\n")
 
 // requestHead takes bytes of a request's head.
 func (m *Machine) requestHead(p []byte, now time.Time) int {
@@ -43,7 +16,7 @@ func (m *Machine) requestHead(p []byte, now time.Time) int {
 	mem, taken := m.mem, 0
 	for taken < len(p) {
 		held := len(mem.head)
-		step := stepOf(p[taken:])
+		step := http1.HeadStep(p[taken:])
 		mem.head = append(mem.head, p[taken:taken+step]...)
 		n, err := http1.ParseRequest(mem.head, &mem.scan, m.limits(), &mem.req)
 		switch {

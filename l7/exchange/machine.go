@@ -130,14 +130,14 @@ func (m *Machine) Reads(s Side) bool {
 		return false
 	}
 	if s == TargetSide {
-		return m.link == linkOpen && !m.targetEOF && !m.mem.out[ClientSide].full() &&
+		return m.link == linkOpen && !m.targetEOF && !m.mem.out[ClientSide].Full() &&
 			(m.down == downHead || m.down == downBody || m.down == downTunnel)
 	}
 	switch {
 	case m.clientEOF:
 		return false
 	case m.up == upBody || m.up == upTunnel:
-		return m.link == linkOpen && !m.mem.out[TargetSide].full()
+		return m.link == linkOpen && !m.mem.out[TargetSide].Full()
 	case m.up == upIdle:
 		return !m.pending(ClientSide)
 	}
@@ -203,7 +203,7 @@ func (m *Machine) Sent(s Side, now time.Time) {
 	if m.mem == nil {
 		return
 	}
-	m.mem.out[s].sent()
+	m.mem.out[s].Sent()
 	switch {
 	case m.ended || m.closed:
 	case m.down == downTunnel:
@@ -223,7 +223,7 @@ func (m *Machine) SendFailed(s Side, written int64, err error, now time.Time) {
 	if m.mem == nil {
 		return
 	}
-	m.mem.out[s].sent()
+	m.mem.out[s].Sent()
 	switch {
 	case m.ended || m.closed:
 	case s == ClientSide:

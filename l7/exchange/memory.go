@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"portico/l7/exchange/outbox"
 	"portico/l7/exchange/pace"
 	"portico/l7/http1"
 	"portico/l7/message"
@@ -40,7 +41,7 @@ type Memory struct {
 	waitAt time.Time // when the wait going on began; zero without one
 	pace   pace.Window
 
-	out    [sides]out
+	out    [sides]outbox.Box
 	pieces [][]byte // the parts of a body in one event's bytes
 	made   []byte   // what a Transformer made of them
 }
@@ -75,12 +76,7 @@ func (m *Memory) reset() {
 	clear(m.pieces[:cap(m.pieces)])
 	m.pieces = m.pieces[:0]
 	for s := range m.out {
-		o := &m.out[s]
-		for i := range o.half {
-			o.half[i].clear()
-			o.half[i].own = kept(o.half[i].own)
-		}
-		o.busy, o.cur = false, 0 // most requests need one half alone
+		m.out[s].Reset(keepMax)
 	}
 }
 

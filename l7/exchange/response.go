@@ -24,7 +24,7 @@ func (m *Machine) responseHead(p []byte, now time.Time) int {
 	mem, taken := m.mem, 0
 	for taken < len(p) {
 		held := len(mem.rhead)
-		step := stepOf(p[taken:])
+		step := http1.HeadStep(p[taken:])
 		mem.rhead = append(mem.rhead, p[taken:taken+step]...)
 		n, err := http1.ParseResponse(mem.rhead, &mem.rscan, m.limits(), mem.req.Method, &mem.resp)
 		switch {
@@ -44,7 +44,7 @@ func (m *Machine) responseHead(p []byte, now time.Time) int {
 // response takes a response whose head is whole; end says that a stream has no more.
 func (m *Machine) response(end bool, now time.Time) {
 	switch status := m.mem.resp.Status; {
-	case !m.sentTarget && !m.mem.out[TargetSide].busy:
+	case !m.sentTarget && !m.mem.out[TargetSide].Busy():
 		m.fail(502, TargetBadResponse, errEarlyRequest, now)
 	case status == 101:
 		m.switchProtocols(now)
@@ -82,10 +82,10 @@ func (m *Machine) hearsInterims() bool { return m.stream[ClientSide] || m.mem.re
 func (m *Machine) say(resp *message.Response) {
 	o := &m.mem.out[ClientSide]
 	if m.stream[ClientSide] {
-		o.half[o.cur].resp = resp
+		o.Response(resp)
 		return
 	}
-	o.grown(http1.AppendResponseHead(o.buffer(), resp, http1.ResponseOptions{Minor: m.mem.req.Minor, Tunnel: resp.Status/100 == 2}))
+	o.Grown(http1.AppendResponseHead(o.Buffer(), resp, http1.ResponseOptions{Minor: m.mem.req.Minor, Tunnel: resp.Status/100 == 2}))
 }
 
 // goOn lets the body follow a request's head.
@@ -143,7 +143,7 @@ func (m *Machine) head(resp *message.Response) {
 		Head:      string(mem.req.Method) == "HEAD",
 	}
 	framing, keep := opt.Framing(resp)
-	o.grown(http1.AppendResponseHead(o.buffer(), resp, opt))
+	o.Grown(http1.AppendResponseHead(o.Buffer(), resp, opt))
 	m.keep = keep
 	m.chunkDown = framing == message.Chunked && resp.Framing != message.NoBody
 }
@@ -192,5 +192,5 @@ func (m *Machine) downloaded(now time.Time) {
 func (m *Machine) dropUpload() {
 	m.up, m.upAt = upDrop, time.Time{}
 	m.keep, m.poolable = false, false
-	m.mem.out[TargetSide].drop()
+	m.mem.out[TargetSide].Drop()
 }

@@ -174,8 +174,8 @@ func (m *Machine) finish(to Side, chunked bool) {
 		trailers = dec.Trailers()
 	}
 	if m.stream[to] {
-		o.finish(trailers)
+		o.Finish(trailers)
 		return
 	}
-	o.grown(http1.AppendLastChunk(o.buffer(), trailers))
+	o.Grown(http1.AppendLastChunk(o.Buffer(), trailers))
 }

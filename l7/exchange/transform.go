@@ -54,7 +54,7 @@ func (m *Machine) deliver(size int64, last bool) {
 	}
 	mem.res.BytesOut += int64(n)
 	o := &mem.out[ClientSide]
-	b := o.buffer()
+	b := o.Buffer()
 	if m.chunkDown {
 		b = http1.AppendChunkHead(b, n)
 	}
@@ -62,5 +62,5 @@ func (m *Machine) deliver(size int64, last bool) {
 	if m.chunkDown {
 		b = append(b, '\r', '\n')
 	}
-	o.grown(b)
+	o.Grown(b)
 }

@@ -48,10 +48,10 @@ func (m *Machine) tunnel(from Side, p []byte, now time.Time) int {
 	n := int64(len(p))
 	if from == ClientSide {
 		m.mem.res.BytesIn += n
-		m.mem.out[TargetSide].pass(p)
+		m.mem.out[TargetSide].Pass(p)
 	} else {
 		m.mem.res.BytesOut += n
-		m.mem.out[ClientSide].pass(p)
+		m.mem.out[ClientSide].Pass(p)
 	}
 	m.touchTunnel(now)
 	return len(p)

@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"portico/l7/exchange/outbox"
 	"portico/l7/http1"
 )
 
@@ -72,7 +73,7 @@ func (m *Machine) cut(dec *http1.Decoder, p []byte) (n int, size int64, err erro
 		size += int64(len(data))
 		switch last := len(pieces) - 1; {
 		case len(data) == 0:
-		case last >= 0 && len(data) <= smallPiece:
+		case last >= 0 && len(data) <= outbox.SmallPiece:
 			pieces[last] = append(pieces[last], data...) // over framing that was taken
 		default:
 			pieces = append(pieces, data)
@@ -89,13 +90,13 @@ func (m *Machine) forward(s Side, size int64, chunk bool) {
 	}
 	o := &m.mem.out[s]
 	if chunk {
-		o.grown(http1.AppendChunkHead(o.buffer(), int(size)))
+		o.Grown(http1.AppendChunkHead(o.Buffer(), int(size)))
 	}
 	for _, piece := range m.mem.pieces {
-		o.pass(piece)
+		o.Pass(piece)
 	}
 	if chunk {
-		o.grown(append(o.buffer(), '\r', '\n'))
+		o.Grown(append(o.Buffer(), '\r', '\n'))
 	}
 }
 
