@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How a packet leaves. */
+#pragma once
+
+#include "count.h"
+#include "parse.h"
+
+#define ADDRESS_FAMILY4 2 /* AF_INET; its header needs a libc */
+#define ADDRESS_FAMILY6 10 /* AF_INET6 */
+
+INLINE int pass(struct xdp_md *ctx)
+{
+	bpf_tail_call(ctx, &next, 0); /* returns only when nothing is there */
+	return XDP_PASS;
+}
+
+/* turn_back sends a packet where it came from: to the router, which knows the way. */
+INLINE int turn_back(struct xdp_md *ctx)
+{
+	struct ethhdr *eth = start(ctx);
+	__u8 mac[ETH_ALEN];
+
+	if ((void *)(eth + 1) > end(ctx))
+		return XDP_DROP;
+	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
+	return XDP_TX;
+}
+
+/* route sends a packet as the kernel's routes say. */
+static __noinline int route(struct xdp_md *ctx, __u32 l3, __u32 listener)
+{
+	struct ethhdr *eth = start(ctx);
+	struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex};
+	struct iphdr *ip4 = at(ctx, l3, L2_MASK);
+	struct ipv6hdr *ip6 = (void *)ip4;
+
+	if ((void *)(eth + 1) > end(ctx) || (void *)(ip4 + 1) > end(ctx))
+		return XDP_DROP;
+	if (ip4->version == 4) {
+		fib.family = ADDRESS_FAMILY4;
+		fib.l4_protocol = ip4->protocol;
+		fib.tos = ip4->tos;
+		fib.tot_len = bpf_ntohs(ip4->tot_len);
+		fib.ipv4_src = ip4->saddr;
+		fib.ipv4_dst = ip4->daddr;
+	} else {
+		if ((void *)(ip6 + 1) > end(ctx))
+			return XDP_DROP;
+		fib.family = ADDRESS_FAMILY6;
+		fib.l4_protocol = ip6->nexthdr;
+		fib.tot_len = bpf_ntohs(ip6->payload_len) + sizeof(*ip6);
+		__builtin_memcpy(fib.ipv6_src, &ip6->saddr, 16);
+		__builtin_memcpy(fib.ipv6_dst, &ip6->daddr, 16);
+	}
+	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+		return drop(listener, DROP_ROUTE);
+	__builtin_memcpy(eth->h_dest, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, fib.smac, ETH_ALEN);
+	if (fib.ifindex == ctx->ingress_ifindex)
+		return XDP_TX;
+	return bpf_redirect(fib.ifindex, 0);
+}
+
+INLINE int leave(struct xdp_md *ctx, const struct config *cfg, __u32 l3, __u32 listener)
+{
+	if (cfg->flags & CONFIG_FIB)
+		return route(ctx, l3, listener);
+	return turn_back(ctx);
+}
+
+/*
+ * grow makes room for more bytes of headers behind Ethernet and its tags, which
+ * move to the new start. The sizes of what is moved are constants, for the
+ * verifier knows no memmove.
+ */
+INLINE bool grow(struct xdp_md *ctx, const struct packet *p, const int more)
+{
+	struct { __u8 b[14]; } *from, *to;
+	struct { __u8 b[18]; } *from1, *to1;
+	struct { __u8 b[22]; } *from2, *to2;
+
+	if (bpf_xdp_adjust_head(ctx, -more))
+		return false;
+	to = start(ctx);
+	from = (void *)to + more;
+	to1 = (void *)to, from1 = (void *)from;
+	to2 = (void *)to, from2 = (void *)from;
+	if (p->l3 == sizeof(*to)) {
+		if ((void *)(from + 1) > end(ctx))
+			return false;
+		__builtin_memcpy(to, from, sizeof(*to));
+	} else if (p->l3 == sizeof(*to1)) {
+		if ((void *)(from1 + 1) > end(ctx))
+			return false;
+		__builtin_memmove(to1, from1, sizeof(*to1));
+	} else {
+		if ((void *)(from2 + 1) > end(ctx))
+			return false;
+		__builtin_memmove(to2, from2, sizeof(*to2));
+	}
+	return true;
+}

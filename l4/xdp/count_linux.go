@@ -1,0 +1,90 @@
+package xdp
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+
+	"portico/spec"
+)
+
+func clearTraffic(m *ebpf.Map, at uint32) error {
+	cores, err := ebpf.PossibleCPU()
+	if err != nil {
+		return err
+	}
+	return m.Put(at, make([]balancerTraffic, cores))
+}
+
+// clearListener puts the counters of a listener's number to 0.
+func (k *Kernel) clearListener(number uint16) error {
+	if err := clearTraffic(k.objects.ListenerTraffic, uint32(number)); err != nil {
+		return err
+	}
+	cores, err := ebpf.PossibleCPU()
+	if err != nil {
+		return err
+	}
+	for e := range uint32(eventsEnd) {
+		if err := k.objects.Events.Put(uint32(number)<<eventsShift|e, make([]uint64, cores)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Counters reads what was counted so far, of all cores.
+func (k *Kernel) Counters() (*Counters, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c := &Counters{Listeners: map[spec.ListenerName]ListenerCounters{}, Targets: map[netip.AddrPort]Traffic{}}
+	var err error
+	if c.Events, err = k.events(0); err != nil {
+		return nil, fmt.Errorf("xdp: counters: %w", err)
+	}
+	for name, number := range k.listeners.of {
+		var l ListenerCounters
+		if l.Traffic, err = traffic(k.objects.ListenerTraffic, uint32(number)); err != nil {
+			return nil, fmt.Errorf("xdp: counters of listener %q: %w", name, err)
+		}
+		if l.Events, err = k.events(number); err != nil {
+			return nil, fmt.Errorf("xdp: counters of listener %q: %w", name, err)
+		}
+		c.Listeners[spec.ListenerName(name)] = l
+	}
+	for a, id := range k.targets.of {
+		if c.Targets[a.addrPort()], err = traffic(k.objects.TargetTraffic, uint32(id)); err != nil {
+			return nil, fmt.Errorf("xdp: counters of target %s: %w", a.addrPort(), err)
+		}
+	}
+	return c, nil
+}
+
+func traffic(m *ebpf.Map, at uint32) (Traffic, error) {
+	var cores []balancerTraffic
+	if err := m.Lookup(at, &cores); err != nil {
+		return Traffic{}, err
+	}
+	var t Traffic
+	for _, c := range cores {
+		t.Packets += c.Packets
+		t.Bytes += c.Bytes
+		t.Flows += c.Flows
+	}
+	return t, nil
+}
+
+func (k *Kernel) events(number uint16) (map[Event]uint64, error) {
+	events := map[Event]uint64{}
+	for _, e := range Events() {
+		var cores []uint64
+		if err := k.objects.Events.Lookup(uint32(number)<<eventsShift|uint32(e), &cores); err != nil {
+			return nil, err
+		}
+		for _, n := range cores {
+			events[e] += n
+		}
+	}
+	return events, nil
+}
