@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"portico/l4"
+	"portico/l4/flowtest"
 	"portico/l4/maglev"
 )
 
@@ -79,5 +80,15 @@ func BenchmarkHash(b *testing.B) {
 				t.Hash()
 			}
 		})
+	}
+}
+
+// TestPlace holds the decision to the cases that every datapath must pass.
+func TestPlace(t *testing.T) {
+	for _, c := range flowtest.Cases() {
+		table := c.Table()
+		if got, want := l4.Place(table.Slot(c.Hash()), c.Seen(table)), c.Placement(table); got != want {
+			t.Errorf("%s: Place = %+v, want %+v of %v", c.Name, got, want, table.Names)
+		}
 	}
 }
