@@ -3,10 +3,12 @@ package l4
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/zeebo/xxh3"
 
+	"portico/l4/maglev"
 	"portico/spec"
 	"portico/target"
 	"portico/target/balance"
@@ -18,8 +20,16 @@ type Groups interface {
 	Group(name spec.TargetGroupName) *target.Group
 }
 
+// Tables are the live tables of slots.
+type Tables interface {
+	// Table returns the slots of a listener, or nil for one whose flows are placed
+	// by the balances of its groups.
+	Table(name spec.ListenerName) *maglev.Table
+}
+
 // Flow is what a decision depends on, beside the table and the live groups.
 type Flow struct {
+	Proto  Proto // TCP when 0
 	Client netip.AddrPort
 	VIP    netip.AddrPort // the address and port the client connected to
 	Draw   uint64         // uniformly random, for balances that draw
@@ -73,17 +83,22 @@ type Decision struct {
 	Group    *target.Group
 	Target   *target.Target // nil unless Why is Chosen
 	Why      Why
+
+	slots *maglev.Table // that the flow was placed by; nil when a balance did
+	hash  uint32        // that it was placed by
 }
 
 // Decide chooses a target for a flow, or says why there is none.
 //
-// The group is chosen by the flow's key and the weights, so that every node
-// chooses alike and a change of weights moves few; the target by the group's
-// balance. A group without a target keeps its share: weights are a person's
+// Where every group of the listener balances by maglev, the flow goes to the owner
+// of its slot, as on every other node and in the kernel: Place says so. Elsewhere
+// the group is chosen by the flow's key and the weights, so that every node chooses
+// alike and a change of weights moves few; the target by the group's balance. In
+// either case a group without a target keeps its share: weights are a person's
 // word, and its flows would fall on groups that were not sized for them.
 func Decide(f Flow, table *Table, groups Groups) Decision {
 	d := place(f, table, groups)
-	if d.Why != Chosen {
+	if d.Why != Chosen || d.Target != nil && !slices.Contains(f.Tried, d.Target) {
 		return d
 	}
 	d.Target = d.Group.Pick(f.query(), f.Tried)
@@ -108,12 +123,17 @@ func (d *Decision) Begin(f Flow) {
 	}
 }
 
-// place chooses the group of a flow.
+// place chooses the group of a flow and, where slots do, its target.
 func place(f Flow, table *Table, groups Groups) Decision {
 	d := Decision{Listener: table.Listener(f.VIP)}
 	if d.Listener == nil {
 		d.Why = NoListener
 		return d
+	}
+	if table.slots != nil && d.Listener.Hashes {
+		if slots := table.slots.Table(d.Listener.Name); slots != nil && d.bySlot(f, slots, groups) {
+			return d
+		}
 	}
 	if d.Share = d.Listener.share(f.Key()); d.Share != nil {
 		d.Group = groups.Group(d.Share.Group)
@@ -124,7 +144,48 @@ func place(f Flow, table *Table, groups Groups) Decision {
 	return d
 }
 
+// bySlot places a flow at its slot's owner. It reports false where the slots are of
+// another spec than the listener: for the moment that one is applied in.
+func (d *Decision) bySlot(f Flow, slots *maglev.Table, groups Groups) bool {
+	hash := d.Listener.Hash(f)
+	owner := slots.Name(Place(slots.Slot(hash), Seen{Starts: true}).Target)
+	if owner == nil {
+		d.slots, d.hash, d.Why = slots, hash, NoTarget
+		return true
+	}
+	share, group := d.Listener.shareOf(owner.Group), groups.Group(owner.Group)
+	if share == nil || group == nil {
+		return false
+	}
+	d.slots, d.hash, d.Share, d.Group = slots, hash, share, group
+	// One whose verdict is newer than the slots is passed over: nil.
+	d.Target = group.Resume(balance.Key(owner.Address))
+	return true
+}
+
+// Hash is the hash of a flow to the listener.
+func (l *Listener) Hash(f Flow) uint32 {
+	t := Tuple{Proto: f.Proto, Client: f.Client, VIP: f.VIP}
+	if t.Proto == 0 {
+		t.Proto = TCP
+	}
+	if l.Source {
+		return t.HashSource()
+	}
+	return t.Hash()
+}
+
 func (f Flow) query() balance.Query { return balance.Query{Key: f.Key(), Draw: f.Draw, Now: f.Now} }
+
+// shareOf is the group's share in the listener, or nil when it has none.
+func (l *Listener) shareOf(group spec.TargetGroupName) *Share {
+	for i := range l.Shares {
+		if l.Shares[i].Group == group {
+			return &l.Shares[i]
+		}
+	}
+	return nil
+}
 
 // share chooses among the shares by weight, or returns nil when none has any.
 func (l *Listener) share(key uint64) *Share {

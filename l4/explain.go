@@ -3,6 +3,7 @@ package l4
 import (
 	"fmt"
 
+	"portico/l4/maglev"
 	"portico/spec/status"
 )
 
@@ -15,13 +16,16 @@ func Explain(f Flow, table *Table, groups Groups) (Decision, []status.Line) {
 	}
 	lines := []status.Line{
 		{Text: fmt.Sprintf("listener %q on %s", d.Listener.Name, f.VIP)},
-		{Text: fmt.Sprintf("flow from %s, key %016x", f.Client, f.Key())},
+		d.explainKey(f),
 	}
 	for i := range d.Listener.Shares {
 		lines = append(lines, d.explainShare(&d.Listener.Shares[i]))
 	}
-	if d.Group == nil {
+	switch {
+	case d.Group == nil:
 		return d, lines
+	case d.Target != nil:
+		return d, append(lines, d.Group.ExplainPlaced(d.Target, "owns the flow's slot")...)
 	}
 	chosen, why := d.Group.Explain(f.query(), 0)
 	if d.Target = chosen; chosen == nil {
@@ -30,19 +34,36 @@ func Explain(f Flow, table *Table, groups Groups) (Decision, []status.Line) {
 	return d, append(lines, why...)
 }
 
+// explainKey says what the flow is placed by.
+func (d Decision) explainKey(f Flow) status.Line {
+	if d.slots == nil {
+		return status.Line{Text: fmt.Sprintf("flow from %s, key %016x", f.Client, f.Key())}
+	}
+	at := maglev.At(d.hash)
+	text := fmt.Sprintf("flow from %s, hash %08x: slot %d of %d, generation %d", f.Client, d.hash, at, maglev.Slots, d.slots.Generation)
+	if past := d.slots.Name(d.slots.Slots[at].Secondary()); past != nil {
+		text += fmt.Sprintf("; %s owned it before", past.Address)
+	}
+	return status.Line{Text: text}
+}
+
 // explainShare says whether the flow falls to a group, and why.
 func (d Decision) explainShare(s *Share) status.Line {
+	by := "key"
+	if d.slots != nil {
+		by = "slot"
+	}
 	line := status.Line{Mark: "-", Depth: 1, Text: fmt.Sprintf("target group %q, weight %d of %d", s.Group, s.Weight, d.Listener.weights)}
 	switch {
 	case s == d.Share && d.Group == nil:
-		line.Text += ": the flow's key falls to it, but this node has no such group"
+		line.Text += ": the flow's " + by + " falls to it, but this node has no such group"
 	case s == d.Share:
 		line.Mark = "+"
-		line.Text += ": the flow's key falls to it"
+		line.Text += ": the flow's " + by + " falls to it"
 	case s.Weight == 0:
 		line.Text += ": takes nothing new"
 	default:
-		line.Text += ": the flow's key falls to another"
+		line.Text += ": the flow's " + by + " falls to another"
 	}
 	if s.Proxy {
 		line.Text += "; told of the client by PROXY v2"

@@ -1,7 +1,9 @@
 package l4
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"portico/spec"
@@ -14,6 +16,7 @@ type Table struct {
 	// listed are the targets of each group that is in use, those that drain left
 	// out.
 	listed map[spec.TargetGroupName]map[netip.AddrPort]bool
+	slots  Tables // nil when balances place every flow
 }
 
 // Listener is one listener of the table, the same for all addresses of its VIP.
@@ -27,6 +30,11 @@ type Listener struct {
 	Floating bool
 	// Shares are the target groups that share the flows, by weight.
 	Shares []Share
+	// Hashes says that every group balances by maglev, so that one table of slots
+	// places all flows, in either datapath.
+	Hashes bool
+	// Source says that flows are hashed without their ports.
+	Source bool
 
 	weights uint64 // of all shares
 }
@@ -83,7 +91,37 @@ func newListener(want *spec.Spec, l *spec.Listener) *Listener {
 	for _, s := range made.Shares {
 		made.weights += uint64(s.Weight)
 	}
+	made.Hashes, made.Source = hashing(want, made.Shares)
 	return made
+}
+
+// hashing says whether groups all balance by maglev, and whether by the client's
+// address alone: where every one names it as its key. Groups that are implied, and
+// those that name no balance, do by the whole flow.
+func hashing(want *spec.Spec, shares []Share) (hashes, source bool) {
+	source = true
+	for _, s := range shares {
+		g := want.TargetGroup(s.Group)
+		if g == nil || g.Balance == nil {
+			source = false
+			continue
+		}
+		if g.Balance.Name != "maglev" {
+			return false, false
+		}
+		by, ok := g.Balance.Params.(spec.Hashing)
+		if !ok {
+			source = false
+			continue
+		}
+		key, prefix := by.Hashed()
+		if key.From != "client" {
+			source = false
+		} else if prefix.V4%32 != 0 || prefix.V6%128 != 0 { // zero means all of it
+			return false, false // in a table the whole of an address counts
+		}
+	}
+	return true, source && len(shares) > 0
 }
 
 func newShare(want *spec.Spec, l *spec.Listener, ref spec.GroupRef) Share {
@@ -123,6 +161,25 @@ func (t *Table) list(want *spec.Spec, site *spec.Site, l *spec.Listener) {
 		}
 		t.listed[ref.Name] = targets
 	}
+}
+
+// PlacedBy has the flows of listeners that hash placed by slots. It is called before
+// the table is used, and returns it.
+func (t *Table) PlacedBy(slots Tables) *Table {
+	t.slots = slots
+	return t
+}
+
+// Listeners lists every listener once, by name.
+func (t *Table) Listeners() []*Listener {
+	var all []*Listener
+	for _, l := range t.listeners {
+		if !slices.Contains(all, l) {
+			all = append(all, l)
+		}
+	}
+	slices.SortFunc(all, func(a, b *Listener) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }
 
 // Addresses lists what the node binds, in no order.

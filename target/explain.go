@@ -34,6 +34,19 @@ func (g *Group) Explain(q balance.Query, resume uint64) (chosen *Target, lines [
 			fact("each is at its limit: it would wait behind %d others", g.queue.waiting.Load())
 		}
 	}
+	return chosen, append(lines, t.each(scores, chosen, how)...)
+}
+
+// ExplainPlaced is Explain for something that is placed by other means than the
+// group's balance: on chosen, nil for none, for a reason.
+func (g *Group) ExplainPlaced(chosen *Target, reason string) []status.Line {
+	t := g.table.Load()
+	head := status.Line{Text: fmt.Sprintf("target group %q: balance %s, %s", g.name, t.balance().Name, t.why())}
+	return append([]status.Line{head}, t.each(nil, chosen, reason)...)
+}
+
+// each has a line for every target.
+func (t *table) each(scores map[*Target]*balance.Score, chosen *Target, how string) (lines []status.Line) {
 	left := 0
 	for _, m := range t.members {
 		if len(lines) < linesMax || m == chosen {
@@ -45,7 +58,7 @@ func (g *Group) Explain(q balance.Query, resume uint64) (chosen *Target, lines [
 	if left > 0 {
 		lines = append(lines, status.Line{Depth: 1, Text: fmt.Sprintf("and %d more targets", left)})
 	}
-	return chosen, lines
+	return lines
 }
 
 // linesMax bounds what Explain says of targets that are not chosen: what a person
@@ -122,7 +135,7 @@ func (t *table) why() string {
 		return "it has no targets"
 	}
 	for _, m := range t.members {
-		if m.takesNew() {
+		if m.TakesNew() {
 			return "all are unhealthy: none is used, as whenNoneHealthy is fail"
 		}
 	}

@@ -39,6 +39,7 @@ type table struct {
 	limit   int64     // of what a target may have in flight; 0 means none
 	trials  bool      // some of used take one at a time
 	used    []*Target // those that take what is new
+	weights []int     // of used, as they are while some warm up
 	picker  balance.Picker
 }
 
@@ -51,9 +52,9 @@ func build(s *spec.TargetGroup, members []*Target, now time.Time) *table {
 	t.mode, t.used = choose(s, members)
 	t.trials = slices.ContainsFunc(t.used, func(m *Target) bool { return m.phase() == outlier.Trial })
 	candidates := make([]balance.Candidate, len(t.used))
-	weights := weights(s, t.used, now)
+	t.weights = weights(s, t.used, now)
 	for i, m := range t.used {
-		candidates[i] = balance.Candidate{Key: m.id, Weight: weights[i], Load: &m.load, Limit: t.limitOf(m), Pace: m.pace}
+		candidates[i] = balance.Candidate{Key: m.id, Weight: t.weights[i], Load: &m.load, Limit: t.limitOf(m), Pace: m.pace}
 	}
 	choice := t.balance()
 	algorithm, ok := balance.Lookup(choice.Name)
@@ -86,7 +87,7 @@ func (t *table) balance() spec.Choice {
 func choose(s *spec.TargetGroup, members []*Target) (mode string, used []*Target) {
 	var healthy, unknown, all []*Target
 	for _, m := range members {
-		if !m.takesNew() {
+		if !m.TakesNew() {
 			continue
 		}
 		all = append(all, m)

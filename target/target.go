@@ -128,8 +128,8 @@ func (t *Target) Observe(o balance.Outcome) {
 	}
 }
 
-// takesNew says whether the spec lets anything new be sent to the target.
-func (t *Target) takesNew() bool {
+// TakesNew says whether the spec lets anything new be sent to the target.
+func (t *Target) TakesNew() bool {
 	s := t.spec.Load()
 	return s.Weight > 0 && !s.Drain
 }
