@@ -10,26 +10,36 @@ import (
 // TestDrain proves that an l7 node that stops costs nobody anything: what it has it
 // finishes, and nothing new comes to it.
 func TestDrain(t *testing.T) {
-	t.Run("relay", func(t *testing.T) { drain(t, arm{name: "drained", mode: "relay"}, (*node).terminate, unnoticed) })
-	t.Run("control", func(t *testing.T) { drain(t, arm{name: "killed", mode: "relay"}, (*node).kill, harmed) })
+	out := func(end func(*node)) drill {
+		return drill{"an l7 node is drained", turning(), func(w *world, l *load) string {
+			n := w.nodes["l7-1"]
+			end(n)
+			w.log("l7-1 is out")
+			l.more(50)
+			n.start()
+			w.sees("l7-1")
+			l.turned()
+			return ""
+		}}
+	}
+	out((*node).terminate).both(t, xdp(), unnoticed)
+	out((*node).terminate).try(t, arm{name: "drained", mode: "relay"}, unnoticed)
+	out((*node).kill).try(t, arm{name: "control: killed", mode: "gue"}, harmed)
 }
 
-// drain takes one l7 node out and brings it back, while transfers begin and end.
-func drain(t *testing.T, a arm, out func(*node), p promise) {
-	t.Helper()
-	w := build(t, a)
-	plan := usual()
-	plan.For = 4 * time.Second
-	l := w.load(plan)
-	n := w.nodes["l7-1"]
-	out(n)
-	w.log("l7-1 is out")
-	l.more(50)
-	n.start()
+// turning is a plan whose transfers begin and end all the time, so that a node that
+// drains has an end to wait for.
+func turning() plan {
+	p := usual()
+	p.For = 4 * time.Second
+	return p
+}
+
+// sees waits until every l4 node finds an l7 node healthy.
+func (w *world) sees(name string) {
+	w.t.Helper()
 	for _, h := range w.l4 {
-		w.nodes[h.name].await("l7-1 is back", healthy("l7:"+port, "l7-1"))
+		w.nodes[h.name].await(name+" is back", healthy("l7:"+port, name))
 	}
-	w.log("l7-1 is back")
-	l.turned()
-	w.add("an l7 node is drained", l.end(), p, "")
+	w.log(name + " is back")
 }

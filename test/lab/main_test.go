@@ -90,3 +90,11 @@ func settle() error {
 	}
 	return nil
 }
+
+// ofLab skips a drill outside of make lab.
+func ofLab(t *testing.T) {
+	t.Helper()
+	if os.Getenv(asked) == "" {
+		t.Skip("a drill of make lab")
+	}
+}

@@ -32,9 +32,9 @@ func (w *world) startNodes() {
 	w.t.Helper()
 	binary := portico(w.t)
 	for _, h := range append(append([]*host{}, w.l7...), w.l4...) {
-		if w.arm.mode == "relay" && strings.HasPrefix(h.name, "l4") {
-			h.IP("addr add " + vip4 + "/32 dev lo") // what routes bring here is taken
-			h.IP("addr add " + vip6 + "/128 dev lo nodad")
+		if w.relays() && strings.HasPrefix(h.name, "l4") {
+			h.IP("addr add " + w.vip4 + "/32 dev lo") // what routes bring here is taken
+			h.IP("addr add " + w.vip6 + "/128 dev lo nodad")
 		}
 		w.nodes[h.name] = &node{w: w, host: h, binary: binary}
 		w.nodes[h.name].launch()

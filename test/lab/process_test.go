@@ -16,6 +16,13 @@ import (
 // hang bounds what must happen soon; it is ten times what it takes.
 const hang = 30 * time.Second
 
+// The signals that programs are sent.
+const (
+	terminate = syscall.SIGTERM
+	hangup    = syscall.SIGHUP
+	freeze    = syscall.SIGSTOP
+)
+
 // process is one program of the lab, from its start to its end.
 type process struct {
 	t    *testing.T
@@ -84,7 +91,7 @@ func (p *process) kill() {
 // terminate asks the process to finish and waits until it has.
 func (p *process) terminate() {
 	p.t.Helper()
-	p.signal(syscall.SIGTERM)
+	p.signal(terminate)
 	p.ended()
 }
 

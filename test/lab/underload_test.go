@@ -29,7 +29,6 @@ type load struct {
 // 100 uploads at once that outlast the drill, and 50 short requests a second.
 func usual() plan {
 	return plan{
-		VIPs:      []string{net.JoinHostPort(vip4, port), net.JoinHostPort(vip6, port)},
 		Downloads: 100, Uploads: 100, For: 5 * time.Minute, Every: 20 * time.Millisecond,
 		Stall: 15 * time.Second, Patience: 5 * time.Second,
 	}
@@ -38,6 +37,7 @@ func usual() plan {
 // load starts the clients and waits until all their transfers are under way.
 func (w *world) load(p plan) *load {
 	w.t.Helper()
+	p.VIPs = []string{net.JoinHostPort(w.vip4, port), net.JoinHostPort(w.vip6, port)}
 	text, err := json.Marshal(p)
 	if err != nil {
 		w.t.Fatal(err)

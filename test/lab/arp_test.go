@@ -1,0 +1,96 @@
+//go:build linux
+
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"portico/spec/status"
+)
+
+// takeover is how soon another node is to answer for a VIP whose owner is gone.
+const takeover = 3 * time.Second
+
+// TestOwner shows what the loss of the node that answers for a VIP costs where no
+// router speaks BGP: another takes over. Where a packet belongs is decided alike on
+// all nodes, so that in the kernel no connection breaks.
+func TestOwner(t *testing.T) {
+	for _, way := range []struct {
+		name string
+		end  func(w *world, owner *node)
+	}{
+		{"killed", func(_ *world, owner *node) { owner.kill() }},
+		{"frozen", func(_ *world, owner *node) { owner.signal(freeze) }},
+		{"lost", func(_ *world, owner *node) { owner.host.IP("link set eth0 down") }},
+		{"drained", func(_ *world, owner *node) { owner.terminate() }},
+	} {
+		d := drill{"the owner of a VIP is " + way.name, usual(), func(w *world, l *load) string {
+			owner := w.owner()
+			began := time.Now()
+			way.end(w, owner)
+			w.log(owner.host.name + " is " + way.name)
+			took := w.another(owner, began)
+			l.more(200)
+			return fmt.Sprintf("another answers after %s (goal %s)", seconds(took), seconds(takeover))
+		}}
+		d.both(t, arm{name: "arp", routes: arp}, unbroken)
+		d.try(t, arm{name: "control", mode: "relay", routes: arp}, harmed)
+	}
+}
+
+// owner is the node that says it answers for the VIP.
+func (w *world) owner() *node {
+	w.t.Helper()
+	for _, h := range w.l4 {
+		n := w.nodes[h.name]
+		now, err := n.status()
+		if err == nil && len(now.VIPs) > 0 && now.VIPs[0].Announced {
+			return n
+		}
+	}
+	w.t.Fatal("no node says that it answers for the VIP")
+	return nil
+}
+
+// owned waits until a node answers for both addresses of the VIP.
+func (w *world) owned() {
+	w.t.Helper()
+	w.nodes["l4-1"].await("the VIP has an owner", func(n status.Node) error {
+		for _, v := range n.VIPs {
+			if v.Owner == "" {
+				return fmt.Errorf("%s has none: %s", v.Address, v.Reason)
+			}
+		}
+		if len(n.VIPs) == 0 {
+			return fmt.Errorf("it knows no VIP")
+		}
+		return nil
+	})
+}
+
+// another waits until the router knows both addresses of the VIP by another machine
+// than the owner's, and says how long that took.
+func (w *world) another(owner *node, began time.Time) time.Duration {
+	w.t.Helper()
+	mac := strings.TrimSpace(owner.host.Output("cat", "/sys/class/net/eth0/address"))
+	for {
+		known := w.router.IP("neigh show dev to-lan")
+		moved := 0
+		for line := range strings.Lines(known) {
+			is := strings.HasPrefix(line, w.vip4+" ") || strings.HasPrefix(line, w.vip6+" ")
+			if is && strings.Contains(line, "lladdr") && !strings.Contains(line, mac) {
+				moved++
+			}
+		}
+		took := time.Since(began)
+		switch {
+		case moved == 2:
+			return took
+		case took > hang:
+			w.t.Fatalf("nobody else answers for the VIP; the router knows\n%s", known)
+		}
+	}
+}

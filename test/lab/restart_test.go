@@ -1,0 +1,74 @@
+//go:build linux
+
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestRestart proves that a node that restarts on purpose is not noticed: no route
+// changes, no connection breaks. Without graceful restart routes do change.
+func TestRestart(t *testing.T) {
+	d := drill{"an l4 node restarts", usual(), func(w *world, l *load) string {
+		events := w.routeEvents()
+		n := w.nodes["l4-1"]
+		n.terminate()
+		w.log("l4-1 has stopped")
+		l.more(50)
+		n.start()
+		w.log("l4-1 is back")
+		l.more(100)
+		if !w.arm.speaks() {
+			return ""
+		}
+		w.routed(w.l4)
+		seen := events()
+		if gone := w.arm.restarts == "off"; gone != (seen > 0) {
+			w.t.Errorf("%d changes of routes; want some only without graceful restart", seen)
+		}
+		return fmt.Sprintf("%d changes of routes", seen)
+	}}
+	d.both(t, xdp(), unnoticed)
+	off := xdp()
+	off.name, off.mode, off.restarts = "control: no graceful restart", "gue", "off"
+	d.try(t, off, reported)
+	d.try(t, brief(), harmed)
+}
+
+// routeEvents counts the changes of the router's routes to the VIP from now on.
+func (w *world) routeEvents() (count func() int) {
+	w.t.Helper()
+	p := start(w.t, "ip monitor", w.router.Command("ip", "-o", "monitor", "route"), nil)
+	return func() int {
+		return strings.Count(p.out.String(), w.vip4) + strings.Count(p.out.String(), w.vip6)
+	}
+}
+
+// TestUpgrade proves the same of each l4 node in turn that becomes another version.
+func TestUpgrade(t *testing.T) {
+	ofLab(t)
+	next := buildPortico(t, "next")
+	d := drill{"l4 nodes are upgraded", usual(), func(w *world, l *load) string {
+		for _, h := range w.l4 {
+			n := w.nodes[h.name]
+			n.terminate()
+			n.binary = next
+			n.start()
+			w.log(h.name + " is another version")
+			n.await("its l7 nodes are healthy", healthy("l7:"+port, names(w.l7)...))
+			l.more(50)
+		}
+		return ""
+	}}
+	d.both(t, xdp(), unnoticed)
+	d.try(t, brief(), harmed)
+}
+
+// brief is relay with a short drain bound: nobody waits for what the drill ends with.
+func brief() arm {
+	a := relay()
+	a.drain = "3s"
+	return a
+}
