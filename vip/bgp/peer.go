@@ -1,0 +1,210 @@
+package bgp
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"portico/internal/clock"
+	"portico/spec/status"
+	"portico/vip/bgp/bfd"
+)
+
+// The states of a session (RFC 4271, section 8.2.2). Active is not among them: it
+// is for those who listen.
+const (
+	stateIdle        = "idle"
+	stateConnect     = "connect"
+	stateOpenSent    = "opensent"
+	stateOpenConfirm = "openconfirm"
+	stateEstablished = "established"
+)
+
+// Between two tries the wait doubles, so that a router that restarts is back within
+// seconds and one that refuses is not pestered.
+const (
+	retryMin = time.Second
+	retryMax = 8 * time.Second
+)
+
+// errBFD ends a session whose router does not answer BFD any more.
+var errBFD = errors.New("BFD says that the router is gone")
+
+// peer is one router: a goroutine that keeps a session with it.
+type peer struct {
+	config  peerConfig
+	speaker *Speaker
+	log     *slog.Logger
+
+	changed chan struct{} // routes changed; holds one
+	down    chan struct{} // BFD lost the router; holds one
+
+	mu         sync.Mutex // guards what follows
+	now        status.Peer
+	losses     int  // sessions that were established and ended unasked
+	restarting bool // until a router has the routes of before the restart again
+	watch      *bfd.Watch
+	from       netip.Addr              // of watch
+	cancel     context.CancelCauseFunc // nil before start
+	done       chan struct{}
+}
+
+func newPeer(s *Speaker, c peerConfig) *peer {
+	return &peer{
+		config: c, speaker: s, restarting: s.o.Restarted,
+		log:     s.o.Log.With("peer", c.name),
+		changed: make(chan struct{}, 1), down: make(chan struct{}, 1), done: make(chan struct{}),
+		now: status.Peer{Address: c.name, AS: c.remoteAS, State: stateIdle, Since: clock.Now()},
+	}
+}
+
+// start starts the goroutine; once.
+func (p *peer) start(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cancel == nil {
+		ctx, p.cancel = context.WithCancelCause(ctx)
+		go p.run(ctx)
+	}
+}
+
+// end ends the session for a reason of ours, and waits.
+func (p *peer) end(why error) {
+	p.mu.Lock()
+	cancel := p.cancel
+	p.mu.Unlock()
+	if cancel != nil {
+		cancel(why)
+		<-p.done
+	}
+}
+
+// wake lets the session look at the routes again.
+func (p *peer) wake() { poke(p.changed) }
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// run opens a session again and again until ctx ends.
+func (p *peer) run(ctx context.Context) {
+	defer close(p.done)
+	defer p.unwatch()
+	wait := retryMin
+	for ctx.Err() == nil {
+		established, err := p.session(ctx)
+		if ctx.Err() != nil {
+			p.set(stateIdle, context.Cause(ctx).Error())
+			return
+		}
+		if established {
+			wait = retryMin
+		}
+		p.lost(established, err)
+		retry := time.NewTimer(wait)
+		select {
+		case <-retry.C:
+		case <-ctx.Done():
+		}
+		retry.Stop()
+		wait = min(2*wait, retryMax)
+	}
+	p.set(stateIdle, context.Cause(ctx).Error())
+}
+
+// lost notes why there is no session.
+func (p *peer) lost(established bool, err error) {
+	p.mu.Lock()
+	known := p.now.Reason == err.Error()
+	if established {
+		p.losses++
+	}
+	p.mu.Unlock()
+	p.set(stateIdle, err.Error())
+	if established || !known {
+		p.log.Warn("no bgp session", "reason", err)
+	}
+}
+
+// set notes the state; an empty reason leaves the one of before, which is why the
+// session is not yet established.
+func (p *peer) set(state, reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.now.State != state {
+		p.now.State, p.now.Since = state, clock.Now()
+	}
+	if state != stateEstablished {
+		p.now.Routes = 0
+	}
+	if reason != "" || state == stateEstablished {
+		p.now.Reason = reason
+	}
+}
+
+// told notes what an established session announces, and what keeps it from more.
+func (p *peer) told(routes int, reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.Routes, p.now.Reason = routes, reason
+}
+
+func (p *peer) status() status.Peer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now
+	if p.watch != nil {
+		now.BFD = p.watch.State().String()
+	} else if p.config.bfd.Interval > 0 {
+		now.BFD = bfd.Down.String()
+	}
+	return now
+}
+
+// watchOver starts BFD with the router, once its way is known; an error does not
+// keep the routes from it.
+func (p *peer) watchOver(local netip.Addr) error {
+	if p.config.bfd.Interval == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	watched, from := p.watch != nil, p.from
+	p.mu.Unlock()
+	if watched && from == local {
+		return nil
+	}
+	p.unwatch()
+	watch, err := p.speaker.bfd.Watch(bfd.Options{
+		Settings: bfd.Settings{Interval: p.config.bfd.Interval.D(), Multiplier: p.config.bfd.Multiplier},
+		Local:    local, Remote: p.config.address, Hops: p.config.hops,
+		Changed: func(s bfd.State, forgiven bool) {
+			p.log.Info("bfd session changed", "state", s.String(), "forgiven", forgiven)
+			if s == bfd.Down && !forgiven {
+				poke(p.down)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.watch, p.from = watch, local
+	p.mu.Unlock()
+	return nil
+}
+
+func (p *peer) unwatch() {
+	p.mu.Lock()
+	watch := p.watch
+	p.watch = nil
+	p.mu.Unlock()
+	if watch != nil {
+		watch.Close()
+	}
+}
