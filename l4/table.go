@@ -47,6 +47,8 @@ type Share struct {
 	Proxy bool
 	// Connect bounds each try to reach a target; 0 means no bound.
 	Connect time.Duration
+	// TCP is how sockets to its targets are set.
+	TCP spec.TCP
 	// Idle is how long a flow lives without a byte either way; 0 means for ever.
 	Idle time.Duration
 }
@@ -129,6 +131,7 @@ func newShare(want *spec.Spec, l *spec.Listener, ref spec.GroupRef) Share {
 	timeouts := spec.Inherit(l.Timeouts)
 	if g := want.TargetGroup(ref.Name); g != nil {
 		timeouts = spec.Inherit(l.Timeouts, g.Timeouts)
+		s.TCP = g.TCP
 		s.Proxy = g.ProxyProtocol == spec.ProxyV2
 	}
 	s.Connect, s.Idle = bound(timeouts.Connect), bound(timeouts.Idle)

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"strings"
 
+	"portico/internal/poll/epoll"
+	"portico/internal/poll/portable"
 	"portico/l7/loop"
 	"portico/l7/loop/engine"
-	"portico/l7/loop/epoll"
-	"portico/l7/loop/portable"
 )
 
 // driver is one way to wait for sockets.

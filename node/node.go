@@ -87,7 +87,7 @@ func New(o Options) *Node {
 	n.dialer.Store(&netx.Dialer{})
 	n.targets = target.New(target.Options{Dial: n.dial, Log: n.log, Metrics: o.Metrics, OnChange: n.changed})
 	n.dns = dns.New(dns.Options{Self: o.Name, Facts: facts{n.targets, n.want.Load}, Log: n.log, Metrics: o.Metrics})
-	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Dial: n.dial, Log: n.log, Metrics: o.Metrics})
+	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Dialer: dialer{n}, Log: n.log, Metrics: o.Metrics})
 	n.l7 = l7.New(l7.Options{
 		Self: o.Name, Groups: n.targets, Dialer: dialer{n}, Driver: o.Driver, Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
 	})

@@ -351,18 +351,58 @@ func (b *bed) ends(why relay.Reason) {
 	}
 }
 
-// counter counts dials to each target.
-type counter struct {
-	dials atomic.Int64
-	dial  func(context.Context, netip.AddrPort) (net.Conn, error)
+// dialer counts what is dialed, and may do something else instead.
+type dialer struct {
+	netx.Dialer
+	dials   atomic.Int64
+	connect func(to netip.AddrPort) (netip.AddrPort, error) // nil means as asked
 }
 
-func (c *counter) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	c.dials.Add(1)
-	if c.dial != nil {
-		return c.dial(ctx, to)
+func (d *dialer) Connect(to netip.AddrPort, o netx.Options) (int, error) {
+	d.dials.Add(1)
+	if d.connect != nil {
+		var err error
+		if to, err = d.connect(to); err != nil {
+			return -1, err
+		}
 	}
-	return netx.Dialer{}.Dial(ctx, to)
+	return d.Dialer.Connect(to, o)
+}
+
+// by makes a relay dial with d.
+func (d *dialer) by(o *relay.Options) { o.Dialer = d }
+
+// deaf returns an address at which the kernel answers no more clients: as many wait
+// there as may. The function lets them in.
+func deaf(tb testing.TB, ip string) (netip.AddrPort, func() *net.TCPListener) {
+	tb.Helper()
+	list, err := netx.ListenMany(context.Background(), netip.AddrPortFrom(netip.MustParseAddr(ip), 0), 1, netx.Options{Backlog: 1})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	l := list[0]
+	tb.Cleanup(func() { _ = l.Close() })
+	at := netx.AddrPort(l.Addr())
+	for range 4 {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		c, err := netx.Dialer{}.Dial(ctx, at)
+		cancel()
+		if err != nil {
+			return at, func() *net.TCPListener {
+				for range 2 {
+					c, err := l.AcceptTCP()
+					if err != nil {
+						tb.Fatal(err)
+					}
+					_ = c.Close()
+				}
+				return l
+			}
+		}
+		tb.Cleanup(func() { _ = c.Close() })
+	}
+	tb.Fatal("the kernel lets in more clients than may wait")
+	return at, nil
 }
 
 var _ l4.Groups = (*target.Targets)(nil)

@@ -1,27 +1,37 @@
 package relay
 
 import (
-	"net"
 	"net/netip"
-	"slices"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 
 	"portico/internal/netx"
 	"portico/l4"
 	"portico/spec"
 )
 
-// bind is one listening socket.
+// bind is one listening address: a socket for each loop, among which the kernel
+// spreads flows.
 type bind struct {
 	relay   *Relay
 	address netip.AddrPort
-	socket  *net.TCPListener
 	tcp     spec.ListenerTCP      // guarded by relay.mu
 	tally   atomic.Pointer[tally] // of the listener it serves now
+	on      []*acceptor           // one for each loop
 
 	active atomic.Int64
 	total  atomic.Uint64
 	failed atomic.Uint64
+}
+
+// newBind takes over listening sockets, one for each loop.
+func newBind(r *Relay, address netip.AddrPort, fds []int) *bind {
+	b := &bind{relay: r, address: address}
+	for i, fd := range fds {
+		b.on = append(b.on, &acceptor{bind: b, loop: r.loops[i], fd: fd})
+	}
+	return b
 }
 
 // tune sets the options of flows to come; the caller holds r.mu. Those that a
@@ -32,38 +42,34 @@ func (b *bind) tune(tcp spec.ListenerTCP) {
 		return
 	}
 	b.tcp = tcp
-	if err := netx.Tune(b.socket, netx.ListenerOptionsOf(&tcp)); err != nil {
-		b.relay.o.Log.Error("tcp options not set", "error", err)
+	for _, a := range b.on {
+		if err := netx.TuneFD(a.fd, b.address, netx.ListenerOptionsOf(&tcp)); err != nil {
+			b.relay.o.Log.Error("tcp options not set", "error", err)
+		}
 	}
-}
-
-// serve accepts on b until it is closed. The caller holds
-// r.mu and has seen that the relay is not draining.
-func (r *Relay) serve(b *bind) {
-	log := r.o.Log.With("address", b.address)
-	r.accepting.Go(func() { netx.Accept(r.running, b.socket, log, b.take) })
 }
 
 // take starts a flow for a connection, or resets it where a limit is reached or
 // it is a probe that must see the node leave.
-func (b *bind) take(client *net.TCPConn) {
-	s := b.relay.state.Load()
+func (b *bind) take(l *loop, fd int, client netip.AddrPort) {
 	t := b.tally.Load()
 	t.active.Add(1)
 	b.active.Add(1)
 	b.total.Add(1)
-	f := &flow{relay: b.relay, bind: b, tally: t, client: client, tuple: b.tuple(client)}
-	switch probers := b.relay.leaving.Load(); {
-	case probers != nil && slices.Contains(*probers, f.tuple.Client.Addr()):
-		f.end(Leaving)
-	case b.full(s.table, t) || !b.relay.flows.add(f, b.relay.flowsMax):
-		f.end(Limit)
+	f := &flow{loop: l, bind: b, tally: t, tuple: b.tuple(fd, client)}
+	f.client = end{flow: f, fd: fd, out: true}
+	f.target = end{flow: f, fd: -1}
+	switch {
+	case b.relay.isProbe(client.Addr()):
+		f.note(Leaving)
+	case b.full(b.relay.state.Load().table, t) || !b.relay.enter():
+		f.note(Limit)
 	default:
-		b.relay.open.Go(f.run)
+		f.begin()
 		return
 	}
-	netx.Reset(client)
-	f.leave()
+	f.book()
+	f.client.close(l, netx.ResetFD)
 }
 
 // full reports whether the listener has more flows than it may.
@@ -74,10 +80,26 @@ func (b *bind) full(table *l4.Table, t *tally) bool {
 
 // tuple is the flow as l4.Decide knows it: the VIP is the one the client meant,
 // which on a wildcard address only the connection tells.
-func (b *bind) tuple(client *net.TCPConn) l4.Flow {
-	f := l4.Flow{Client: netx.AddrPort(client.RemoteAddr()), VIP: b.address}
+func (b *bind) tuple(fd int, client netip.AddrPort) l4.Flow {
+	f := l4.Flow{Client: client, VIP: b.address}
 	if b.address.Addr().IsUnspecified() {
-		f.VIP = netx.AddrPort(client.LocalAddr())
+		f.VIP = netx.LocalFD(fd)
 	}
 	return f
+}
+
+// close closes the sockets; connections that wait in the kernel are reset.
+func (b *bind) close() {
+	b.relay.each(func(l *loop) { b.on[l.at].close() })
+}
+
+// serve starts accepting. The caller holds r.mu.
+func (b *bind) serve() {
+	b.relay.each(func(l *loop) { b.on[l.at].begin() })
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		_ = unix.Close(fd)
+	}
 }

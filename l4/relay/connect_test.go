@@ -1,7 +1,6 @@
 package relay_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,33 +15,13 @@ import (
 	"portico/spec"
 )
 
-// slowly dials after a while.
-func slowly(after time.Duration) func(*relay.Options) {
-	return func(o *relay.Options) {
-		o.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			select {
-			case <-time.After(after):
-				return netx.Dialer{}.Dial(ctx, to)
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-	}
-}
-
-// never dials until its context ends: a target that drops every packet.
-func never(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
 // A flow whose first target refuses goes to the next one, and the client sees
 // nothing of it.
 func TestConnectRetries(t *testing.T) {
 	vip, good := free(t, "127.0.1.10"), server(t, "127.0.2.1", echo)
 	want := tcpSpec(vip, free(t, "127.0.2.2"), good, free(t, "127.0.2.3"))
-	dials := &counter{}
-	b := start(t, want, func(o *relay.Options) { o.Dial = dials.Dial })
+	dials := &dialer{}
+	b := start(t, want, dials.by)
 	const flows = 20
 	for range flows {
 		c := dial(t, vip)
@@ -84,8 +63,8 @@ func TestNoTarget(t *testing.T) {
 			if tt.change != nil {
 				tt.change(tt.want)
 			}
-			dials := &counter{}
-			b := start(t, tt.want, func(o *relay.Options) { o.Dial = dials.Dial })
+			dials := &dialer{}
+			b := start(t, tt.want, dials.by)
 			refused(t, vip)
 			b.ends(tt.reason)
 			if n := dials.dials.Load(); n != tt.dials {
@@ -102,10 +81,10 @@ func TestNoTarget(t *testing.T) {
 // would not help, and the target is not to blame.
 func TestNoFilesToDial(t *testing.T) {
 	vip := free(t, "127.0.1.10")
-	dials := &counter{dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
-		return nil, fmt.Errorf("dial: %w", os.NewSyscallError("socket", syscall.EMFILE))
+	dials := &dialer{connect: func(to netip.AddrPort) (netip.AddrPort, error) {
+		return to, fmt.Errorf("dial: %w", os.NewSyscallError("socket", syscall.EMFILE))
 	}}
-	b := start(t, tcpSpec(vip, free(t, "127.0.2.1"), free(t, "127.0.2.2")), func(o *relay.Options) { o.Dial = dials.Dial })
+	b := start(t, tcpSpec(vip, free(t, "127.0.2.1"), free(t, "127.0.2.2")), dials.by)
 	refused(t, vip)
 	b.ends(relay.Limit)
 	if n := dials.dials.Load(); n != 1 {
@@ -117,16 +96,10 @@ func TestNoFilesToDial(t *testing.T) {
 // next one is tried.
 func TestConnectTimeout(t *testing.T) {
 	vip, good := free(t, "127.0.1.10"), server(t, "127.0.2.1", echo)
-	want := tcpSpec(vip, netip.MustParseAddrPort("127.0.2.2:1"), good)
+	dead, _ := deaf(t, "127.0.2.2")
+	want := tcpSpec(vip, dead, good)
 	want.TargetGroups[0].Timeouts.Connect = spec.Duration(50 * time.Millisecond)
-	start(t, want, func(o *relay.Options) {
-		o.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			if to != good {
-				return never(ctx, to)
-			}
-			return netx.Dialer{}.Dial(ctx, to)
-		}
-	})
+	start(t, want)
 	for range 8 { // some of them begin with the dead one
 		c := dial(t, vip)
 		say(t, c, "hello")
@@ -137,10 +110,12 @@ func TestConnectTimeout(t *testing.T) {
 // A client that leaves while its target is dialed ends the dialing.
 func TestClientLeavesWhileDialing(t *testing.T) {
 	vip := free(t, "127.0.1.10")
-	want := tcpSpec(vip, netip.MustParseAddrPort("127.0.2.2:1"), netip.MustParseAddrPort("127.0.2.3:1"))
+	one, _ := deaf(t, "127.0.2.2")
+	other, _ := deaf(t, "127.0.2.3")
+	want := tcpSpec(vip, one, other)
 	want.TargetGroups[0].Timeouts.Connect = spec.Off
-	dials := &counter{dial: never}
-	b := start(t, want, func(o *relay.Options) { o.Dial = dials.Dial })
+	dials := &dialer{}
+	b := start(t, want, dials.by)
 	c := dial(t, vip)
 	eventually(t, "the target is dialed", func() bool { return dials.dials.Load() == 1 })
 	netx.Reset(c)
@@ -161,25 +136,19 @@ func TestLeastTime(t *testing.T) {
 	want := tcpSpec(vip, slow, good, dead, server(t, "127.0.2.4", echo))
 	want.TargetGroups[0].Balance = &spec.Choice{Name: "least-time"}
 	var tries [2]atomic.Int64
-	start(t, want, func(o *relay.Options) {
-		o.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			switch to {
-			case slow:
-				tries[0].Add(1)
-				select {
-				case <-time.After(200 * time.Millisecond): // as a far target takes
-				case <-ctx.Done():
-				}
-			case dead:
-				tries[1].Add(1)
-				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
-			}
-			if to == slow {
-				to = good
-			}
-			return netx.Dialer{}.Dial(ctx, to)
+	dials := &dialer{connect: func(to netip.AddrPort) (netip.AddrPort, error) {
+		switch to {
+		case slow:
+			tries[0].Add(1)
+			time.Sleep(100 * time.Millisecond) // as a far target takes
+			return good, nil
+		case dead:
+			tries[1].Add(1)
+			return to, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 		}
-	})
+		return to, nil
+	}}
+	start(t, want, dials.by)
 	for range 60 {
 		c := dial(t, vip)
 		say(t, c, "hello")

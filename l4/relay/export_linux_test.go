@@ -1,8 +1,16 @@
 package relay
 
-// PipesMade is how many pipes the relay has made: bulk data went through them.
+import "sync/atomic"
+
+// PipesMade is how many pipes there are, in use or not.
 func (r *Relay) PipesMade() int {
-	r.pipes.mu.Lock()
-	defer r.pipes.mu.Unlock()
-	return newPipes(0).left - r.pipes.left
+	var made atomic.Int64
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.each(func(l *loop) {
+		var fresh pipes
+		fresh.init(0, len(r.loops))
+		made.Add(int64(fresh.left - l.pipes.left))
+	})
+	return int(made.Load())
 }

@@ -1,46 +1,43 @@
 package relay
 
 import (
-	"context"
-	"errors"
-	"log/slog"
-	"net"
 	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"portico/internal/clock"
+	"golang.org/x/sys/unix"
+
 	"portico/internal/netx"
-	"portico/internal/netx/proxy"
+	"portico/internal/poll"
 	"portico/l4"
 	"portico/spec"
 	"portico/target"
-	"portico/target/balance"
 )
 
-// flow is one connection of a client and, once there is one, that to its target.
+// flow is one connection of a client and, once there is one, that to its target. It
+// belongs to one loop.
 type flow struct {
-	relay  *Relay
-	bind   *bind
-	tally  *tally
-	client *net.TCPConn
-	tuple  l4.Flow
+	loop  *loop
+	bind  *bind
+	tally *tally
+	tuple l4.Flow
+	phase phase
+	why   Reason // the first cause wins
+	again bool   // has another turn coming
+	at    int    // in loop.flows
+
+	client, target end
+	up             pump // client to target
+	down           pump // target to client
+	broken         bool // a side was found dead by writing to it
 
 	chosen *target.Target // the last one tried or used
-	why    atomic.Uint32  // Reason; the first cause wins
-	up     pump           // client to target
-	down   pump           // target to client
-	halves atomic.Int32   // pumps that run
-	broken atomic.Bool    // a side was found dead by writing to it
+	choice l4.Decision    // of the try under way, or that succeeded
+	used   *state         // what it was decided by
+	began  time.Time      // of the first try
 
-	mu     sync.Mutex // guards what cut needs
-	target net.Conn   // nil until connected
-	cancel context.CancelFunc
-	isCut  bool
+	owed  *end      // who is flushed
+	since time.Time // when that began
 
-	// What follows is guarded by the shard's lock: sweeps and Apply change it.
-	shard   *flowShard
 	group   spec.TargetGroupName // empty until connected
 	address netip.AddrPort       // of the target
 	idle    time.Duration        // 0 means for ever
@@ -50,260 +47,233 @@ type flow struct {
 	counted [2]int64             // bytes up and down that the tally has
 }
 
-// How hard a flow tries to reach a target.
+// phase is what a flow is at.
+type phase uint8
+
 const (
-	triesMax   = 3
-	triesBound = 30 * time.Second // no further try is begun after that
-	// clientLook is how often a flow that connects looks whether its client is
-	// still there.
-	clientLook = 100 * time.Millisecond
+	connecting phase = iota // to a target
+	carrying                // bytes both ways
+	flushing                // to be reset, once the first side has what it was owed
+	gone                    // it is forgotten
 )
 
-// run connects to a target and carries the flow until both sides are done.
-func (f *flow) run() {
-	s := f.relay.state.Load()
-	d := f.connect(s)
-	if d.Target == nil {
-		netx.Reset(f.client)
-		f.leave()
-		return
-	}
-	f.place(s, d)
-	f.up.init(f, f.client, f.target, ClientClosed, ClientReset)
-	f.down.init(f, f.target, f.client, TargetClosed, TargetReset)
-	if d.Share.Proxy {
-		f.up.head = proxy.Header{Source: f.tuple.Client, Destination: f.tuple.VIP}
-		f.up.hasHead = true
-	}
-	f.halves.Store(2)
-	f.relay.open.Go(f.runDown)
-	f.half(&f.up)
+// end is one of the two connections of a flow.
+type end struct {
+	flow  *flow
+	fd    int // -1 without one
+	token poll.Token
+	in    bool // something may be read
+	out   bool // something may be written
+	ended bool // the peer will send no more, or may have said so
 }
 
-func (f *flow) runDown() { f.half(&f.down) }
-
-// half runs one direction; whoever ends last ends the flow.
-func (f *flow) half(p *pump) {
-	f.settle(p, p.run())
-	if f.halves.Add(-1) > 0 {
-		return
+func (e *end) event(r poll.Ready) {
+	e.in = e.in || r&poll.In != 0
+	e.out = e.out || r&poll.Out != 0
+	e.ended = e.ended || r&poll.Ended != 0
+	f := e.flow
+	switch {
+	case f.phase != connecting:
+		f.step()
+	case e == &f.target:
+		f.connected()
+	case e.ended && isGone(e.fd):
+		f.giveUp(ClientReset)
 	}
-	if f.broken.Load() {
-		f.reset(f.client, f.target)
-	}
-	_ = f.client.Close()
-	_ = f.target.Close()
-	f.chosen.End()
-	f.leave()
 }
 
-// settle tells the other side what one direction came to.
-func (f *flow) settle(p *pump, outcome outcome) {
+// begin watches the client and connects to a target.
+func (f *flow) begin() {
+	l := f.loop
+	l.add(f)
+	var err error
+	if f.client.token, err = l.watch(f.client.fd, &f.client); err != nil {
+		l.relay.o.Log.Warn("flow dropped", "error", err)
+		f.note(Limit)
+		f.reset()
+		return
+	}
+	f.began = l.now
+	f.connect()
+}
+
+// carry begins to pass on bytes.
+func (f *flow) carry() {
+	f.phase = carrying
+	f.up.init(&f.client, &f.target, ClientClosed, ClientReset)
+	f.down.init(&f.target, &f.client, TargetClosed, TargetReset)
+	if f.choice.Share.Proxy && !f.up.sendHead() {
+		return
+	}
+	f.step()
+}
+
+// turns is how many reads of each side a flow has before others have their turn.
+const turns = 16
+
+// step does what can be done without waiting.
+func (f *flow) step() {
+	if f.phase == flushing {
+		f.flushed()
+		return
+	}
+	for range turns {
+		if f.phase != carrying {
+			return
+		}
+		moved := f.up.move()
+		if f.phase != carrying || !f.down.move() && !moved {
+			return
+		}
+	}
+	if f.phase == carrying && !f.again {
+		f.again = true
+		f.loop.again = append(f.loop.again, f)
+	}
+}
+
+// settle tells the other side what one direction came to; with the second, the flow
+// is over.
+func (f *flow) settle(p *pump, came outcome) {
 	back := &f.down
 	if p == back {
 		back = &f.up
 	}
-	switch outcome {
+	p.done = true
+	switch came {
 	case ended:
 		// Where a write to the dead side took the error away, reading from it looks
 		// like an end. It is none: the other side must not take it for one.
-		if f.broken.Load() || !back.endSent.Load() && isGone(p.from) {
-			f.end(p.onReset)
-			f.reset(p.to, p.from)
+		if f.broken || !back.done && isGone(p.from.fd) {
+			f.note(p.onReset)
+			f.flush(p.to)
 			return
 		}
-		f.end(p.onEnd)
-		p.endSent.Store(true)
-		closeWrite(p.to)
+		f.note(p.onEnd)
+		if !back.done {
+			_ = unix.Shutdown(p.to.fd, unix.SHUT_WR) // it fails only where the other side is gone
+		}
 	case fromReset:
-		f.end(p.onReset)
-		f.reset(p.to, p.from)
+		f.note(p.onReset)
+		f.flush(p.to)
+		return
 	case toReset:
 		// What that side sent before may still be on its way: the other direction
 		// delivers it, then finds the end.
-		f.end(back.onReset)
-		f.broken.Store(true)
-	case cutOff:
+		f.note(back.onReset)
+		f.broken = true
 	}
-}
-
-// reset resets both sides, once the first was sent what it was owed.
-func (f *flow) reset(to, from net.Conn) {
-	flush(to)
-	netx.Reset(to)
-	netx.Reset(from)
-}
-
-func closeWrite(c net.Conn) {
-	if w, ok := c.(interface{ CloseWrite() error }); ok {
-		_ = w.CloseWrite() // it fails only where the other side is gone
-		return
-	}
-	_ = c.Close()
-}
-
-// connect tries targets until one answers. The decision has no target when none
-// did; why the flow ends is noted then.
-func (f *flow) connect(s *state) l4.Decision {
-	began := clock.Now()
-	for try := 1; ; try++ {
-		f.tuple.Draw, f.tuple.Now = draw(), clock.Now()
-		d := l4.Decide(f.tuple, s.table, f.relay.o.Groups)
-		if d.Target == nil {
-			f.unreachable(d, nil)
-			return d
-		}
-		if d.Begin(f.tuple); d.Target == nil {
-			f.unreachable(d, nil)
-			return d
-		}
-		f.chosen = d.Target
-		tried := clock.Now()
-		err := f.dial(d)
-		if err == nil {
-			f.learn(d, nil)
-			d.Target.Report(target.Outcome{Latency: clock.Now().Sub(tried)})
-			return d
-		}
-		if f.reason() == open { // else it was given up, and says nothing of the target
-			f.tally.connectFailures.Add(1)
-			f.learn(d, err)
-			d.Target.Report(target.Outcome{Failure: "no connection"})
-		}
-		d.Target.End()
-		f.tuple.Tried = append(f.tuple.Tried, d.Target)
-		late := clock.Now().Sub(began) > triesBound
-		if f.reason() != open || try == triesMax || late || !helpsElsewhere(err) {
-			f.unreachable(d, err)
-			d.Target = nil
-			return d
-		}
-	}
-}
-
-// learn tells a balance that asks how long it took to connect to a target: all that
-// a flow shows of its speed.
-func (f *flow) learn(d l4.Decision, err error) {
-	if !d.Target.Learns() || err != nil && !helpsElsewhere(err) {
-		return
-	}
-	now := clock.Now()
-	d.Target.Observe(balance.Outcome{Now: now, Took: now.Sub(f.tuple.Now), Failed: err != nil})
-}
-
-// unreachable notes why no target was reached.
-func (f *flow) unreachable(d l4.Decision, err error) {
 	switch {
-	case d.Why == l4.Full, err != nil && !helpsElsewhere(err):
-		f.end(Limit)
-	case len(f.tuple.Tried) > 0:
-		f.end(ConnectFailed)
+	case !back.done:
+	case f.broken:
+		f.flush(&f.client)
 	default:
-		f.end(NoTarget)
+		f.close()
 	}
-	if !f.relay.o.Log.Enabled(context.Background(), slog.LevelDebug) {
+}
+
+// How long a side that is to be reset is given to take what it was sent, and
+// how often to look: a reset overtakes and discards it.
+const (
+	flushMax  = time.Second
+	flushLook = 2 * time.Millisecond
+)
+
+// flush resets both sides, once one has all that was sent to it.
+func (f *flow) flush(to *end) {
+	f.phase = flushing
+	f.up.drop()
+	f.down.drop()
+	f.owed, f.since = to, f.loop.now
+	f.flushed()
+}
+
+func (f *flow) flushed() {
+	if f.loop.now.Sub(f.since) < flushMax && unsent(f.owed.fd) {
+		f.loop.wait(f, f.loop.now.Add(flushLook))
 		return
 	}
-	attrs := []any{"listener", f.tally.name, "client", f.tuple.Client, "vip", f.tuple.VIP, "reason", f.reason(), "tries", len(f.tuple.Tried), "why", d.Why}
-	if d.Share != nil {
-		attrs = append(attrs, "group", d.Share.Group)
-	}
-	if err != nil {
-		attrs = append(attrs, "error", err)
-	}
-	f.relay.o.Log.Debug("flow not connected", attrs...)
+	f.reset()
 }
 
-// dial connects to the decision's target, and stops early when the client goes
-// away or the flow is cut.
-func (f *flow) dial(d l4.Decision) error {
-	ctx, cancel := within(d.Share.Connect)
-	defer cancel()
-	f.mu.Lock()
-	f.cancel = cancel
-	isCut := f.isCut
-	f.mu.Unlock()
-	if isCut {
-		return net.ErrClosed
+// expired is that the flow waited long enough.
+func (f *flow) expired() {
+	switch f.phase {
+	case connecting:
+		f.failed(unix.ETIMEDOUT)
+		f.connect()
+	case flushing:
+		f.flushed()
+	case carrying, gone:
 	}
-	look := time.AfterFunc(clientLook, func() { f.look(ctx) })
-	defer look.Stop()
-	conn, err := f.relay.o.Dial(ctx, d.Target.Address())
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.isCut {
-		netx.Reset(conn)
-		return net.ErrClosed
-	}
-	f.target = conn
-	return nil
 }
 
-// within is a context that ends after bound, or not by itself when that is 0.
-func within(bound time.Duration) (context.Context, context.CancelFunc) {
-	if bound > 0 {
-		return context.WithTimeout(context.Background(), bound)
+// note says why the flow ends, unless that is known already.
+func (f *flow) note(why Reason) {
+	if f.why == open {
+		f.why = why
 	}
-	return context.WithCancel(context.Background())
 }
-
-// look ends a try whose client went away, or looks again later.
-func (f *flow) look(ctx context.Context) {
-	if ctx.Err() != nil {
-		return
-	}
-	if isGone(f.client) {
-		f.end(ClientReset)
-		f.mu.Lock()
-		f.cancel()
-		f.mu.Unlock()
-		return
-	}
-	time.AfterFunc(clientLook, func() { f.look(ctx) })
-}
-
-// helpsElsewhere reports whether another target may be reached where one was
-// not: not when it is this process that has no file left.
-func helpsElsewhere(err error) bool {
-	return !errors.Is(err, errNoFiles[0]) && !errors.Is(err, errNoFiles[1])
-}
-
-// end notes why the flow ends, unless that is known already.
-func (f *flow) end(why Reason) { f.why.CompareAndSwap(uint32(open), uint32(why)) }
-
-func (f *flow) reason() Reason { return Reason(f.why.Load()) }
 
 // cut resets both sides at once, from outside of the flow.
 func (f *flow) cut(why Reason) {
-	f.end(why)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.isCut = true
-	if f.cancel != nil {
-		f.cancel()
-	}
-	netx.Reset(f.client)
-	if f.target != nil {
-		netx.Reset(f.target)
+	if f.phase != gone {
+		f.giveUp(why)
 	}
 }
 
-// place notes where the flow is, and catches up with an Apply that did not see
-// it there.
-func (f *flow) place(used *state, d l4.Decision) {
-	f.shard.mu.Lock()
-	defer f.shard.mu.Unlock()
-	f.group, f.address, f.idle = d.Share.Group, d.Target.Address(), d.Share.Idle
-	if s := f.relay.state.Load(); s != used {
-		f.applied(s)
+// giveUp resets both sides at once.
+func (f *flow) giveUp(why Reason) {
+	f.note(why)
+	f.reset()
+}
+
+// reset ends the flow with a reset of both sides.
+func (f *flow) reset() { f.over(netx.ResetFD) }
+
+// close ends it where both sides have said all they had to say.
+func (f *flow) close() { f.over(closeFD) }
+
+// over takes the flow off the books, and closes what is open of it.
+func (f *flow) over(how func(fd int)) {
+	f.phase = gone
+	f.up.drop()
+	f.down.drop()
+	if f.chosen != nil {
+		f.chosen.End()
+	}
+	f.loop.wait(f, time.Time{})
+	f.count()
+	f.loop.remove(f)
+	f.book()
+	f.client.close(f.loop, how)
+	f.target.close(f.loop, how)
+	f.loop.relay.left()
+}
+
+func closeFD(fd int) { _ = unix.Close(fd) }
+
+func (e *end) close(l *loop, how func(int)) {
+	if e.fd < 0 {
+		return
+	}
+	l.unwatch(e.fd, e.token)
+	how(e.fd)
+	e.fd, e.token = -1, 0
+}
+
+// book counts the flow as ended.
+func (f *flow) book() {
+	f.tally.ended[f.why].Add(1)
+	f.tally.active.Add(-1)
+	f.bind.active.Add(-1)
+	if f.why.isFailure() {
+		f.bind.failed.Add(1)
 	}
 }
 
 // applied bounds the flow if its listener or target left, and frees it if they
-// are back. The caller holds the shard's lock.
+// are back.
 func (f *flow) applied(s *state) {
 	keeps := s.table.Listener(f.tuple.VIP) != nil
 	if f.group != "" {
@@ -316,7 +286,7 @@ func (f *flow) applied(s *state) {
 }
 
 // age lets time pass for the flow: it is cut when its bound or its idle time is
-// over. The caller holds the shard's lock.
+// over.
 func (f *flow) age(by time.Duration) {
 	moved := f.count()
 	if f.bounded {
@@ -335,9 +305,9 @@ func (f *flow) age(by time.Duration) {
 }
 
 // count hands the bytes since the last time to the tally, and reports whether
-// there were any. The caller holds the shard's lock.
+// there were any.
 func (f *flow) count() bool {
-	up, down := f.up.moved.Load(), f.down.moved.Load()
+	up, down := f.up.moved, f.down.moved
 	moved := up != f.counted[0] || down != f.counted[1]
 	if moved {
 		f.tally.bytesUp.Add(uint64(up - f.counted[0]))
@@ -345,21 +315,4 @@ func (f *flow) count() bool {
 		f.counted = [2]int64{up, down}
 	}
 	return moved
-}
-
-// leave takes the flow off the books; nothing of it is open then.
-func (f *flow) leave() {
-	if f.shard != nil {
-		f.shard.mu.Lock()
-		f.count()
-		f.shard.mu.Unlock()
-		f.relay.flows.remove(f)
-	}
-	why := f.reason()
-	f.tally.ended[why].Add(1)
-	f.tally.active.Add(-1)
-	f.bind.active.Add(-1)
-	if why.isFailure() {
-		f.bind.failed.Add(1)
-	}
 }

@@ -1,10 +1,6 @@
 package relay
 
-import (
-	"sync"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // A relay has as many pipes as bulk flows keep busy at one moment, which is few,
 // each with room for what a socket holds.
@@ -20,32 +16,30 @@ type pipe struct{ r, w int }
 
 func (p *pipe) close() { _, _ = unix.Close(p.r), unix.Close(p.w) }
 
-// pipes keeps the pipes that are not in use, and bounds how many there are.
+// pipes keeps the pipes of a loop that are not in use, and bounds how many there are.
 type pipes struct {
-	mu     sync.Mutex
-	free   []*pipe
-	left   int // that may still be made
-	closed bool
+	free []*pipe
+	left int // that may still be made
 }
 
-func newPipes(files int) *pipes {
+// init is told how many files the process may have, 0 where that is not known, and
+// how many loops share them.
+func (ps *pipes) init(files, loops int) {
 	most := pipesMax
 	if files > 0 {
 		most = min(most, files/pipesPart/filesPerPipe)
 	}
-	return &pipes{left: most}
+	ps.left = most / loops
 }
 
 // get returns an empty pipe, or nil when there is none to be had.
 func (ps *pipes) get() *pipe {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
 	if n := len(ps.free); n > 0 {
 		p := ps.free[n-1]
 		ps.free = ps.free[:n-1]
 		return p
 	}
-	if ps.left == 0 || ps.closed {
+	if ps.left == 0 {
 		return nil
 	}
 	var ends [2]int
@@ -58,31 +52,21 @@ func (ps *pipes) get() *pipe {
 	return &pipe{r: ends[0], w: ends[1]}
 }
 
-// put takes back a pipe that is empty.
-func (ps *pipes) put(p *pipe) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if ps.closed {
-		p.close()
+// put takes a pipe back. One with bytes in it is closed: they must not reach
+// another flow.
+func (ps *pipes) put(p *pipe, isEmpty bool) {
+	if isEmpty {
+		ps.free = append(ps.free, p)
 		return
 	}
-	ps.free = append(ps.free, p)
-}
-
-// drop closes a pipe that is not empty: its bytes must not reach another flow.
-func (ps *pipes) drop(p *pipe) {
 	p.close()
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
 	ps.left++
 }
 
-// close closes the pipes that are free, and those that are put back later.
+// close closes the pipes that are free.
 func (ps *pipes) close() {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
 	for _, p := range ps.free {
 		p.close()
 	}
-	ps.free, ps.closed = nil, true
+	ps.free = nil
 }

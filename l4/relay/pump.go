@@ -1,12 +1,11 @@
 package relay
 
 import (
-	"errors"
-	"io"
-	"net"
 	"sync"
-	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
+	"portico/internal/netx"
 	"portico/internal/netx/proxy"
 )
 
@@ -14,6 +13,7 @@ import (
 // is coming, and worth a pipe.
 const bufferSize = 16 << 10
 
+// buffers hold what a side did not take at once.
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 // outcome is how one direction of a flow came to its end.
@@ -23,92 +23,131 @@ const (
 	ended     outcome = iota // its source said it was done
 	fromReset                // its source is dead
 	toReset                  // where it writes to is dead
-	cutOff                   // we closed one of the two
 )
 
-// pump carries the bytes of one direction.
+// pump carries the bytes of one direction. It holds a buffer or a pipe only while
+// the other side does not take what is in it, so a quiet flow costs neither.
 type pump struct {
-	from, to net.Conn
+	from, to *end
 	onEnd    Reason // what an end of from means
 	onReset  Reason // what a reset of from means
-	moved    atomic.Int64
-	endSent  atomic.Bool // to was told that this direction is done
+	done     bool   // nothing more is carried
+	moved    int64
+	own      int // of the bytes to send next, so many are Portico's own
 
-	head    proxy.Header // sent before the first byte
-	hasHead bool
+	buf  *[bufferSize]byte
+	held []byte // what is left to send of buf
 
-	mover
+	bulk  bool // the next bytes go through a pipe
+	pipe  *pipe
+	piped int // bytes in it
 }
 
-func (p *pump) init(f *flow, from, to net.Conn, onEnd, onReset Reason) {
+func (p *pump) init(from, to *end, onEnd, onReset Reason) {
 	p.from, p.to, p.onEnd, p.onReset = from, to, onEnd, onReset
-	p.mover.init(f.relay, from, to)
 }
 
-// run carries bytes until there are no more.
-func (p *pump) run() outcome {
-	if p.hasHead {
-		if out, ok := p.sendHead(); !ok {
-			return out
-		}
-	}
-	if p.canMove() {
-		return p.move()
-	}
-	return p.copy()
-}
+func (p *pump) flow() *flow { return p.from.flow }
 
-// sendHead writes the PROXY header, and with it what the client has sent by now.
-func (p *pump) sendHead() (outcome, bool) {
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	b := proxy.Append(buf[:0], p.head)
-	first, err := 0, error(nil)
-	if p.canMove() {
-		first, err = p.tryRead(buf[len(b):])
-	}
-	if _, werr := p.to.Write(b[:len(b)+first]); werr != nil {
-		return writeOutcome(werr), false
-	}
-	p.moved.Add(int64(first))
-	if err != nil {
-		return readOutcome(err), false
-	}
-	return 0, true
-}
-
-// copy carries bytes through a buffer that is held all along: the portable way,
-// and that for connections that are no TCP sockets.
-func (p *pump) copy() outcome {
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	for {
-		n, err := p.from.Read(buf[:])
-		if n > 0 {
-			if _, werr := p.to.Write(buf[:n]); werr != nil {
-				return writeOutcome(werr)
-			}
-			p.moved.Add(int64(n))
-		}
-		if err != nil {
-			return readOutcome(err)
-		}
-	}
-}
-
-func readOutcome(err error) outcome {
+// move carries what is there, once, and reports whether there may be more to do. The
+// flow may be over then.
+func (p *pump) move() bool {
 	switch {
-	case errors.Is(err, io.EOF):
-		return ended
-	case errors.Is(err, net.ErrClosed):
-		return cutOff
+	case p.done:
+		return false
+	case p.piped > 0:
+		return p.to.out && p.empty()
+	case len(p.held) > 0:
+		return p.to.out && p.send(p.held)
+	case !p.from.in:
+		return false
+	case p.bulk:
+		return p.splice()
 	}
-	return fromReset
+	return p.shift(p.flow().loop.buf[:bufferSize], 0)
 }
 
-func writeOutcome(err error) outcome {
-	if errors.Is(err, net.ErrClosed) {
-		return cutOff
+// shift carries one buffer of bytes, after those of the buffer that are there.
+func (p *pump) shift(buf []byte, before int) bool {
+	n, errno := netx.RecvFD(p.from.fd, buf[before:])
+	switch {
+	case errno == unix.EAGAIN:
+		p.from.in = false
+		return false
+	case errno == unix.EINTR:
+		return true
+	case errno != 0:
+		p.flow().settle(p, fromReset)
+		return true
+	case n == 0:
+		p.flow().settle(p, ended)
+		return true
 	}
-	return toReset
+	p.bulk = n == bufferSize
+	if before+n < len(buf) && !p.from.ended {
+		p.from.in = false // a short read emptied the socket
+	}
+	return p.send(buf[:before+n])
+}
+
+// sendHead begins with the PROXY header, and with it what the client has sent by now.
+// It reports whether the flow goes on.
+func (p *pump) sendHead() bool {
+	f := p.flow()
+	buf := f.loop.buf[:bufferSize]
+	head := proxy.Append(buf[:0], proxy.Header{Source: f.tuple.Client, Destination: f.tuple.VIP})
+	p.own = len(head)
+	if n, errno := netx.RecvFD(p.from.fd, buf[len(head):]); errno == 0 && n > 0 {
+		p.send(buf[:len(head)+n])
+	} else {
+		p.send(head) // an end or error is found again
+	}
+	return f.phase == carrying
+}
+
+// send writes, and holds what the other side does not take now.
+func (p *pump) send(b []byte) bool {
+	n, errno := netx.SendFD(p.to.fd, b)
+	switch {
+	case errno == unix.EAGAIN, errno == unix.EINTR:
+		p.to.out = errno == unix.EINTR
+		n = 0
+	case errno != 0:
+		p.drop()
+		p.flow().settle(p, toReset)
+		return true
+	}
+	own := min(p.own, n)
+	p.own -= own
+	p.moved += int64(n - own)
+	if n == len(b) {
+		p.drop()
+		return true
+	}
+	if n > 0 {
+		p.to.out = false
+	}
+	p.hold(b[n:])
+	return p.to.out
+}
+
+// hold keeps bytes, which may be those it holds already.
+func (p *pump) hold(b []byte) {
+	if p.buf == nil {
+		p.buf = buffers.Get().(*[bufferSize]byte)
+		b = p.buf[:copy(p.buf[:], b)]
+	}
+	p.held = b
+}
+
+// drop lets go of what was not sent.
+func (p *pump) drop() {
+	if p.buf != nil {
+		buffers.Put(p.buf)
+		p.buf, p.held = nil, nil
+	}
+	if p.pipe != nil {
+		p.flow().loop.pipes.put(p.pipe, p.piped == 0)
+		p.pipe, p.piped = nil, 0
+	}
 }

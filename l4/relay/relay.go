@@ -1,6 +1,7 @@
 // Package relay is the portable datapath of tier 2: it accepts each TCP flow,
 // connects to the target that l4.Decide chose, and carries bytes both ways
-// until both sides are done.
+// until both sides are done. One event loop for each core does so; a flow belongs
+// to one of them.
 //
 // What one side does, the other sees: an end ends one direction only, a reset
 // becomes a reset, and a flow that Portico itself cuts is reset, never ended as
@@ -10,7 +11,7 @@
 // It never looks into the bytes, never retries once a byte may have reached a
 // target, and never moves an open flow.
 //
-// Start reading at Relay, then flow.run.
+// Start reading at Relay, then bind.take, and from there flow.step.
 package relay
 
 import (
@@ -18,8 +19,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portico/internal/clock"
 	"portico/internal/netx"
 	"portico/l4"
 	"portico/spec"
@@ -38,36 +40,43 @@ type Options struct {
 	Self spec.NodeName
 	// Groups are the live target groups. Required.
 	Groups l4.Groups
-	// Dial connects to a target. Nil means from whatever address the kernel
+	// Dialer connects to targets. Nil means from whatever address the kernel
 	// chooses; a node gives its own.
-	Dial func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	Dialer Dialer
 	// Log takes changes of state, and failed flows at debug level. Nil discards.
 	Log *slog.Logger
 	// Metrics takes the metrics of this relay. Nil means none.
 	Metrics prometheus.Registerer
 }
 
+// Dialer opens connections to targets without waiting for them.
+type Dialer interface {
+	// Connect begins to connect and returns the socket, non-blocking, which can be
+	// written when connecting is done. The caller closes it.
+	Connect(to netip.AddrPort, o netx.Options) (fd int, err error)
+	// Connected reports how connecting ended, once the socket can be written.
+	Connected(fd int, to netip.AddrPort) error
+}
+
 // Relay is the L4 tier of one node.
 type Relay struct {
 	o     Options
 	state atomic.Pointer[state]
-	flows flows
-	// flowsMax bounds the open flows of all listeners by the process's files.
+	loops []*loop
+
+	// count is that of open flows, which flowsMax bounds by the process's files.
+	count    atomic.Int64
 	flowsMax int64
-	pipes    *pipes
+	empty    chan struct{} // holds one when the last flow ended
 
 	mu       sync.Mutex // guards what follows; held through Apply
 	binds    map[netip.AddrPort]*bind
 	tallies  map[spec.ListenerName]*tally
-	running  context.Context // of accept loops; nil before Run
-	halt     func()          // ends running
+	running  bool
 	draining bool
 
 	// leaving is whose connections are reset while the node leaves; nil before.
 	leaving atomic.Pointer[[]netip.Addr]
-
-	accepting sync.WaitGroup // accept loops
-	open      sync.WaitGroup // flows
 }
 
 // state is what was last applied.
@@ -80,8 +89,8 @@ type state struct {
 
 // New returns a relay that serves nothing yet.
 func New(o Options) *Relay {
-	if o.Dial == nil {
-		o.Dial = netx.Dialer{}.Dial
+	if o.Dialer == nil {
+		o.Dialer = netx.Dialer{}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -90,11 +99,15 @@ func New(o Options) *Relay {
 	r := &Relay{
 		o:        o,
 		flowsMax: flowsMax(files),
-		pipes:    newPipes(files),
+		empty:    make(chan struct{}, 1),
 		binds:    map[netip.AddrPort]*bind{},
 		tallies:  map[spec.ListenerName]*tally{},
 	}
-	r.flows.init()
+	for i := range runtime.GOMAXPROCS(0) {
+		l := &loop{relay: r, at: i, now: clock.Now(), buf: make([]byte, bufferSize), waits: map[waiter]time.Time{}}
+		l.pipes.init(files, runtime.GOMAXPROCS(0))
+		r.loops = append(r.loops, l)
+	}
 	r.state.Store(&state{table: l4.NewTable(&spec.Spec{}, o.Self)})
 	if o.Metrics != nil {
 		if err := o.Metrics.Register(collector{r}); err != nil {
@@ -143,17 +156,18 @@ func (r *Relay) Apply(want *spec.Spec) error {
 	}
 	r.state.Store(s)
 	r.closeOld(table)
-	for a, l := range fresh {
-		b := &bind{relay: r, address: a, socket: l, tcp: table.Listener(a).TCP}
+	for a, fds := range fresh {
+		b := newBind(r, a, fds)
+		b.tcp = table.Listener(a).TCP
 		b.tally.Store(r.tally(table.Listener(a).Name))
 		r.binds[a] = b
 		r.o.Log.Info("listener open", "listener", table.Listener(a).Name, "address", a)
-		if r.running != nil {
-			r.serve(b)
+		if r.running {
+			b.serve()
 		}
 	}
 	r.forget(table)
-	r.flows.each(func(f *flow) { f.applied(s) })
+	r.each(func(l *loop) { l.each(func(f *flow) { f.applied(s) }) })
 	return nil
 }
 
@@ -167,29 +181,29 @@ func (r *Relay) closeOld(table *l4.Table) {
 			b.tune(table.Listener(a).TCP)
 			continue
 		}
-		_ = b.socket.Close()
+		b.close()
 		delete(r.binds, a)
 		r.o.Log.Info("listener closed", "listener", b.tally.Load().name, "address", a)
 	}
 }
 
 // openNew opens the sockets of the table that are not open yet: all, or none.
-func (r *Relay) openNew(table *l4.Table) (map[netip.AddrPort]*net.TCPListener, error) {
-	fresh := map[netip.AddrPort]*net.TCPListener{}
+func (r *Relay) openNew(table *l4.Table) (map[netip.AddrPort][]int, error) {
+	fresh := map[netip.AddrPort][]int{}
 	for _, a := range table.Addresses() {
 		if r.binds[a] != nil {
 			continue
 		}
 		o := netx.ListenerOptionsOf(&table.Listener(a).TCP)
 		o.Floating = table.Listener(a).Floating
-		list, err := netx.ListenMany(context.Background(), a, 1, o)
+		fds, err := netx.ListenFDs(context.Background(), a, len(r.loops), o)
 		if err != nil {
-			for _, l := range fresh {
-				_ = l.Close()
+			for _, fds := range fresh {
+				closeAll(fds)
 			}
 			return nil, fmt.Errorf("listener %q: %w", table.Listener(a).Name, err)
 		}
-		fresh[a] = list[0]
+		fresh[a] = fds
 	}
 	return fresh, nil
 }
@@ -197,28 +211,89 @@ func (r *Relay) openNew(table *l4.Table) (map[netip.AddrPort]*net.TCPListener, e
 // Run serves what was applied until ctx ends, then leaves and drains, together for
 // no longer than the spec's drain bound. It is called once.
 func (r *Relay) Run(ctx context.Context) error {
-	accepting, halt := context.WithCancel(context.WithoutCancel(ctx))
-	defer halt()
-	r.mu.Lock()
-	r.running, r.halt = accepting, halt
-	if !r.draining {
-		for _, b := range r.binds {
-			r.serve(b)
-		}
+	var loops sync.WaitGroup
+	if err := r.start(&loops); err != nil {
+		return err
 	}
-	r.mu.Unlock()
-
-	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var sweeper sync.WaitGroup
-	sweeper.Go(func() { r.sweep(sweeping) })
-	defer sweeper.Wait()
-	defer stop()
-
 	<-ctx.Done()
 	draining, done := context.WithTimeout(context.WithoutCancel(ctx), r.state.Load().drain)
 	defer done()
 	r.leave(draining)
-	return r.Drain(draining)
+	err := r.Drain(draining)
+	for _, l := range r.loops {
+		l.post(func() { l.stopped = true })
+	}
+	loops.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.running = false
+	return err
+}
+
+// start starts the loops.
+func (r *Relay) start(loops *sync.WaitGroup) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, l := range r.loops {
+		if err := l.open(); err != nil {
+			for _, l := range r.loops[:i] {
+				_ = l.poll.Close()
+			}
+			return fmt.Errorf("l4: event loop: %w", err)
+		}
+	}
+	for _, l := range r.loops {
+		loops.Go(l.run)
+	}
+	r.running = true
+	for _, b := range r.binds {
+		b.serve()
+	}
+	return nil
+}
+
+// each calls f on every loop, and returns when all have. The caller holds r.mu.
+func (r *Relay) each(f func(*loop)) {
+	if !r.running {
+		for _, l := range r.loops {
+			f(l)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	wg.Add(len(r.loops))
+	for _, l := range r.loops {
+		l.post(func() {
+			defer wg.Done()
+			f(l)
+		})
+	}
+	wg.Wait()
+}
+
+// enter counts a flow in, unless there are as many as there may be.
+func (r *Relay) enter() bool {
+	if r.count.Add(1) > r.flowsMax {
+		r.left()
+		return false
+	}
+	return true
+}
+
+// left counts a flow out.
+func (r *Relay) left() {
+	if r.count.Add(-1) == 0 {
+		select {
+		case r.empty <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// isProbe reports whether a client must see that the node leaves.
+func (r *Relay) isProbe(client netip.Addr) bool {
+	probers := r.leaving.Load()
+	return probers != nil && slices.Contains(*probers, client)
 }
 
 // leave goes on serving until nobody is sent here any more. The probes of dns
@@ -234,7 +309,7 @@ func (r *Relay) leave(ctx context.Context) {
 	if !leaves {
 		return
 	}
-	r.o.Log.Info("leaving", "for", s.leave, "flows", r.flows.count.Load())
+	r.o.Log.Info("leaving", "for", s.leave, "flows", r.count.Load())
 	t := time.NewTimer(s.leave)
 	defer t.Stop()
 	select {
@@ -250,31 +325,30 @@ func (r *Relay) Drain(ctx context.Context) error {
 	r.mu.Lock()
 	if !r.draining {
 		r.draining = true
-		r.o.Log.Info("draining", "flows", r.flows.count.Load())
-	}
-	if r.halt != nil {
-		r.halt()
+		r.o.Log.Info("draining", "flows", r.count.Load())
 	}
 	for _, b := range r.binds {
-		_ = b.socket.Close()
+		b.close()
 	}
 	r.mu.Unlock()
 
-	r.accepting.Wait()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		r.open.Wait()
-	}()
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		if left := r.flows.count.Load(); left > 0 {
-			r.o.Log.Info("drain bound passed, resetting flows", "flows", left)
+	for r.count.Load() > 0 {
+		select {
+		case <-r.empty:
+			continue // unless flows came since
+		case <-ctx.Done():
 		}
-		r.flows.each(func(f *flow) { f.cut(Drained) })
-		<-ended
+		r.cut()
 	}
-	r.pipes.close()
 	return nil
+}
+
+// cut resets the flows that are left.
+func (r *Relay) cut() {
+	if left := r.count.Load(); left > 0 {
+		r.o.Log.Info("drain bound passed, resetting flows", "flows", left)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.each(func(l *loop) { l.each(func(f *flow) { f.cut(Drained) }) })
 }

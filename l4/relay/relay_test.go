@@ -2,13 +2,11 @@ package relay_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -86,11 +84,19 @@ func TestHalfClose(t *testing.T) {
 		b.ends(relay.TargetClosed)
 	})
 	t.Run("client before the target is connected", func(t *testing.T) {
-		vip, target := free(t, "127.0.1.10"), server(t, "127.0.2.1", echo)
-		b := start(t, tcpSpec(vip, target), slowly(150*time.Millisecond))
+		vip := free(t, "127.0.1.10")
+		target, listen := deaf(t, "127.0.2.1")
+		b := start(t, tcpSpec(vip, target))
 		c := dial(t, vip)
 		say(t, c, "early")
 		_ = c.CloseWrite()
+		time.Sleep(20 * time.Millisecond)
+		late, err := listen().AcceptTCP()
+		if err != nil {
+			t.Fatal(err)
+		}
+		echo(late)
+		_ = late.Close()
 		hear(t, c, "early")
 		wantEnd(t, c)
 		b.ends(relay.ClientClosed)
@@ -158,42 +164,6 @@ func TestLargeTransfer(t *testing.T) {
 			t.Errorf("%v bytes to the %s counted, want %d", got, to, size)
 		}
 	}
-}
-
-// foreign is a connection that is no *net.TCPConn, as a tunnel's would be.
-type foreign struct{ *net.TCPConn }
-
-// Flows to such a target work as well, by the portable way: half-close, bulk
-// and reset.
-func TestForeignConnection(t *testing.T) {
-	const size = 4 << 20
-	vip := free(t, "127.0.1.10")
-	target := server(t, "127.0.2.1", func(c *net.TCPConn) {
-		all, _ := io.ReadAll(c)
-		_, _ = c.Write(all)
-		if len(all) < size {
-			netx.Reset(c)
-		}
-	})
-	start(t, tcpSpec(vip, target), func(o *relay.Options) {
-		o.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			c, err := netx.Dialer{}.Dial(ctx, to)
-			if err != nil {
-				return nil, err
-			}
-			return foreign{c.(*net.TCPConn)}, nil
-		}
-	})
-	c := dial(t, vip)
-	say(t, c, strings.Repeat("x", size))
-	_ = c.CloseWrite()
-	if all, err := io.ReadAll(c); len(all) != size || err != nil {
-		t.Errorf("got %d bytes, %v, want %d", len(all), err, size)
-	}
-	c = dial(t, vip)
-	say(t, c, "short")
-	_ = c.CloseWrite()
-	wantReset(t, c)
 }
 
 // A reset of one side becomes a reset of the other, after what was sent before it.

@@ -1,12 +1,6 @@
 package relay
 
-import (
-	"context"
-	"math/rand/v2"
-	"time"
-
-	"portico/internal/clock"
-)
+import "time"
 
 // Sweeps are so far apart that a flow is cut at most an eighth of its idle time
 // late, within these.
@@ -16,35 +10,18 @@ const (
 	sweepPart = 8
 )
 
-// sweep ages every flow now and then, instead of a timer for each: what a byte
-// costs is one atomic addition. Where there are no flows it sleeps.
-func (r *Relay) sweep(ctx context.Context) {
-	last, every := clock.Now(), r.state.Load().sweepEvery()
-	t := time.NewTimer(every)
-	defer t.Stop()
-	for {
-		if r.flows.count.Load() == 0 {
-			select {
-			case <-ctx.Done():
-				return
-			case <-r.flows.some:
-			}
-			last, every = clock.Now(), r.state.Load().sweepEvery()
-			t.Reset(every)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-		now := clock.Now()
-		// A process that was stopped must not find every flow idle when it goes on:
-		// their bytes are waiting.
-		passed := min(now.Sub(last), 2*every)
-		last, every = now, r.state.Load().sweepEvery()
-		r.flows.each(func(f *flow) { f.age(passed) })
-		t.Reset(every)
+// sweep ages every flow now and then, instead of a timer for each. Where there are
+// no flows there are no sweeps.
+func (l *loop) sweep() {
+	if l.sweeps.IsZero() || l.now.Before(l.sweeps) {
+		return
 	}
+	every := l.relay.state.Load().sweepEvery()
+	// A process that was stopped must not find every flow idle when it goes on:
+	// their bytes are waiting.
+	passed := min(l.now.Sub(l.swept), 2*every)
+	l.swept, l.sweeps = l.now, l.now.Add(every)
+	l.each(func(f *flow) { f.age(passed) })
 }
 
 func (s *state) sweepEvery() time.Duration {
@@ -54,5 +31,3 @@ func (s *state) sweepEvery() time.Duration {
 	}
 	return min(max(shortest/sweepPart, sweepMin), sweepMax)
 }
-
-func draw() uint64 { return rand.Uint64() }

@@ -19,11 +19,11 @@ import (
 	"go.uber.org/goleak"
 
 	"portico/internal/netx"
+	"portico/internal/poll/epoll"
+	"portico/internal/poll/portable"
 	"portico/l7/exchange"
 	"portico/l7/loop"
 	"portico/l7/loop/engine"
-	"portico/l7/loop/epoll"
-	"portico/l7/loop/portable"
 	"portico/l7/message"
 	"portico/l7/transport"
 	"portico/spec"

@@ -16,32 +16,32 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"portico/l7/loop"
+	"portico/internal/poll"
 )
 
-// Poller is an loop.Poller of goroutines.
+// Poller is a poll.Poller of goroutines.
 type Poller struct {
-	files map[loop.Token]*os.File // of the loop's goroutine
+	files map[poll.Token]*os.File // of the loop's goroutine
 	waits sync.WaitGroup          // the goroutines
 	wake  chan struct{}           // has room for one
 	timer *time.Timer
 
 	mu     sync.Mutex
-	events map[loop.Token]loop.Ready // not told yet
+	events map[poll.Token]poll.Ready // not told yet
 }
 
 // New returns a poller.
 func New() *Poller {
 	return &Poller{
-		files:  map[loop.Token]*os.File{},
+		files:  map[poll.Token]*os.File{},
 		wake:   make(chan struct{}, 1),
 		timer:  time.NewTimer(time.Hour),
-		events: map[loop.Token]loop.Ready{},
+		events: map[poll.Token]poll.Ready{},
 	}
 }
 
 // Add watches a socket, by a copy that the runtime watches.
-func (p *Poller) Add(fd int, t loop.Token) error {
+func (p *Poller) Add(fd int, t poll.Token) error {
 	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("watching a socket: %w", err)
@@ -54,13 +54,13 @@ func (p *Poller) Add(fd int, t loop.Token) error {
 	}
 	p.files[t] = file
 	// Whether the peer ended is not told here, so it always may have.
-	p.waits.Go(func() { p.wait(raw.Read, unix.POLLIN, t, loop.In|loop.Ended) })
-	p.waits.Go(func() { p.wait(raw.Write, unix.POLLOUT, t, loop.Out) })
+	p.waits.Go(func() { p.wait(raw.Read, unix.POLLIN, t, poll.In|poll.Ended) })
+	p.waits.Go(func() { p.wait(raw.Write, unix.POLLOUT, t, poll.Out) })
 	return nil
 }
 
 // wait tells each time the socket becomes ready, until its copy is closed.
-func (p *Poller) wait(until func(func(uintptr) bool) error, way int16, t loop.Token, r loop.Ready) {
+func (p *Poller) wait(until func(func(uintptr) bool) error, way int16, t poll.Token, r poll.Ready) {
 	first := true
 	err := until(func(fd uintptr) bool {
 		// The first call is made without waiting.
@@ -79,7 +79,7 @@ func isReady(fd int, way int16) bool {
 }
 
 // tell adds to what the next Wait fills.
-func (p *Poller) tell(t loop.Token, r loop.Ready) {
+func (p *Poller) tell(t poll.Token, r poll.Ready) {
 	p.mu.Lock()
 	p.events[t] |= r
 	p.mu.Unlock()
@@ -87,7 +87,7 @@ func (p *Poller) tell(t loop.Token, r loop.Ready) {
 }
 
 // Remove stops watching a socket.
-func (p *Poller) Remove(_ int, t loop.Token) {
+func (p *Poller) Remove(_ int, t poll.Token) {
 	if f := p.files[t]; f != nil {
 		_ = f.Close()
 		delete(p.files, t)
@@ -95,7 +95,7 @@ func (p *Poller) Remove(_ int, t loop.Token) {
 }
 
 // Wait fills events.
-func (p *Poller) Wait(events []loop.Event, block bool, until time.Time) int {
+func (p *Poller) Wait(events []poll.Event, block bool, until time.Time) int {
 	if n := p.take(events); n > 0 || !block {
 		return n
 	}
@@ -111,14 +111,14 @@ func (p *Poller) Wait(events []loop.Event, block bool, until time.Time) int {
 	return p.take(events)
 }
 
-func (p *Poller) take(events []loop.Event) (n int) {
+func (p *Poller) take(events []poll.Event) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for t, r := range p.events {
 		if n == len(events) {
 			break
 		}
-		events[n] = loop.Event{Token: t, Ready: r}
+		events[n] = poll.Event{Token: t, Ready: r}
 		n++
 		delete(p.events, t)
 	}

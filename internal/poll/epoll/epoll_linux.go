@@ -10,13 +10,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"portico/l7/loop"
+	"portico/internal/poll"
 )
 
 // batchMax is how many events one call takes.
 const batchMax = 256
 
-// Poller is an loop.Poller of one epoll.
+// Poller is a poll.Poller of one epoll.
 type Poller struct {
 	fd    int
 	file  *os.File // of fd, for the runtime to watch
@@ -31,7 +31,7 @@ type Poller struct {
 
 // New returns a poller. It fails where the system has no epoll, or none
 // that the runtime can watch; the error then is errors.ErrUnsupported.
-func New() (loop.Poller, error) {
+func New() (poll.Poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)
@@ -70,7 +70,7 @@ func (p *Poller) open() (err error) {
 const wakeToken = 0
 
 // Add watches a socket.
-func (p *Poller) Add(fd int, t loop.Token) error {
+func (p *Poller) Add(fd int, t poll.Token) error {
 	e := unix.EpollEvent{
 		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
 		Fd:     int32(uint32(t)), Pad: int32(uint32(t >> 32)),
@@ -83,22 +83,22 @@ func (p *Poller) Add(fd int, t loop.Token) error {
 }
 
 // Remove needs to do nothing: a socket that is closed is not watched any more.
-func (p *Poller) Remove(int, loop.Token) {}
+func (p *Poller) Remove(int, poll.Token) {}
 
 // Wait fills events.
-func (p *Poller) Wait(events []loop.Event, block bool, until time.Time) int {
+func (p *Poller) Wait(events []poll.Event, block bool, until time.Time) int {
 	if p.n = p.take(); p.n == 0 && block {
 		p.park(until)
 	}
 	n := 0
 	for i := range p.n {
 		e := &p.batch[i]
-		t := loop.Token(uint32(e.Fd)) | loop.Token(uint32(e.Pad))<<32
+		t := poll.Token(uint32(e.Fd)) | poll.Token(uint32(e.Pad))<<32
 		if t == wakeToken {
 			p.drain()
 			continue
 		}
-		events[n] = loop.Event{Token: t, Ready: ready(e.Events)}
+		events[n] = poll.Event{Token: t, Ready: ready(e.Events)}
 		n++
 	}
 	return n
@@ -129,18 +129,18 @@ func (p *Poller) take() int {
 	return int(n)
 }
 
-func ready(events uint32) (r loop.Ready) {
+func ready(events uint32) (r poll.Ready) {
 	if events&unix.EPOLLIN != 0 {
-		r |= loop.In
+		r |= poll.In
 	}
 	if events&unix.EPOLLOUT != 0 {
-		r |= loop.Out
+		r |= poll.Out
 	}
 	if events&unix.EPOLLRDHUP != 0 {
-		r |= loop.In | loop.Ended
+		r |= poll.In | poll.Ended
 	}
 	if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		r |= loop.In | loop.Out | loop.Ended
+		r |= poll.In | poll.Out | poll.Ended
 	}
 	return r
 }

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 
-	"portico/l7/loop"
+	"portico/internal/poll"
 )
 
 // New says that there is no epoll here.
-func New() (loop.Poller, error) {
+func New() (poll.Poller, error) {
 	return nil, fmt.Errorf("epoll: %w: only Linux has it", errors.ErrUnsupported)
 }
