@@ -18,45 +18,60 @@ func (d Dialer) Connect(to netip.AddrPort, o Options) (fd int, err error) {
 	d.Options = o
 	to = unmap(to)
 	from := d.from(to.Addr())
-	if fd, err = socketTo(to); err != nil {
-		return -1, dialError(from.Addr(), to, err)
+	family := unix.AF_INET6
+	if to.Addr().Is4() {
+		family = unix.AF_INET
+	}
+	if fd, err = openFD(family, unix.SOCK_STREAM); err != nil {
+		return -1, dialError(from.Addr(), to, os.NewSyscallError("socket", err))
 	}
 	if err = d.connect(fd, from, to); err != nil {
-		_ = unix.Close(fd)
+		CloseFD(fd)
 		return -1, dialError(from.Addr(), to, err)
 	}
 	return fd, nil
 }
 
 func (d Dialer) connect(fd int, from, to netip.AddrPort) error {
-	settings := [][3]int{{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}}
-	if every := d.Options.keepAlive(); every > 0 {
-		settings = append(settings, [][3]int{
-			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
-			{unix.IPPROTO_TCP, keepIdle, seconds(every)},
-			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, seconds(every)},
-		}...)
+	if err := setFD(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+		return os.NewSyscallError("setsockopt", err)
 	}
-	for _, o := range settings {
-		if err := unix.SetsockoptInt(fd, o[0], o[1], o[2]); err != nil {
-			return os.NewSyscallError("setsockopt", err)
-		}
+	if err := KeepAliveFD(fd, d.Options); err != nil {
+		return err
 	}
 	if err := tuneDialer(fd, &d.Options); err != nil {
 		return err
 	}
 	if from.IsValid() {
 		bindWithoutPort(fd)
-		if err := unix.Bind(fd, sockaddr(from)); err != nil {
+		if err := bindFD(fd, from); err != nil {
 			return os.NewSyscallError("bind", err)
 		}
 	}
-	switch err := unix.Connect(fd, sockaddr(to)); err {
+	switch err := connectFD(fd, to); err {
 	case nil, unix.EINPROGRESS, unix.EINTR:
 		return nil
 	default:
 		return os.NewSyscallError("connect", err)
 	}
+}
+
+// KeepAliveFD sets how a connection is asked whether the peer is still there.
+func KeepAliveFD(fd int, o Options) error {
+	every := o.keepAlive()
+	if every == 0 {
+		return nil
+	}
+	for _, o := range [][3]int{
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, keepIdle, seconds(every)},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, seconds(every)},
+	} {
+		if err := setFD(fd, o[0], o[1], o[2]); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+	}
+	return nil
 }
 
 // Connected reports how the connecting ended that Connect began.
@@ -70,11 +85,4 @@ func (d Dialer) Connected(fd int, to netip.AddrPort) error {
 		return dialError(d.from(to.Addr()).Addr(), to, err)
 	}
 	return nil
-}
-
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	if a.Addr().Is4() {
-		return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
-	}
-	return &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
 }

@@ -65,12 +65,6 @@ func LocalFD(fd int) netip.AddrPort {
 	return addrPortOf(a)
 }
 
-// ResetFD is Reset for the file descriptor of a connection.
-func ResetFD(fd int) {
-	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	_ = unix.Close(fd)
-}
-
 func addrPortOf(a unix.Sockaddr) netip.AddrPort {
 	switch a := a.(type) {
 	case *unix.SockaddrInet4:

@@ -53,3 +53,62 @@ func swapped(port uint16) uint16 {
 	b := (*[2]byte)(unsafe.Pointer(&port))
 	return uint16(b[0])<<8 | uint16(b[1])
 }
+
+// CloseFD closes a socket that nobody else uses.
+func CloseFD(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+
+// EndFD says that nothing more is sent; it fails only where the other side is gone.
+func EndFD(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0) }
+
+// ResetFD is Reset for the file descriptor of a connection.
+func ResetFD(fd int) {
+	linger := unix.Linger{Onoff: 1}
+	_, _, _ = unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER,
+		uintptr(unsafe.Pointer(&linger)), unsafe.Sizeof(linger), 0)
+	CloseFD(fd)
+}
+
+// openFD makes a non-blocking socket.
+func openFD(family, kind int) (int, error) {
+	fd, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), uintptr(kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC), 0)
+	return int(fd), orNil(errno)
+}
+
+func setFD(fd, level, option, value int) error {
+	n := int32(value)
+	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option), uintptr(unsafe.Pointer(&n)), unsafe.Sizeof(n), 0)
+	return orNil(errno)
+}
+
+func bindFD(fd int, to netip.AddrPort) error {
+	var a unix.RawSockaddrAny
+	size := putAddrPort(&a, to)
+	_, _, errno := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&a)), size)
+	return orNil(errno)
+}
+
+func connectFD(fd int, to netip.AddrPort) error {
+	var a unix.RawSockaddrAny
+	size := putAddrPort(&a, to)
+	_, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&a)), size)
+	return orNil(errno)
+}
+
+func orNil(errno syscall.Errno) error {
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// putAddrPort writes an address as the kernel reads it, and returns its size.
+func putAddrPort(a *unix.RawSockaddrAny, of netip.AddrPort) uintptr {
+	if of.Addr().Is4() {
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(a))
+		*in = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: swapped(of.Port()), Addr: of.Addr().As4()}
+		return unix.SizeofSockaddrInet4
+	}
+	in := (*unix.RawSockaddrInet6)(unsafe.Pointer(a))
+	*in = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swapped(of.Port()), Addr: of.Addr().As16()}
+	return unix.SizeofSockaddrInet6
+}

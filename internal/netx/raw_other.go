@@ -43,3 +43,41 @@ func errnoOf(err error) syscall.Errno {
 	}
 	return unix.EIO
 }
+
+// CloseFD closes a socket that nobody else uses.
+func CloseFD(fd int) { _ = unix.Close(fd) }
+
+// EndFD says that nothing more is sent; it fails only where the other side is gone.
+func EndFD(fd int) { _ = unix.Shutdown(fd, unix.SHUT_WR) }
+
+// ResetFD is Reset for the file descriptor of a connection.
+func ResetFD(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	_ = unix.Close(fd)
+}
+
+func openFD(family, kind int) (int, error) {
+	fd, err := unix.Socket(family, kind, 0)
+	if err != nil {
+		return -1, err
+	}
+	unix.CloseOnExec(fd)
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func setFD(fd, level, option, value int) error { return unix.SetsockoptInt(fd, level, option, value) }
+
+func bindFD(fd int, to netip.AddrPort) error { return unix.Bind(fd, sockaddr(to)) }
+
+func connectFD(fd int, to netip.AddrPort) error { return unix.Connect(fd, sockaddr(to)) }
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+	}
+	return &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
+}

@@ -3,7 +3,6 @@ package netx
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -23,17 +22,7 @@ const (
 // bindWithoutPort lets the kernel choose the source port at connect, when it
 // knows the destination. A kernel that cannot just chooses earlier.
 func bindWithoutPort(fd int) {
-	_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-}
-
-// socketTo makes a non-blocking socket of the family of an address.
-func socketTo(to netip.AddrPort) (int, error) {
-	family := unix.AF_INET6
-	if to.Addr().Is4() {
-		family = unix.AF_INET
-	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	return fd, os.NewSyscallError("socket", err)
+	_ = setFD(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 }
 
 // keepIdle is the option for how long a connection is silent before it is probed.
@@ -64,7 +53,7 @@ func tuneListener(fd int, o *Options) error {
 // tuneDialer sets the options of a socket that is about to connect, but for
 // keepalive, which package net sets.
 func tuneDialer(fd int, o *Options) error {
-	if *o == (Options{}) {
+	if *o == (Options{KeepAlive: o.KeepAlive}) {
 		return nil
 	}
 	err := tune(fd, o)

@@ -3,8 +3,6 @@
 package netx
 
 import (
-	"net/netip"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -40,21 +38,3 @@ func FastOpenAccepted() bool { return true }
 
 // keepIdle is the option for how long a connection is silent before it is probed.
 const keepIdle = unix.TCP_KEEPALIVE
-
-// socketTo makes a non-blocking socket of the family of an address.
-func socketTo(to netip.AddrPort) (int, error) {
-	family := unix.AF_INET6
-	if to.Addr().Is4() {
-		family = unix.AF_INET
-	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
-	if err != nil {
-		return -1, os.NewSyscallError("socket", err)
-	}
-	unix.CloseOnExec(fd)
-	if err := unix.SetNonblock(fd, true); err != nil {
-		_ = unix.Close(fd)
-		return -1, os.NewSyscallError("socket", err)
-	}
-	return fd, nil
-}

@@ -44,4 +44,7 @@ const (
 	// Ended is that the peer has sent all it will send, or may have: reading
 	// goes on until it would block, even after a short read.
 	Ended
+	// Gone is that the connection is over both ways: it was reset or given up, or
+	// both sides have ended it.
+	Gone
 )

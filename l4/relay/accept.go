@@ -51,7 +51,7 @@ func (a *acceptor) close() {
 	a.dead = true
 	a.loop.wait(a, time.Time{})
 	a.loop.unwatch(a.fd, a.token)
-	_ = unix.Close(a.fd)
+	netx.CloseFD(a.fd)
 }
 
 // event is that a client connected.

@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"portico/internal/netx"
 	"portico/l4"
 	"portico/spec"
@@ -100,6 +98,6 @@ func (b *bind) serve() {
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		_ = unix.Close(fd)
+		netx.CloseFD(fd)
 	}
 }

@@ -48,13 +48,15 @@ func (f *flow) connect() {
 
 // dial begins to connect to the chosen target.
 func (f *flow) dial() error {
-	fd, err := f.loop.relay.o.Dialer.Connect(f.chosen.Address(), netx.OptionsOf(&f.choice.Share.TCP))
+	o := netx.OptionsOf(&f.choice.Share.TCP)
+	o.KeepAlive = -1 // later; see keep
+	fd, err := f.loop.relay.o.Dialer.Connect(f.chosen.Address(), o)
 	if err != nil {
 		return err
 	}
 	f.target = end{flow: f, fd: fd}
 	if f.target.token, err = f.loop.watch(fd, &f.target); err != nil {
-		f.target.close(f.loop, closeFD)
+		f.target.close(f.loop, netx.CloseFD)
 		return err
 	}
 	if bound := f.choice.Share.Connect; bound > 0 {
@@ -68,10 +70,12 @@ func (f *flow) connected() {
 	if !f.target.out {
 		return
 	}
-	if err := f.loop.relay.o.Dialer.Connected(f.target.fd, f.chosen.Address()); err != nil {
-		f.failed(err)
-		f.connect()
-		return
+	if f.target.ended { // perhaps after it was begun
+		if err := f.loop.relay.o.Dialer.Connected(f.target.fd, f.chosen.Address()); err != nil {
+			f.failed(err)
+			f.connect()
+			return
+		}
 	}
 	f.loop.wait(f, time.Time{})
 	f.learn(nil)
@@ -83,7 +87,7 @@ func (f *flow) connected() {
 // failed ends one try. Where no other would help, it ends the flow.
 func (f *flow) failed(err error) {
 	f.loop.wait(f, time.Time{})
-	f.target.close(f.loop, closeFD)
+	f.target.close(f.loop, netx.CloseFD)
 	f.tally.connectFailures.Add(1)
 	f.learn(err)
 	f.chosen.Report(target.Outcome{Failure: "no connection"})

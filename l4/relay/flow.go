@@ -42,6 +42,7 @@ type flow struct {
 	address netip.AddrPort       // of the target
 	idle    time.Duration        // 0 means for ever
 	quiet   time.Duration        // without a byte, as far as sweeps saw
+	kept    bool                 // the target's socket has keepalive
 	bounded bool                 // its listener or target left
 	left    time.Duration        // until it is cut, when bounded
 	counted [2]int64             // bytes up and down that the tally has
@@ -65,19 +66,21 @@ type end struct {
 	in    bool // something may be read
 	out   bool // something may be written
 	ended bool // the peer will send no more, or may have said so
+	gone  bool // the connection is over both ways
 }
 
 func (e *end) event(r poll.Ready) {
 	e.in = e.in || r&poll.In != 0
 	e.out = e.out || r&poll.Out != 0
 	e.ended = e.ended || r&poll.Ended != 0
+	e.gone = e.gone || r&poll.Gone != 0
 	f := e.flow
 	switch {
 	case f.phase != connecting:
 		f.step()
 	case e == &f.target:
 		f.connected()
-	case e.ended && isGone(e.fd):
+	case e.gone:
 		f.giveUp(ClientReset)
 	}
 }
@@ -144,14 +147,14 @@ func (f *flow) settle(p *pump, came outcome) {
 	case ended:
 		// Where a write to the dead side took the error away, reading from it looks
 		// like an end. It is none: the other side must not take it for one.
-		if f.broken || !back.done && isGone(p.from.fd) {
+		if f.broken || !back.done && p.from.gone {
 			f.note(p.onReset)
 			f.flush(p.to)
 			return
 		}
 		f.note(p.onEnd)
 		if !back.done {
-			_ = unix.Shutdown(p.to.fd, unix.SHUT_WR) // it fails only where the other side is gone
+			netx.EndFD(p.to.fd)
 		}
 	case fromReset:
 		f.note(p.onReset)
@@ -232,7 +235,7 @@ func (f *flow) giveUp(why Reason) {
 func (f *flow) reset() { f.over(netx.ResetFD) }
 
 // close ends it where both sides have said all they had to say.
-func (f *flow) close() { f.over(closeFD) }
+func (f *flow) close() { f.over(netx.CloseFD) }
 
 // over takes the flow off the books, and closes what is open of it.
 func (f *flow) over(how func(fd int)) {
@@ -250,8 +253,6 @@ func (f *flow) over(how func(fd int)) {
 	f.target.close(f.loop, how)
 	f.loop.relay.left()
 }
-
-func closeFD(fd int) { _ = unix.Close(fd) }
 
 func (e *end) close(l *loop, how func(int)) {
 	if e.fd < 0 {
@@ -289,6 +290,7 @@ func (f *flow) applied(s *state) {
 // over.
 func (f *flow) age(by time.Duration) {
 	moved := f.count()
+	f.keep()
 	if f.bounded {
 		if f.left -= by; f.left <= 0 {
 			f.cut(Drained)
@@ -301,6 +303,14 @@ func (f *flow) age(by time.Duration) {
 	}
 	if f.quiet += by; f.quiet >= f.idle {
 		f.cut(Idle)
+	}
+}
+
+// keep turns keepalive on, which most flows do not live long enough to need.
+func (f *flow) keep() {
+	if f.phase == carrying && !f.kept {
+		f.kept = true
+		_ = netx.KeepAliveFD(f.target.fd, netx.OptionsOf(&f.choice.Share.TCP))
 	}
 }
 

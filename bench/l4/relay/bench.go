@@ -113,6 +113,9 @@ func (b *bench) all(ctx context.Context) error {
 	fmt.Printf("%d rounds of %v in turn; kernel %s, %s; proxy on core %d, loader and targets on core %d\n",
 		b.rounds, b.length, rig.Kernel(), runtime.GOARCH, b.seats.Proxy.Core, b.seats.Load.Core)
 	for _, a := range arms {
+		if len(b.arms) > 0 && !slices.Contains(b.arms, a.name) {
+			continue
+		}
 		if err := b.arm(ctx, a); err != nil {
 			return err
 		}

@@ -44,6 +44,7 @@ type options struct {
 	rounds  int
 	length  time.Duration
 	only    []string // all when empty
+	arms    []string // all when empty
 	portico string
 	install bool
 	nice    int
@@ -61,11 +62,12 @@ func main() {
 
 func parse(args []string) (options, error) {
 	var o options
-	var only string
+	var only, arms string
 	flags := flag.NewFlagSet("bench/l4/relay", flag.ContinueOnError)
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each is measured, in turn; 1 to 100")
 	flags.DurationVar(&o.length, "for", 2*time.Second, "how long each measurement takes; 1s to 60s")
 	flags.StringVar(&only, "only", "", "whom to measure, separated by commas; all when not given")
+	flags.StringVar(&arms, "arms", "", "what to measure, separated by commas: conn,req,byte; all when not given")
 	flags.StringVar(&o.portico, "portico", "bin/portico", "the binary to measure")
 	flags.BoolVar(&o.install, "install", true, "as root, install missing packages with apt-get")
 	flags.IntVar(&o.nice, "nice", -20, "as root, the priority of all that takes part; -20 to 19")
@@ -74,6 +76,9 @@ func parse(args []string) (options, error) {
 	}
 	if only != "" {
 		o.only = strings.Split(only, ",")
+	}
+	if arms != "" {
+		o.arms = strings.Split(arms, ",")
 	}
 	switch {
 	case flags.NArg() > 0:

@@ -140,7 +140,7 @@ func ready(events uint32) (r poll.Ready) {
 		r |= poll.In | poll.Ended
 	}
 	if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		r |= poll.In | poll.Out | poll.Ended
+		r |= poll.In | poll.Out | poll.Ended | poll.Gone
 	}
 	return r
 }

@@ -64,7 +64,10 @@ func (p *Poller) wait(until func(func(uintptr) bool) error, way int16, t poll.To
 	first := true
 	err := until(func(fd uintptr) bool {
 		// The first call is made without waiting.
-		if !first || isReady(int(fd), way) {
+		if has := ready(int(fd), way); !first || has != 0 {
+			if has&(unix.POLLERR|unix.POLLHUP) != 0 {
+				r |= poll.Gone
+			}
 			p.tell(t, r)
 		}
 		first = false
@@ -73,9 +76,13 @@ func (p *Poller) wait(until func(func(uintptr) bool) error, way int16, t poll.To
 	_ = err // the copy is closed
 }
 
-func isReady(fd int, way int16) bool {
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: way}}, 0)
-	return n > 0 || err != nil
+// ready is how the socket can be used without waiting; 0 means not at all.
+func ready(fd int, way int16) int16 {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: way}}
+	if _, err := unix.Poll(fds, 0); err != nil {
+		return way
+	}
+	return fds[0].Revents
 }
 
 // tell adds to what the next Wait fills.
