@@ -102,7 +102,7 @@ func (e *explainer) run() string {
 		return fmt.Sprintf("400: %v", err)
 	}
 	now := clock.Now()
-	d := &exchange.Decision{Now: now, At: now, Draw: e.draw(), Client: &exchange.Client{TLS: req.TLS}}
+	d := &exchange.Decision{Now: now, At: now, Draw: e.draw(), Client: &message.Client{TLS: req.TLS}}
 	st := stateOf(d)
 	h.forward(req, d, st)
 	if req.Client != req.Peer {

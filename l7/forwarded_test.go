@@ -67,7 +67,7 @@ func TestForward(t *testing.T) {
 			req := forwardRequest(tt.peer, append([]string{"Accept: a"}, tt.lines...)...)
 			req.TLS = tt.tls
 			var st state
-			forwardHandler().forward(req, &exchange.Decision{Client: &exchange.Client{}}, &st)
+			forwardHandler().forward(req, &exchange.Decision{Client: &message.Client{}}, &st)
 			get := func(name string) string { return string(message.Get(req.Fields, name)) }
 			got := strings.Join([]string{get("x-forwarded-for"), get("x-forwarded-proto"), get("x-forwarded-port"), get("x-forwarded-host")}, " ")
 			if got != tt.want || req.Client.String() != tt.client {
@@ -85,7 +85,7 @@ func TestForward(t *testing.T) {
 
 // Telling targets of the client does not allocate.
 func TestForwardAllocates(t *testing.T) {
-	h, d, st := forwardHandler(), &exchange.Decision{Client: &exchange.Client{}}, &state{}
+	h, d, st := forwardHandler(), &exchange.Decision{Client: &message.Client{}}, &state{}
 	from := forwardRequest("192.0.2.1:1", "Accept: a", "X-Forwarded-For: 1.1.1.1", "User-Agent: b")
 	req, room := &message.Request{}, make([]message.Field, 0, 16)
 	n := testing.AllocsPerRun(100, func() {

@@ -24,7 +24,7 @@ type player struct {
 	d      exchange.Decision
 	req    message.Request
 	resp   message.Response
-	client exchange.Client
+	client message.Client
 	query  []byte
 	fields []message.Field
 	sent   []message.Field
@@ -57,7 +57,7 @@ func newPlayer(tb testing.TB, rule spec.Rule, changes ...func(*spec.TargetGroup)
 	}
 	p := &player{
 		h:      &handler{listening: c, live: &listener{s: s, name: "https"}},
-		client: exchange.Client{TLS: true, Version: 0x304, Peer: netip.MustParseAddrPort("203.0.113.7:4711")},
+		client: message.Client{TLS: true, Version: 0x304, Peer: netip.MustParseAddrPort("203.0.113.7:4711")},
 		fields: make([]message.Field, 0, 16), sent: make([]message.Field, 0, 16),
 		result: exchange.Result{Status: 200, BytesOut: 1024, Start: time.Unix(1_700_000_000, 0), Total: time.Millisecond},
 	}

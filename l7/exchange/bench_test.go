@@ -52,7 +52,7 @@ func benchMachine() *exchange.Machine {
 	h := newHandler()
 	m := &exchange.Machine{}
 	m.Start(exchange.Options{
-		Client:   &exchange.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000")},
+		Client:   &message.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000")},
 		Handler:  func() exchange.Handler { return h },
 		Memories: h,
 	}, epoch)
@@ -127,7 +127,7 @@ func pump(tb testing.TB, m *exchange.Machine) {
 func benchOptions() exchange.Options {
 	h := newHandler()
 	return exchange.Options{
-		Client:   &exchange.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000")},
+		Client:   &message.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000")},
 		Handler:  func() exchange.Handler { return h },
 		Memories: h,
 	}

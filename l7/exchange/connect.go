@@ -63,6 +63,7 @@ func (m *Machine) sendRequest(now time.Time) {
 	mem.rhead, mem.rscan = mem.rhead[:0], http1.Scanner{}
 	switch {
 	case m.up == upDone:
+		m.sendWhole()
 		m.upAt, m.downAt = time.Time{}, after(now, t.Response.D())
 	case wait:
 		m.up, m.upAt = upWait, now.Add(continueWait)
@@ -117,9 +118,6 @@ func (m *Machine) headUp(wait bool) {
 	req, o := &m.mem.req, &m.mem.out[TargetSide]
 	if m.stream[TargetSide] {
 		o.Request(req)
-		if m.up == upDone && req.Upgrade == nil {
-			o.Finish(nil)
-		}
 		return
 	}
 	opt := http1.RequestOptions{Expect100: wait}

@@ -68,6 +68,11 @@ func (h *handler) Begin(req *message.Request, d *exchange.Decision) {
 	case "/wait-total":
 		d.Timeouts.Total = spec.Duration(5 * time.Second)
 		h.pend(string(req.Path), d)
+	case "/gather", "/gather-again":
+		d.Pending, d.Gather = true, 10
+		if path == "/gather-again" {
+			d.Retry = &exchange.Retry{Statuses: []int{503}}
+		}
 	case "/total":
 		d.Timeouts.Total = spec.Duration(5 * time.Second)
 		h.set(d, 1)
@@ -82,6 +87,8 @@ func (h *handler) Resume(req *message.Request, d *exchange.Decision, now time.Ti
 	switch {
 	case path == "/until" && !now.Before(d.Now.Add(untilTime)):
 		d.Fixed = &exchange.Fixed{Status: 503, Why: exchange.WaitTimeout}
+	case path == "/gather" || path == "/gather-again":
+		h.set(d, 1)
 	case !h.ready:
 		h.pend(path, d)
 	case path == "/then-fixed":
@@ -121,8 +128,13 @@ func (h *handler) Next(req *message.Request, d *exchange.Decision, _ exchange.Wh
 }
 
 func (h *handler) Response(req *message.Request, resp *message.Response, d *exchange.Decision) {
-	if string(req.Path) == "/twice" {
+	switch string(req.Path) {
+	case "/hold":
+		d.Hold = 10
+	case "/twice":
 		d.Transform = &twice{}
+	case "/hold-twice":
+		d.Hold, d.Transform = 10, &twice{}
 	}
 	if string(req.Path) == "/hook" {
 		at := len(d.Scratch)

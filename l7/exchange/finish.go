@@ -133,7 +133,7 @@ func (m *Machine) clientEnded(now time.Time) {
 	switch m.up {
 	case upIdle, upLinger:
 		m.shutDown(false)
-	case upHead, upHeld, upWait, upBody:
+	case upHead, upHeld, upGather, upWait, upBody:
 		m.abort(ClientClosed, nil, now)
 	case upSkip:
 		m.up, m.upAt = upDrop, time.Time{}

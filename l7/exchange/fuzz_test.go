@@ -10,6 +10,7 @@ import (
 
 	"portico/l7/exchange"
 	"portico/l7/http1"
+	"portico/l7/message"
 )
 
 // chaos is a driver that does what a fuzzer says, in any order the contract
@@ -45,7 +46,7 @@ func newChaos(t *testing.T, stream [2]bool) *chaos {
 	}
 	c.open[exchange.ClientSide] = true
 	o := exchange.Options{
-		Client: &exchange.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1")}, Handler: func() exchange.Handler { return c.h }, Memories: c.h,
+		Client: &message.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1")}, Handler: func() exchange.Handler { return c.h }, Memories: c.h,
 	}
 	if stream[exchange.ClientSide] {
 		c.m.StartStream(o, c.now)
@@ -72,6 +73,8 @@ var say = [2][]string{
 		"GET /again HTTP/1.1\r\nHost: x\r\n\r\n", "POST /again HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
 		"PUT /again HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "POST /again HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"POST /then-fixed HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n",
+		"POST /gather HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "PUT /gather-again HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"GET /hold HTTP/1.1\r\nHost: x\r\n\r\n", "GET /hold-twice HTTP/1.1\r\nHost: x\r\n\r\n",
 	},
 	{
 		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "hello", "x",

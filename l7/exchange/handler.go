@@ -75,28 +75,6 @@ type Bounds struct {
 	RateWindow time.Duration
 }
 
-// Client is what a connection knows of its client before any request.
-type Client struct {
-	Peer  netip.AddrPort // who connected, after a PROXY header
-	Local netip.AddrPort // what it connected to: the VIP
-	// Of the TLS handshake: the name asked for and the numbers of version and
-	// cipher suite (crypto/tls).
-	ServerName string
-	Version    uint16
-	Cipher     uint16
-	TLS        bool // there was one
-	// Identity is who the client's certificate says it is; nil without one.
-	Identity *Identity
-}
-
-// Identity is what targets are told of the certificate of a client.
-type Identity struct {
-	// Fields are X-Client-Cert-Subject and the like.
-	Fields []message.Field
-	// Certificate is the whole of it, as Client-Cert (RFC 9440).
-	Certificate message.Field
-}
-
 // TargetsMax is how many targets one request is tried on at most: the first and
 // the most retries a spec may ask for.
 const TargetsMax = 11
@@ -105,7 +83,7 @@ const TargetsMax = 11
 // memory. The machine clears it before each request, except Scratch's capacity and State.
 type Decision struct {
 	// Set by the machine before Begin.
-	Client *Client
+	Client *message.Client
 	Now    time.Time // when the head was whole
 	At     time.Time // of the call to Begin, Resume or Next
 	Draw   uint64    // uniformly random
@@ -137,6 +115,14 @@ type Decision struct {
 	// Awaits is the handler's own: what the request waits for. Whoever works on
 	// that must not touch the Decision, which the request's End takes away.
 	Awaits any
+
+	// Gather, with Pending, says that the request waits for nothing but all of its
+	// own body, of at most as many bytes: more is answered with 413. Resume is called
+	// when it is here, and then nothing of the request is with the client any more.
+	Gather int64
+	// Hold, where Response set it, keeps an answer until it is all here, so that one
+	// which breaks off becomes a 502. It passes on what is larger than so many bytes.
+	Hold int64
 
 	// Transform changes the body of the answer, where Response set it; nil passes it
 	// on as it is, without a copy. It has no say where there is no body.

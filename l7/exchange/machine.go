@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"portico/l7/message"
 	"portico/target/balance"
 )
 
@@ -13,6 +14,7 @@ const (
 	upIdle   up = iota // the first byte of a head
 	upHead             // the rest of a head
 	upHeld             // nothing yet: the request's body waits for a target
+	upGather           // all of the body, before the request goes anywhere
 	upWait             // nothing yet: the target is to say 100 (Continue) first
 	upBody             // the body, for the target
 	upSkip             // the rest of a body nobody wants, then another request
@@ -44,7 +46,7 @@ const (
 
 // Options are what a Machine is started with.
 type Options struct {
-	Client *Client
+	Client *message.Client
 	// Handler returns the handler for a new request, and the bounds until then.
 	Handler  func() Handler
 	Memories Memories
@@ -166,6 +168,8 @@ func (m *Machine) Bytes(s Side, p []byte, now time.Time) (n int) {
 		return m.requestHead(p, now)
 	case upWait, upBody:
 		return m.upload(p, now)
+	case upGather:
+		return m.gatherMore(p, now)
 	case upSkip:
 		return m.skip(p, now)
 	case upTunnel:

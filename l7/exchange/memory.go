@@ -35,7 +35,7 @@ type Memory struct {
 	rbody http1.Decoder // of the response
 
 	trailers [sides][]message.Field // that a stream ended with
-	key      [keySize]byte          // of a WebSocket that was asked for here
+	key      [24]byte               // of a WebSocket that was asked for here
 
 	dialAt time.Time // when the dial going on began
 	waitAt time.Time // when the wait going on began; zero without one
@@ -44,6 +44,8 @@ type Memory struct {
 	out    [sides]outbox.Box
 	pieces [][]byte // the parts of a body in one event's bytes
 	made   []byte   // what a Transformer made of them
+	whole  []byte   // the body of a request that was gathered
+	held   []byte   // of an answer that is held
 }
 
 // NewMemory returns one for a Pool to hand out.
@@ -68,6 +70,7 @@ func (m *Memory) reset() {
 	m.pace = pace.Window{}
 	m.waitAt = time.Time{}
 	m.head, m.rhead, m.made = kept(m.head), kept(m.rhead), kept(m.made)
+	m.whole, m.held = kept(m.whole), kept(m.held)
 	m.d.Scratch = kept(m.d.Scratch)
 	m.scan, m.rscan = http1.Scanner{}, http1.Scanner{}
 	for s := range m.trailers {

@@ -16,7 +16,7 @@ func (m *Machine) measure(now time.Time) {
 func (m *Machine) sight() pace.Sight {
 	return pace.Sight{
 		In: m.mem.res.BytesIn, Out: m.mem.res.BytesOut,
-		Up:   m.up == upSkip || m.up == upBody && m.link == linkOpen && !m.pending(TargetSide),
+		Up:   m.up == upSkip || m.up == upGather || m.up == upBody && m.link == linkOpen && !m.pending(TargetSide),
 		Down: m.down >= downBody && m.pending(ClientSide),
 	}
 }

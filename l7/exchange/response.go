@@ -117,8 +117,10 @@ func (m *Machine) answer(end bool, now time.Time) {
 	mem.res.FirstByte = now.Sub(mem.res.Start)
 	m.h.Response(&mem.req, &mem.resp, &mem.d)
 	m.transforms()
-	m.head(&mem.resp)
 	m.down, m.downAt = downBody, after(now, mem.d.Timeouts.Body.D())
+	if !m.holds() {
+		m.head(&mem.resp)
+	}
 	if end || mem.rbody.Done() && !m.stream[TargetSide] {
 		m.downloaded(now)
 	}
@@ -159,7 +161,7 @@ func (m *Machine) download(p []byte, now time.Time) int {
 		err = errLong
 	}
 	if err != nil {
-		m.abort(TargetBadResponse, err, now)
+		m.fail(502, TargetBadResponse, err, now)
 		return all
 	}
 	m.deliver(size, mem.rbody.Done())
@@ -177,6 +179,9 @@ func (m *Machine) downloaded(now time.Time) {
 	if mem.d.Transform != nil {
 		mem.pieces = mem.pieces[:0]
 		m.deliver(0, true)
+	}
+	if m.holds() {
+		m.letGo(true)
 	}
 	m.finish(ClientSide, m.chunkDown)
 	m.down = downDone

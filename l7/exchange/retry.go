@@ -58,7 +58,7 @@ func (r *Retry) covers(why Why, status int) bool {
 func (m *Machine) repeatable() bool {
 	req := &m.mem.req
 	whole := !m.consumed && (m.up == upBody || m.up == upWait ||
-		m.up == upDone && (req.Framing == message.NoBody || req.Framing == message.Length && req.Length == 0))
+		m.up == upDone && (req.Framing == message.NoBody || len(m.mem.whole) > 0 || req.Framing == message.Length && req.Length == 0))
 	return whole && !m.answered && m.interims == 0 && req.Upgrade == nil &&
 		(m.mem.d.Retry.Unsafe || message.Idempotent(req.Method))
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/message"
 )
 
 // A script is a story of one connection, one step a line. In what is sent, "|"
@@ -72,7 +73,7 @@ func newPlayer(t *testing.T, split func(int) int) *player {
 
 func (p *player) options() exchange.Options {
 	return exchange.Options{
-		Client:   &exchange.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000"), Local: netip.MustParseAddrPort("192.0.2.2:80")},
+		Client:   &message.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000"), Local: netip.MustParseAddrPort("192.0.2.2:80")},
 		Handler:  func() exchange.Handler { return p.h },
 		Memories: p.h,
 	}

@@ -99,9 +99,13 @@ func (m *Machine) Last(s Side, now time.Time) (taken bool) {
 
 func (m *Machine) lastUp(now time.Time) {
 	switch m.up {
-	case upWait, upBody:
+	case upGather, upWait, upBody:
 		if err := m.mem.body.EOF(); err != nil {
 			m.refuse(err, now)
+			return
+		}
+		if m.up == upGather {
+			m.gathered(now)
 			return
 		}
 		m.uploaded(now)
@@ -120,11 +124,7 @@ func (m *Machine) lastDown(now time.Time) {
 	case downHead:
 		m.noAnswer(errTargetEnd, now)
 	case downBody:
-		if err := m.mem.rbody.EOF(); err != nil {
-			m.abort(TargetClosed, err, now)
-			return
-		}
-		m.downloaded(now)
+		m.bodyEnded(now)
 	case downTunnel:
 		m.targetEnded(now)
 	case downNone, downDone: // not read
@@ -165,17 +165,21 @@ func (m *Machine) finish(to Side, chunked bool) {
 	if !m.stream[to] && !chunked {
 		return
 	}
-	o, trailers := &m.mem.out[to], m.mem.trailers[1-to]
-	if !m.stream[1-to] {
-		dec := &m.mem.body
-		if to == ClientSide {
-			dec = &m.mem.rbody
-		}
-		trailers = dec.Trailers()
-	}
+	o, trailers := &m.mem.out[to], m.trailers(1-to)
 	if m.stream[to] {
 		o.Finish(trailers)
 		return
 	}
 	o.Grown(http1.AppendLastChunk(o.Buffer(), trailers))
+}
+
+// trailers are those that a body of a side ended with.
+func (m *Machine) trailers(s Side) []message.Field {
+	switch {
+	case m.stream[s]:
+		return m.mem.trailers[s]
+	case s == ClientSide:
+		return m.mem.body.Trailers()
+	}
+	return m.mem.rbody.Trailers()
 }

@@ -20,11 +20,7 @@ func (m *Machine) targetEnded(now time.Time) {
 		m.noAnswer(errTargetEnd, now)
 	case downBody:
 		m.poolable = false
-		if err := m.mem.rbody.EOF(); err != nil {
-			m.abort(TargetClosed, err, now)
-			return
-		}
-		m.downloaded(now)
+		m.bodyEnded(now)
 	case downDone:
 		m.dropUpload()
 		m.settle(now)
@@ -33,6 +29,15 @@ func (m *Machine) targetEnded(now time.Time) {
 		m.settle(now)
 	case downNone: // it has no request yet
 	}
+}
+
+// bodyEnded is the end of an answer's body, where nothing more comes.
+func (m *Machine) bodyEnded(now time.Time) {
+	if err := m.mem.rbody.EOF(); err != nil {
+		m.fail(502, TargetClosed, err, now)
+		return
+	}
+	m.downloaded(now)
 }
 
 // targetBroke is the loss of the target's connection.
@@ -44,7 +49,7 @@ func (m *Machine) targetBroke(err error, now time.Time) {
 	case downHead:
 		m.noAnswer(err, now)
 	case downBody, downTunnel:
-		m.abort(TargetClosed, err, now)
+		m.fail(502, TargetClosed, err, now)
 	case downDone:
 		m.dropUpload()
 		m.settle(now)
@@ -97,7 +102,7 @@ func (m *Machine) redial(now time.Time) {
 	m.unlink()
 	m.fresh = true
 	m.mem.res.Retries++
-	if !m.mem.body.Done() {
+	if m.up != upDone {
 		m.up = upHeld
 	}
 	m.downAt = time.Time{}

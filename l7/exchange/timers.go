@@ -88,6 +88,8 @@ func (m *Machine) upPassed(now time.Time) {
 		} else {
 			m.fail(408, ClientTimeout, errSendsSlow, now)
 		}
+	case upGather:
+		m.fail(408, ClientTimeout, errSendsSlow, now)
 	case upSkip:
 		m.up, m.keep = upDrop, false
 		m.settle(now)
@@ -112,11 +114,13 @@ func (m *Machine) downPassed(now time.Time) {
 		if m.pending(ClientSide) {
 			m.abort(ClientTimeout, errTakesSlow, now)
 		} else {
-			m.abort(TargetTimeout, errSendsSlow, now)
+			m.fail(504, TargetTimeout, errSendsSlow, now)
 		}
 	case downDone:
 		if m.pending(ClientSide) {
 			m.abort(ClientTimeout, errTakesSlow, now)
+		} else if m.pending(TargetSide) { // it answered, and takes no more
+			m.unlink()
 		}
 	case downTunnel:
 		m.unlink()

@@ -36,29 +36,35 @@ func (m *Machine) transforms() {
 func (m *Machine) deliver(size int64, last bool) {
 	mem := m.mem
 	t := mem.d.Transform
-	if t == nil {
-		mem.res.BytesOut += size
+	if t != nil {
+		if size == 0 && !last {
+			return
+		}
+		if last {
+			mem.d.Transform = nil // nothing can follow
+		}
+		mem.made = t.Transform(mem.made[:0], mem.pieces, last)
+		mem.pieces = append(mem.pieces[:0], mem.made)
+		size = int64(len(mem.made))
+	}
+	mem.res.BytesOut += size
+	switch {
+	case m.holds():
+		m.hold()
+	case t == nil:
 		m.forward(ClientSide, size, m.chunkDown)
-		return
+	case size > 0:
+		m.forwardCopy(mem.made) // which is written anew before this is sent
 	}
-	if size == 0 && !last {
-		return
-	}
-	if last {
-		mem.d.Transform = nil // nothing can follow
-	}
-	mem.made = t.Transform(mem.made[:0], mem.pieces, last)
-	n := len(mem.made)
-	if n == 0 {
-		return
-	}
-	mem.res.BytesOut += int64(n)
-	o := &mem.out[ClientSide]
+}
+
+func (m *Machine) forwardCopy(p []byte) {
+	o := &m.mem.out[ClientSide]
 	b := o.Buffer()
 	if m.chunkDown {
-		b = http1.AppendChunkHead(b, n)
+		b = http1.AppendChunkHead(b, len(p))
 	}
-	b = append(b, mem.made...) // which is written anew before this is sent
+	b = append(b, p...)
 	if m.chunkDown {
 		b = append(b, '\r', '\n')
 	}

@@ -11,20 +11,11 @@ import (
 func (m *Machine) upload(p []byte, now time.Time) int {
 	m.up = upBody // a client that does not wait for 100 (Continue) need not be kept waiting
 	mem := m.mem
-	n, size, err := m.cut(&mem.body, p)
-	if err == nil && n < len(p) && m.stream[ClientSide] && mem.body.Done() {
-		err = errLong
-	}
-	if err != nil {
-		m.refuse(err, now)
+	n, size, ok := m.part(p, mem.d.BodyLimit, now)
+	if !ok {
 		return len(p)
 	}
 	m.consumed = true
-	mem.res.BytesIn += size
-	if limit := mem.d.BodyLimit; limit > 0 && mem.res.BytesIn > limit {
-		m.fail(413, ClientTooLarge, nil, now)
-		return len(p)
-	}
 	m.forward(TargetSide, size, m.chunkUp)
 	if mem.body.Done() && !m.stream[ClientSide] {
 		m.uploaded(now)
@@ -32,6 +23,25 @@ func (m *Machine) upload(p []byte, now time.Time) int {
 		m.touchUpload(now)
 	}
 	return n
+}
+
+// part cuts the next of a request's body, of at most so many bytes; 0 means any.
+// It reports false where it refused the request.
+func (m *Machine) part(p []byte, limit int64, now time.Time) (n int, size int64, ok bool) {
+	mem := m.mem
+	n, size, err := m.cut(&mem.body, p)
+	if err == nil && n < len(p) && m.stream[ClientSide] && mem.body.Done() {
+		err = errLong
+	}
+	if err != nil {
+		m.refuse(err, now)
+		return n, size, false
+	}
+	if mem.res.BytesIn += size; limit > 0 && mem.res.BytesIn > limit {
+		m.fail(413, ClientTooLarge, nil, now)
+		return n, size, false
+	}
+	return n, size, true
 }
 
 // uploaded ends the request's body.

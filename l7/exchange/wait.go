@@ -21,6 +21,8 @@ func (m *Machine) decided(now time.Time) {
 			why = d.Fixed.Why
 		}
 		m.answerFixed(d.Fixed, why, now)
+	case d.Pending && d.Gather > 0:
+		m.gather(now)
 	case d.Pending:
 		m.wait(now)
 	case !d.Address.IsValid():

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/message"
 )
 
 const (
@@ -243,7 +244,7 @@ func TestWakeIsLent(t *testing.T) {
 	p := newPlayer(t, func(int) int { return 0 })
 	woken := 0
 	p.m.Start(exchange.Options{
-		Client: &exchange.Client{}, Handler: func() exchange.Handler { return p.h }, Memories: p.h,
+		Client: &message.Client{}, Handler: func() exchange.Handler { return p.h }, Memories: p.h,
 		Wake: func() { woken++ },
 	}, p.now)
 	p.h.begin = func(d *exchange.Decision) {

@@ -1,8 +1,6 @@
 package exchange
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 
 	"portico/l7/http1"
@@ -13,8 +11,6 @@ import (
 // HTTP/1.1 (RFC 6455, section 4), and by CONNECT without either in streams (RFC
 // 8441, section 5). Where the two sides differ, the machine is the peer that
 // makes the key, or proves to have read it.
-
-const keySize = 24 // 16 bytes in base64
 
 var (
 	errAccept  = errors.New("wrong sec-websocket-accept")
@@ -28,8 +24,7 @@ func (m *Machine) switching() bool {
 
 // newKey makes the key for such a request.
 func (m *Machine) newKey() []byte {
-	raw := binary.LittleEndian.AppendUint64(nil, m.draw())
-	base64.StdEncoding.Encode(m.mem.key[:], binary.LittleEndian.AppendUint64(raw, m.draw()))
+	m.mem.key = http1.WebSocketKey(m.draw(), m.draw())
 	return m.mem.key[:]
 }
 

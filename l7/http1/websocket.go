@@ -3,6 +3,7 @@ package http1
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"encoding/binary"
 )
 
 // acceptGUID is what the proof appends to the key (RFC 6455, section 1.3).
@@ -16,4 +17,11 @@ func AppendAccept(dst, key []byte) []byte {
 	in := append(append(b[:0], key...), acceptGUID...)
 	sum := sha1.Sum(in)
 	return base64.StdEncoding.AppendEncode(dst, sum[:])
+}
+
+// WebSocketKey makes a key for such a request of two numbers that nobody drew before.
+func WebSocketKey(a, b uint64) (key [24]byte) {
+	raw := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, a), b)
+	base64.StdEncoding.Encode(key[:], raw)
+	return key
 }

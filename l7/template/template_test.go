@@ -24,7 +24,7 @@ func values() *template.Values {
 				{Name: []byte("Cookie"), Value: []byte("uid=42; b=\"c\"")},
 			},
 		},
-		Decision: &exchange.Decision{Client: &exchange.Client{TLS: true, Version: 0x304, ServerName: "shop.test"}, Route: "shop", Group: "web"},
+		Decision: &exchange.Decision{Client: &message.Client{TLS: true, Version: 0x304, ServerName: "shop.test"}, Route: "shop", Group: "web"},
 		ID:       []byte("id-1"), HTTPS: true, Status: 404,
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"portico/internal/testkit"
-	"portico/l7/exchange"
+	"portico/l7/message"
 	"portico/l7/tlsx"
 	"portico/spec"
 )
@@ -188,7 +188,7 @@ func fingerprint(t *testing.T, pair *tls.Certificate) string {
 	return field(id, "X-Client-Cert-Fingerprint")
 }
 
-func field(id *exchange.Identity, name string) string {
+func field(id *message.Identity, name string) string {
 	for _, f := range id.Fields {
 		if string(f.Name) == name {
 			return string(f.Value)

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"portico/l7/exchange"
 	"portico/l7/message"
 )
 
@@ -17,7 +16,7 @@ import (
 const identityMax = 8 << 10
 
 // Identify says who a client is by its certificate; nil where it showed none.
-func Identify(state *tls.ConnectionState) *exchange.Identity {
+func Identify(state *tls.ConnectionState) *message.Identity {
 	if len(state.PeerCertificates) == 0 {
 		return nil
 	}
@@ -27,7 +26,7 @@ func Identify(state *tls.ConnectionState) *exchange.Identity {
 	if len(state.VerifiedChains) > 0 {
 		verified = "true"
 	}
-	id := &exchange.Identity{}
+	id := &message.Identity{}
 	for _, f := range [...]struct{ name, value string }{
 		{"X-Client-Cert-Verified", verified},
 		{"X-Client-Cert-Subject", escape(leaf.Subject.String(), "")},

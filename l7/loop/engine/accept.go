@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"portico/internal/netx"
-	"portico/l7/exchange"
 	"portico/l7/loop"
+	"portico/l7/message"
 )
 
 // acceptsMax is how many connections a loop takes from one socket before others
@@ -130,7 +130,7 @@ func (a *acceptor) take(fd int, peer netip.AddrPort) {
 	}
 	to.clients.Add(1)
 	d.clients.Add(1)
-	c := &conn{w: to, svc: a.svc, info: exchange.Client{Peer: peer, Local: at}}
+	c := &conn{w: to, svc: a.svc, info: message.Client{Peer: peer, Local: at}}
 	c.timer.who = c
 	if to == a.w {
 		c.accepted(fd)

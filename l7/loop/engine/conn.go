@@ -7,6 +7,7 @@ import (
 
 	"portico/l7/exchange"
 	"portico/l7/loop"
+	"portico/l7/message"
 )
 
 // conn serves one client connection: its machine, and the links to the client and,
@@ -15,7 +16,7 @@ type conn struct {
 	w    *worker
 	svc  loop.Service
 	l    loop.Listener // once greeted
-	info exchange.Client
+	info message.Client
 
 	phase  phase
 	quiet  bool // a connection without requests ended as it should
