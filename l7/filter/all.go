@@ -12,6 +12,7 @@ var All = []Entry{
 	{"rateLimit", "limit how often requests come, by client or another key", newParams[RateLimit], newRateLimit},
 	{"concurrencyLimit", "limit how many requests are under way, by client or another key", newParams[ConcurrencyLimit], newConcurrencyLimit},
 	{"bodyLimit", "limit how large bodies of requests are", newParams[BodyLimit], newBodyLimit},
+	{"buffer", "hold bodies until they are whole", newParams[Buffer], newBuffer},
 	{"basicAuth", "let in who knows a user's password", newParams[auth.Basic], newBasicAuth},
 	{"forwardAuth", "ask a service whether requests may pass", newParams[auth.Forward], newForwardAuth},
 	{"compress", "compress answers in an encoding the client reads", newParams[compress.Params], newCompress},

@@ -27,6 +27,7 @@ var samples = map[string]any{
 	}},
 	"concurrencyLimit": &filter.ConcurrencyLimit{Requests: 1, By: []limit.KeyPart{{From: "client"}, {Query: "q"}}},
 	"bodyLimit":        &filter.BodyLimit{Max: 1},
+	"buffer":           &filter.Buffer{Request: 1 << 20, Response: 1 << 20},
 	"basicAuth":        &auth.Basic{Users: spec.Secret{Value: []byte("ann:$5$abcdefgh$gruCpC7VkOTspMQTTSAR8mtlO9Upms.fwqE5y16JVM.")}, Header: "X-User", Strip: true},
 	"forwardAuth":      &auth.Forward{URL: "http://127.0.0.1:1/verify", Take: []string{"X-User"}, OnFailure: "open"},
 	"compress":         &compress.Params{Encodings: []string{"br", "gzip"}, Types: []string{"text/*"}},
