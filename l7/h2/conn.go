@@ -55,11 +55,14 @@ const (
 type Shared struct {
 	streams []*Stream
 	buffers [][]byte
+	kept    int // bytes of buffers
 }
 
 const (
-	// sharedMax bounds what is kept of each kind.
+	// sharedMax bounds the streams that are kept, and keptMax the bytes of buffers:
+	// enough for busy connections to take turns, and little when they are gone.
 	sharedMax = 1024
+	keptMax   = 4 << 20
 	// bufferSize is what a buffer begins with; what grew beyond bufferMax is let go.
 	bufferSize = 16 << 10
 	bufferMax  = 256 << 10
@@ -68,7 +71,9 @@ const (
 func (sh *Shared) buffer() []byte {
 	if n := len(sh.buffers); n > 0 {
 		b := sh.buffers[n-1]
+		sh.buffers[n-1] = nil
 		sh.buffers = sh.buffers[:n-1]
+		sh.kept -= cap(b)
 		return b
 	}
 	return make([]byte, 0, bufferSize)
@@ -76,8 +81,9 @@ func (sh *Shared) buffer() []byte {
 
 // free takes a buffer back; nil is fine.
 func (sh *Shared) free(b []byte) {
-	if cap(b) >= bufferSize && cap(b) <= bufferMax && len(sh.buffers) < sharedMax {
+	if cap(b) >= bufferSize && cap(b) <= bufferMax && sh.kept+cap(b) <= keptMax {
 		sh.buffers = append(sh.buffers, b[:0])
+		sh.kept += cap(b)
 	}
 }
 

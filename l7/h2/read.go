@@ -44,7 +44,7 @@ const (
 // Bytes takes the first n bytes of p, up to what makes an event. The owner asks for
 // events before it gives the rest.
 func (c *Conn) Bytes(p []byte, now time.Time) (n int) {
-	c.now, c.heard = now, now
+	c.now, c.heard, c.pinged = now, now, false
 	if c.out == nil {
 		c.out = c.sh.buffer()
 	}

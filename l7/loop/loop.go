@@ -103,6 +103,9 @@ type Options struct {
 	// PoolIdle is how long a connection to a target is kept for its next
 	// request; 0 means 30 s, a negative value that none is kept.
 	PoolIdle time.Duration
+	// PingAfter is after how much silence a target that has requests in streams is
+	// asked whether it lives; it has as long again to answer. 0 means 15 s.
+	PingAfter time.Duration
 	// PoolPerTarget bounds the idle connections to one target, in equal parts for
 	// each loop; 0 means 256.
 	PoolPerTarget int

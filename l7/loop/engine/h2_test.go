@@ -3,9 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha1"
 	"crypto/tls"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -18,9 +16,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
-	"portico/l7/h2"
 	"portico/l7/loop"
-	"portico/l7/message"
 	"portico/l7/transport"
 )
 
@@ -374,77 +370,6 @@ func TestDrainStreams(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
-	}
-}
-
-// TestWebSocketOf proves that a WebSocket of a client of HTTP/2 reaches a target of
-// HTTP/1.1, and carries bytes both ways until both ended.
-func TestWebSocketOf(t *testing.T) {
-	p := speaking(t, speaks[1])
-	p.speaksTo(speaks[0], func(w http.ResponseWriter, r *http.Request) {
-		key := r.Header.Get("Sec-WebSocket-Key")
-		if r.Method != "GET" || r.Header.Get("Upgrade") != "websocket" || key == "" {
-			http.Error(w, "no", 400)
-			return
-		}
-		sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-		conn, rw, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer func() { _ = conn.Close() }()
-		_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-			base64.StdEncoding.EncodeToString(sum[:]))
-		_, _ = io.Copy(conn, rw)
-	})
-	nc := p.dial()
-	var c h2.Conn
-	c.Start(h2.Options{Client: true}, &h2.Shared{}, time.Now())
-	s := c.Open(time.Now())
-	c.Send(s, &h2.Message{Request: &message.Request{
-		Method: []byte("GET"), Path: []byte("/ws"), Authority: []byte("x.test"), Upgrade: []byte("websocket"),
-	}})
-	var got []byte
-	status, ended := 0, false
-	buf := make([]byte, 4096)
-	for !ended {
-		if _, err := nc.Write(c.Output()); err != nil {
-			t.Fatal(err)
-		}
-		c.Wrote(len(c.Output()))
-		n, err := nc.Read(buf)
-		if err != nil {
-			t.Fatalf("status %d, %q, %v", status, got, err)
-		}
-		for in := buf[:n]; len(in) > 0; {
-			in = in[c.Bytes(in, time.Now()):]
-			var ev h2.Event
-			for c.Next(&ev) {
-				switch ev.Kind {
-				case h2.Head:
-					var resp message.Response
-					var octets []byte
-					if err := c.Response(s, &resp, &octets); err != nil {
-						t.Fatal(err)
-					}
-					status = resp.Status
-					c.Send(s, &h2.Message{Segs: [][]byte{[]byte("ping")}})
-				case h2.Data:
-					got = append(got, ev.Data...)
-					c.Took(s, len(ev.Data))
-					if string(got) == "ping" && !ev.End {
-						c.Shut(s)
-					}
-					ended = ev.End
-				default:
-					t.Fatalf("%s: %v", ev.Kind, ev.Err)
-				}
-			}
-		}
-	}
-	if status != 200 || string(got) != "ping" {
-		t.Errorf("status %d, %q", status, got)
 	}
 }
 

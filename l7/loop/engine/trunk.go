@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"net/netip"
@@ -127,7 +128,7 @@ func (c *conn) joined(t *trunk, l *link) {
 	if t.dialer == c {
 		t.dialer = nil
 	}
-	x.start(h2.Options{Client: true, TLS: l.tls != nil, Idle: max(c.w.pool.idle, tick), Ping: pingAfter})
+	x.start(h2.Options{Client: true, TLS: l.tls != nil, Idle: max(c.w.pool.idle, tick), Ping: cmp.Or(c.w.d.o.PingAfter, pingAfter)})
 	if c.ext.upgrade {
 		t.wait(c)
 		c.ext.tunnels = x // once the target said whether it carries such
