@@ -63,9 +63,6 @@ func (k *Kernel) putTargets(want map[netip.AddrPort]Target) error {
 		}
 		now := balancerTarget{Addr: a.addr, Port: a.port, Ifindex: uint32(t.Interface), Epoch: was.Epoch, Family: a.family}
 		copy(now.Mac[:], t.MAC)
-		if t.Drains {
-			now.Flags |= targetDrains
-		}
 		if now == was {
 			continue
 		}

@@ -126,7 +126,7 @@ type balancerTarget struct {
 	Ifindex uint32
 	Epoch   uint16
 	Family  uint8
-	Flags   uint8
+	Zero    uint8
 }
 
 type balancerTraffic struct {

@@ -67,8 +67,6 @@ const (
 	vipForgets  = 2
 	vipQUIC     = 4
 
-	targetDrains = 1
-
 	configFIB = 1
 )
 

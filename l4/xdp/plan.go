@@ -91,9 +91,6 @@ type Listener struct {
 // Target is what is to be known of a target beside its address.
 type Target struct {
 	Address netip.AddrPort
-	// Drains says that a client that begins anew with a known flow's ports is
-	// placed by the table.
-	Drains bool
 	// MAC and Interface are where it is on the link, for spec.ForwardDSR.
 	// Interface 0 is where packets come from.
 	MAC       net.HardwareAddr

@@ -52,9 +52,8 @@ static __noinline int later(struct xdp_md *ctx, struct packet *p, const int fami
 		return find_vip(p, family, 0, family == FAMILY4 ? PROTO_ICMP : PROTO_ICMPV6) ? drop(0, DROP_FRAGMENT) : NOT_OURS;
 	if (p->flags & PACKET_BAD)
 		return drop(f->vip.listener, DROP_MALFORMED);
-	c.flow = f->flow;
 	c.hash = flow_hash(p, family, VIP_BY_SOURCE);
-	c.target = target_of(SLOT_TARGET(c.flow.slot), c.flow.epoch);
+	recall(&f->flow, &c);
 	if (!c.target)
 		return drop(f->vip.listener, DROP_FRAGMENT);
 	count(f->vip.listener, EVENT_FRAGMENT);
@@ -64,7 +63,7 @@ static __noinline int later(struct xdp_md *ctx, struct packet *p, const int fami
 static __noinline void note_fragment(const struct packet *p, const int family, const struct vip *vip, const struct choice *c)
 {
 	struct fragment_key key = {};
-	struct fragment f = {.flow = c->flow, .vip = *vip};
+	struct fragment f = {.flow = {.slot = c->id, .epoch = c->target->epoch}, .vip = *vip};
 
 	fragment_key(p, family, &key);
 	bpf_map_update_elem(&fragments, &key, &f, BPF_ANY);

@@ -70,7 +70,7 @@ INLINE bool no_source6(const struct config *cfg)
 
 INLINE int gue4(struct xdp_md *ctx, const struct config *cfg, const struct packet *p, const struct choice *c, __u32 listener)
 {
-	struct target *second = second_of(c);
+	struct target *second = c->second;
 	__be32 second_addr = second && second->family == FAMILY4 ? second->addr[0] : 0, dst = c->target->addr[0];
 	struct iphdr *ip;
 	struct udphdr *udp;
@@ -101,7 +101,7 @@ INLINE int gue4(struct xdp_md *ctx, const struct config *cfg, const struct packe
 
 INLINE int gue6(struct xdp_md *ctx, const struct config *cfg, const struct packet *p, const struct choice *c, __u32 listener)
 {
-	struct target *second = second_of(c);
+	struct target *second = c->second;
 	struct ipv6hdr *ip;
 	struct udphdr *udp;
 	struct gue *gue;
@@ -136,7 +136,7 @@ INLINE int gue6(struct xdp_md *ctx, const struct config *cfg, const struct packe
 INLINE int ip6ip6(struct xdp_md *ctx, const struct config *cfg, const struct packet *p, const struct choice *c, __u32 listener)
 {
 	__u8 inner = p->family == FAMILY4 ? PROTO_IPIP : PROTO_IPV6;
-	struct target *second = second_of(c);
+	struct target *second = c->second;
 	struct chain_option *option;
 	struct ipv6hdr *ip;
 
@@ -208,7 +208,7 @@ INLINE int forward(struct xdp_md *ctx, const struct config *cfg, const struct pa
 	__u32 listener = vip->listener;
 	__u8 family = c->target->family;
 
-	count_traffic(listener, SLOT_TARGET(c->flow.slot), p->bytes);
+	count_traffic(listener, c->id, p->bytes);
 	if (vip->mode == MODE_GUE)
 		return family == FAMILY4 ? gue4(ctx, cfg, p, c, listener) : gue6(ctx, cfg, p, c, listener);
 	if (vip->mode == MODE_IP6IP6 && family == FAMILY6)

@@ -64,13 +64,10 @@ INLINE void choose_known(const struct packet *q, const int family, const struct 
 	struct flow *known = vip->flags & VIP_FORGETS ? NULL : bpf_map_lookup_elem(flows(family), &q->t4);
 
 	c->hash = flow_hash(q, family, vip->flags);
-	if (known) {
-		c->flow = *known;
-		c->target = target_of(SLOT_TARGET(c->flow.slot), c->flow.epoch);
-		if (c->target)
-			return;
-	}
-	pick(vip->listener, c);
+	if (known)
+		recall(known, c);
+	if (!c->target)
+		place(vip->listener, false, c);
 }
 
 /* deliver sends an error to whom the packet that it quotes came from; NOT_OURS when that is nobody. */

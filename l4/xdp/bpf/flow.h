@@ -14,10 +14,12 @@
 #define LEARN_BURST 100000000 /* ns */
 
 struct choice {
-	struct flow flow;
 	struct target *target; /* NULL: there is none, and why says so */
-	enum event why;
+	struct target *second; /* who to ask second, or NULL */
+	__u32 id; /* of target */
 	__u32 hash;
+	struct flow remember; /* for the flow table; slot 0 means that it stays as it is */
+	enum event why;
 };
 
 INLINE void *flows(const int family)
@@ -55,32 +57,28 @@ INLINE struct target *target_of(__u32 id, __u16 epoch)
 	return t;
 }
 
-/* pick takes the slot of the listener's table. */
-INLINE void pick(__u32 listener, struct choice *c)
+/* slot_owner is the target of an id in a table, which holds no stale ones. */
+INLINE struct target *slot_owner(__u32 id)
 {
-	__u32 zero = 0, id;
-	struct target *t;
-	struct table *table;
-	void *inner = bpf_map_lookup_elem(&tables, &listener);
+	struct target *t = id ? bpf_map_lookup_elem(&targets, &id) : NULL;
 
-	c->target = NULL;
-	c->why = DROP_NO_TABLE;
+	return t && t->family ? t : NULL;
+}
+
+/* find_slot is the slot of a listener's table that a hash falls to. */
+INLINE bool find_slot(__u32 listener, __u32 hash, __u32 *slot)
+{
+	void *inner = bpf_map_lookup_elem(&tables, &listener);
+	struct table *table;
+	__u32 zero = 0;
+
 	if (!inner)
-		return;
+		return false;
 	table = bpf_map_lookup_elem(inner, &zero);
 	if (!table)
-		return;
-	c->flow.slot = table->slots[slot_of(c->hash)];
-	c->why = DROP_NO_TARGET;
-	id = SLOT_TARGET(c->flow.slot);
-	t = id ? bpf_map_lookup_elem(&targets, &id) : NULL;
-	if (!t || !t->family)
-		return;
-	c->target = t;
-	c->flow.epoch = t->epoch;
-	id = SLOT_SECOND(c->flow.slot);
-	t = id ? bpf_map_lookup_elem(&targets, &id) : NULL;
-	c->flow.second_epoch = t ? t->epoch : 0;
+		return false;
+	*slot = table->slots[slot_of(hash)];
+	return true;
 }
 
 /* may_learn takes one of the flows that this core may learn a second. */
@@ -100,52 +98,92 @@ INLINE bool may_learn(const struct config *cfg)
 	return true;
 }
 
+INLINE struct flow flow_of(__u32 id, const struct target *t, __u32 second_id, const struct target *second)
+{
+	return (struct flow){
+		.slot = id | (second ? second_id << 16 : 0),
+		.epoch = t->epoch,
+		.second_epoch = second ? second->epoch : 0,
+	};
+}
+
+/* recall reads where a known flow is. Where its target is gone, the second is first. */
+INLINE void recall(const struct flow *known, struct choice *c)
+{
+	c->id = SLOT_TARGET(known->slot);
+	c->target = target_of(c->id, known->epoch);
+	c->second = SLOT_SECOND(known->slot) ? target_of(SLOT_SECOND(known->slot), known->second_epoch) : NULL;
+	if (c->target)
+		return;
+	c->id = SLOT_SECOND(known->slot);
+	c->target = c->second;
+	c->second = NULL;
+}
+
 /*
- * choose finds the target of a flow. A flow is learned at its second packet: a
- * flood of SYNs leaves no trace. A SYN on a known flow stays with its target, for
- * it may be a forgery, unless the target drains: then another connection of the
- * same ports begins, and the flow is changed in its place.
+ * place decides by the listener's table where a packet goes; c holds what is known
+ * of its flow. The steps are those of l4.Place in Go, and both pass the cases of
+ * l4/flowtest: a packet that begins a flow goes to the slot's owner, and an older
+ * flow of the same ports comes second from then on.
+ */
+INLINE void place(__u32 listener, bool starts, struct choice *c)
+{
+	struct target *known = c->target, *owner, *past;
+	__u32 slot, known_id = c->id, past_id;
+
+	c->target = c->second = NULL;
+	c->why = DROP_NO_TABLE;
+	if (!find_slot(listener, c->hash, &slot))
+		return;
+	c->why = DROP_NO_TARGET;
+	c->id = SLOT_TARGET(slot);
+	past_id = SLOT_SECOND(slot);
+	owner = slot_owner(c->id);
+	past = slot_owner(past_id);
+	if (!owner) {
+		if (!past || starts)
+			return;
+		c->id = past_id;
+		c->target = past;
+		c->remember = flow_of(past_id, past, 0, NULL);
+		return;
+	}
+	c->target = owner;
+	if (!starts) {
+		c->second = past;
+		c->remember = flow_of(c->id, owner, past_id, past);
+	} else if (known && known_id != c->id) {
+		c->remember = flow_of(c->id, owner, known_id, known);
+	}
+}
+
+/*
+ * choose finds the target of a flow. A flow is learned at its second packet, so
+ * that a flood of SYNs leaves no trace, and no faster than a core may learn.
  */
 INLINE void choose(const struct config *cfg, const struct packet *p, const int family, const struct vip *vip, struct choice *c)
 {
-	struct flow *known;
+	struct flow *known = NULL;
 
-	c->hash = flow_hash(p, family, vip->flags);
-	if (vip->flags & VIP_FORGETS) {
-		pick(vip->listener, c);
-		return;
-	}
-	known = bpf_map_lookup_elem(flows(family), &p->t4);
+	*c = (struct choice){.hash = flow_hash(p, family, vip->flags)};
+	if (!(vip->flags & VIP_FORGETS))
+		known = bpf_map_lookup_elem(flows(family), &p->t4);
 	if (known) {
-		c->flow = *known;
-		c->target = target_of(SLOT_TARGET(c->flow.slot), c->flow.epoch);
-		if (c->target && !(begins(p) && c->target->flags & TARGET_DRAINS))
+		recall(known, c);
+		if (c->target && !begins(p))
 			return;
+		if (!c->target)
+			count(vip->listener, EVENT_MOVED);
+	} else {
+		count(vip->listener, EVENT_MISSED);
 	}
-	count(vip->listener, known ? EVENT_MOVED : EVENT_MISSED);
-	pick(vip->listener, c);
-	if (!c->target)
+	place(vip->listener, begins(p), c);
+	if (!c->target || !c->remember.slot || vip->flags & VIP_FORGETS)
 		return;
-	if (known) {
-		*known = c->flow;
-		return;
-	}
-	if (p->proto == PROTO_TCP && p->tcp & (TCP_SYN | TCP_FIN | TCP_RST))
-		return;
-	if (p->flags & (PACKET_FIRST | PACKET_LATER))
-		return;
-	if (may_learn(cfg) && !bpf_map_update_elem(flows(family), &p->t4, &c->flow, BPF_NOEXIST))
-		count_flow(vip->listener, SLOT_TARGET(c->flow.slot));
+	if (known)
+		*known = c->remember;
+	else if (may_learn(cfg) && !bpf_map_update_elem(flows(family), &p->t4, &c->remember, BPF_NOEXIST))
+		count_flow(vip->listener, c->id);
 	else
 		count(vip->listener, EVENT_UNLEARNED);
-}
-
-/* second_of is the target to ask second, if the slot names one that is not the first. */
-INLINE struct target *second_of(const struct choice *c)
-{
-	__u32 id = SLOT_SECOND(c->flow.slot);
-
-	if (!id || id == SLOT_TARGET(c->flow.slot))
-		return NULL;
-	return target_of(id, c->flow.second_epoch);
 }

@@ -36,8 +36,6 @@ struct vip {
 	__u8 zero[3];
 };
 
-#define TARGET_DRAINS 1 /* keeps its flows, but a client that begins anew goes elsewhere */
-
 /* A target by its id. Family 0 means that there is none. */
 struct target {
 	__be32 addr[4];
@@ -46,7 +44,7 @@ struct target {
 	__u32 ifindex; /* for MODE_DSR; 0 is where the packet came from */
 	__u16 epoch; /* rises when the id is given to another target */
 	__u8 family;
-	__u8 flags;
+	__u8 zero;
 };
 
 struct tuple4 {
@@ -61,7 +59,7 @@ struct tuple6 {
 	__u8 proto, zero[3];
 };
 
-/* Where a flow is, as long as both ids still mean what they did. */
+/* Where a flow is, as long as the ids still mean what they did. */
 struct flow {
 	__u32 slot;
 	__u16 epoch; /* of the target */

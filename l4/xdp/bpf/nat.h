@@ -204,14 +204,14 @@ INLINE enum event begin(const struct config *cfg, const struct packet *p, const 
 	struct choice c = {.hash = flow_hash(p, family, vip->flags)};
 	struct back b = {.listener = vip->listener};
 
-	pick(vip->listener, &c);
+	place(vip->listener, begins(p), &c);
 	if (!c.target)
 		return c.why;
 	if (c.target->family != family)
 		return DROP_MODE;
 	if (!may_learn(cfg))
 		return DROP_NAT_LIMITED;
-	*n = (struct nat){.tport = c.target->port, .id = SLOT_TARGET(c.flow.slot), .epoch = c.flow.epoch};
+	*n = (struct nat){.tport = c.target->port, .id = c.id, .epoch = c.target->epoch};
 	if (family == FAMILY4)
 		n->target[0] = c.target->addr[0];
 	else
@@ -241,6 +241,14 @@ INLINE bool holds(const struct packet *p, const int family, const struct nat *n)
 	return b->cport == want.cport && b->vport == want.vport && same(family, b->client, want.client) && same(family, b->vip, want.vip);
 }
 
+/* moved reports whether a flow that begins anew would have another target. */
+INLINE bool moved(const struct packet *p, const int family, const struct vip *vip, __u32 id)
+{
+	__u32 slot;
+
+	return find_slot(vip->listener, flow_hash(p, family, vip->flags), &slot) && SLOT_TARGET(slot) != id;
+}
+
 /* to_target carries a client's packet to the target. */
 static __noinline int to_target(struct xdp_md *ctx, struct packet *p, struct vip *vip, const int family)
 {
@@ -248,7 +256,6 @@ static __noinline int to_target(struct xdp_md *ctx, struct packet *p, struct vip
 	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
 	struct nat *known, n;
 	struct rewrite to = {};
-	struct target *t;
 	enum event why;
 
 	if (!cfg || !vip)
@@ -258,8 +265,7 @@ static __noinline int to_target(struct xdp_md *ctx, struct packet *p, struct vip
 	known = bpf_map_lookup_elem(nats(family), &p->t4);
 	if (known) {
 		n = *known;
-		t = target_of(n.id, n.epoch);
-		if (!t || (begins(p) && t->flags & TARGET_DRAINS) || !holds(p, family, &n))
+		if (!target_of(n.id, n.epoch) || !holds(p, family, &n) || (begins(p) && moved(p, family, vip, n.id)))
 			known = NULL;
 	}
 	if (!known) {

@@ -48,9 +48,6 @@ INLINE struct target *quic_target(struct xdp_md *ctx, const struct packet *p, co
 	target = bpf_map_lookup_elem(&quic_ids, &key);
 	if (!target)
 		return NULL;
-	c->flow = (struct flow){.slot = SLOT_TARGET(*target)};
-	c->target = bpf_map_lookup_elem(&targets, target);
-	if (!c->target || !c->target->family)
-		return NULL;
+	*c = (struct choice){.id = *target, .target = slot_owner(*target)};
 	return c->target;
 }
