@@ -47,6 +47,7 @@ func explainPath(at []Explainer, q status.Question) ([]status.Answer, error) {
 		// would do with the request at that port.
 		q.VIP = netip.AddrPortFrom(netip.Addr{}, port)
 	}
+	p.askVIP(q)
 	q.Seat = q.VIP
 	if a, ok := p.ask(spec.RoleL4, q); ok {
 		if len(a.Next) == 0 {
@@ -80,6 +81,27 @@ func (p *path) ask(tier spec.Role, q status.Question) (status.Answer, bool) {
 	return status.Answer{}, false
 }
 
+// askVIP adds what the first node says that announces the VIP or, where none does,
+// the first that might. It decides nothing about the request: the tiers behind it
+// are asked in either case.
+func (p *path) askVIP(q status.Question) {
+	var first *status.Answer
+	for _, e := range p.at {
+		a, ok, err := e.ExplainTier(spec.RoleVIP, q)
+		p.err = errors.Join(p.err, err)
+		if ok && len(a.Next) > 0 {
+			p.answers = append(p.answers, a)
+			return
+		}
+		if ok && first == nil {
+			first = &a
+		}
+	}
+	if first != nil {
+		p.answers = append(p.answers, *first)
+	}
+}
+
 // ExplainTier answers from one tier of the node.
 func (n *Node) ExplainTier(tier spec.Role, q status.Question) (status.Answer, bool, error) {
 	var a status.Answer
@@ -96,7 +118,8 @@ func (n *Node) ExplainTier(tier spec.Role, q status.Question) (status.Answer, bo
 		if n.serves(q.Seat) {
 			a, ok = n.l7.Explain(q)
 		}
-	case spec.RoleVIP: // announcing a VIP decides nothing about a request
+	case spec.RoleVIP:
+		a, ok = n.vip.Explain(q)
 	}
 	return a, ok, nil
 }

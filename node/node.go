@@ -15,6 +15,7 @@ import (
 	"portico/dns"
 	"portico/internal/clock"
 	"portico/internal/netx"
+	"portico/internal/netx/hold"
 	"portico/l4/relay"
 	"portico/l7"
 	"portico/l7/tlsx"
@@ -22,6 +23,7 @@ import (
 	"portico/spec/check"
 	"portico/spec/status"
 	"portico/target"
+	"portico/vip"
 )
 
 // Options are what New needs.
@@ -54,6 +56,7 @@ var (
 	_ tier = (*dns.Server)(nil)
 	_ tier = (*relay.Relay)(nil)
 	_ tier = (*l7.Server)(nil)
+	_ tier = (*vip.Tier)(nil)
 )
 
 // Node runs the tiers of one node.
@@ -64,6 +67,7 @@ type Node struct {
 	dns     *dns.Server
 	l4      *relay.Relay
 	l7      *l7.Server
+	vip     *vip.Tier
 	dialer  atomic.Pointer[netx.Dialer]
 
 	started    time.Time
@@ -91,8 +95,14 @@ func New(o Options) *Node {
 	n.l7 = l7.New(l7.Options{
 		Self: o.Name, Groups: n.targets, Dialer: dialer{n}, Driver: o.Driver, Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
 	})
+	n.vip = vip.New(vip.Options{
+		Self: o.Name, Look: n.look, Ways: ways(o, n.log), Holder: hold.New(hold.Loopback, n.log), Log: n.log, Metrics: o.Metrics,
+	})
 	return n
 }
+
+// ways are those that the system has to announce a VIP.
+func ways(Options, *slog.Logger) map[spec.Announce]vip.Way { return nil }
 
 // Name is who the node is.
 func (n *Node) Name() spec.NodeName { return n.name }
@@ -163,12 +173,16 @@ func (n *Node) applyAll(want *spec.Spec, watched []spec.TargetGroup) error {
 }
 
 // tiers lists the tiers from the end of the path to its start.
-func (n *Node) tiers() []tier { return []tier{n.l7, n.l4, n.dns} }
+func (n *Node) tiers() []tier { return []tier{n.l7, n.l4, n.vip, n.dns} }
 
 // changed is told of every verdict that changed.
-func (n *Node) changed(*target.Group) { n.dns.Changed() }
+func (n *Node) changed(*target.Group) {
+	n.dns.Changed()
+	n.vip.Changed()
+}
 
-// Run serves until ctx ends. Then the l7 and l4 tiers leave and drain, both at
+// Run serves until ctx ends. Then the vip tier withdraws what it announces, so that
+// routers send nothing new here, and the l7 and l4 tiers leave and drain, both at
 // once: connections that idle at the l7 tier are what the flows of the l4 tier
 // wait for. The dns tier answers until they are done, so that clients learn from
 // it where else to go. Health checks go on until the last tier is done.
@@ -181,13 +195,20 @@ func (n *Node) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { n.state.Store("draining") })
 	defer stop()
 
-	served, answered, probed := make(chan error, 2), make(chan error, 1), make(chan error, 1)
-	go func() { served <- n.l7.Run(ctx) }()
-	go func() { served <- n.l4.Run(ctx) }()
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+
+	announced, served := make(chan error, 1), make(chan error, 2)
+	answered, probed := make(chan error, 1), make(chan error, 1)
+	go func() { announced <- n.vip.Run(ctx) }()
+	go func() { served <- n.l7.Run(serving) }()
+	go func() { served <- n.l4.Run(serving) }()
 	go func() { answered <- n.dns.Run(answering) }()
 	go func() { probed <- n.targets.Run(probing) }()
 
-	err := errors.Join(<-served, <-served)
+	err := <-announced
+	stopServing()
+	err = errors.Join(err, <-served, <-served, n.vip.Release())
 	stopAnswering()
 	err = errors.Join(err, <-answered)
 	stopProbing()

@@ -26,6 +26,7 @@ func (n *Node) Status() status.Node {
 	if slices.Contains(s.Roles, spec.RoleDNS) {
 		s.Records = records
 	}
+	s.VIPs, s.Peers = n.vip.Status(), n.vip.Peers()
 	return s
 }
 

@@ -131,6 +131,9 @@ type VIP struct {
 	Announce Announce `json:"announce,omitempty" default:"none" enum:"none|bgp|arp"`
 	// BGP is what its routes carry.
 	BGP VIPRoutes `json:"bgp,omitzero"`
+	// WhenNoneHealthy is what a node announces while every target of a listener
+	// failed its checks: open (itself as the last choice of routers) or fail (nothing).
+	WhenNoneHealthy WhenNoneHealthy `json:"whenNoneHealthy,omitempty" default:"open" enum:"open|fail"`
 	// Health is how dns nodes probe the VIP at each site.
 	Health VIPHealth `json:"health,omitzero"`
 }

@@ -76,7 +76,14 @@ func TestMetricsNamed(t *testing.T) {
 	}
 }
 
-// scrape gathers the metrics of a node with every role, by name.
+// announcing is a node that would announce a VIP, had it a listener to serve.
+const announcing = `portico: v1
+sites: [{name: lab, nodes: [{name: edge, address: 127.0.5.9, roles: [vip, l4], interface: lo}]}]
+vips: [{name: idle, announce: arp, addresses: {lab: [198.51.100.1]}}]
+`
+
+// scrape gathers the metrics of a node with every role but vip, and of one with
+// that, by name.
 func scrape(t *testing.T) map[string]*dto.MetricFamily {
 	t.Helper()
 	from := source(t, "aws.yaml", relocate(read(t, "examples/aws.yaml")))
@@ -86,7 +93,16 @@ func scrape(t *testing.T) map[string]*dto.MetricFamily {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, metrics, stopEdge := start(t, source(t, "edge.yaml", announcing), "edge")
+	defer stopEdge()
+	more, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
 	byName := map[string]*dto.MetricFamily{}
+	for _, f := range more {
+		byName[f.GetName()] = f
+	}
 	for _, f := range families {
 		byName[f.GetName()] = f
 	}
