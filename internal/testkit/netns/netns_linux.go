@@ -84,7 +84,7 @@ func (s *Space) link(name string, addrs []string) {
 		}
 		s.IP("addr add " + addr + " dev " + name + nodad)
 	}
-	s.IP("link set " + name + " up")
+	s.IP("link set dev " + name + " up")
 }
 
 // Path is the file that names the namespace.
