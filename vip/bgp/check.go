@@ -38,7 +38,7 @@ func checkSite(at string, site spec.Site) []spec.Problem {
 	first := map[string]int{}
 	for i, p := range site.BGP.Peers {
 		here := spec.At(at, "peers", i)
-		found = append(found, checkAddress(here, p, site)...)
+		found = append(found, checkAddress(here, p)...)
 		found = append(found, checkNodes(here, p, site)...)
 		found = append(found, checkPeer(here, p)...)
 		if before, twice := first[peerName(p)]; !twice {
@@ -58,7 +58,7 @@ func inSeconds(at string, d spec.Duration) spec.Problem {
 	return p
 }
 
-func checkAddress(at string, p spec.BGPPeer, site spec.Site) []spec.Problem {
+func checkAddress(at string, p spec.BGPPeer) []spec.Problem {
 	a := p.Address
 	problem := func(field, help, format string, args ...any) []spec.Problem {
 		found := spec.Problemf(spec.At(at, field), format, args...)
@@ -79,11 +79,6 @@ func checkAddress(at string, p spec.BGPPeer, site spec.Site) []spec.Problem {
 		return problem("interface", "say the interface that leads to it", "missing: %q is link-local, and every link may have it", a)
 	case a.Is6() && a.IsLinkLocalUnicast() && p.Multihop > 0:
 		return problem("multihop", "", "%d hops to %q, which is link-local and none away", p.Multihop, a)
-	}
-	for _, n := range site.Nodes {
-		if n.Address == a && p.Port == 0 {
-			return problem("address", "", "%q is the address of node %q", a, n.Name)
-		}
 	}
 	return nil
 }

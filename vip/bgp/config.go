@@ -22,9 +22,9 @@ type peerConfig struct {
 	source   netip.Addr // the node's address
 	password string
 	hold     time.Duration
-	hops     int // multihop; 0 means that the router is on a link
-	graceful time.Duration
-	bfd      spec.BFD // zero means without
+	hops     int           // multihop; 0 means that the router is on a link
+	graceful time.Duration // 0 or less means that routers forget at once
+	bfd      spec.BFD      // zero means without
 }
 
 // internal reports whether the router is of our own autonomous system.

@@ -95,6 +95,8 @@ func poke(c chan struct{}) {
 // run opens a session again and again until ctx ends.
 func (p *peer) run(ctx context.Context) {
 	defer close(p.done)
+	// AdminDown comes after the connection ended, within the time of detection: FRR
+	// takes it for a loss while the session is established, and drops the routes.
 	defer p.unwatch()
 	wait := retryMin
 	for ctx.Err() == nil {
@@ -183,9 +185,9 @@ func (p *peer) watchOver(local netip.Addr) error {
 	watch, err := p.speaker.bfd.Watch(bfd.Options{
 		Settings: bfd.Settings{Interval: p.config.bfd.Interval.D(), Multiplier: p.config.bfd.Multiplier},
 		Local:    local, Remote: p.config.address, Hops: p.config.hops,
-		Changed: func(s bfd.State, forgiven bool) {
-			p.log.Info("bfd session changed", "state", s.String(), "forgiven", forgiven)
-			if s == bfd.Down && !forgiven {
+		Changed: func(s bfd.State, lost bool) {
+			p.log.Info("bfd session changed", "state", s.String(), "lost", lost)
+			if lost {
 				poke(p.down)
 			}
 		},

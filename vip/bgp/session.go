@@ -269,11 +269,9 @@ func missing(routes []Route, o opened, hops map[bgp.Family]nextHops) string {
 
 // leave ends an established session for a reason of ours.
 func (s *session) leave(why error) error {
-	if errors.Is(why, errRestart) {
-		s.p.unwatch() // AdminDown first, so that BFD does not call it a loss
-		return why
+	if !errors.Is(why, errRestart) {
+		_ = s.write(updates(s.sent, nil)...)
 	}
-	_ = s.write(updates(s.sent, nil)...)
 	return why
 }
 

@@ -41,8 +41,8 @@ type Options struct {
 	// Hops is how far the router is; 0 means on a link of ours.
 	Hops int
 	// Changed is called with each new state, from one goroutine; it must not block.
-	// forgiven says that the other end went down on purpose.
-	Changed func(s State, forgiven bool)
+	// lost says that the other end fell silent.
+	Changed func(s State, lost bool)
 }
 
 // Endpoint shares a socket among the sessions of one local address. Its zero value
@@ -140,26 +140,19 @@ func receive(at netip.AddrPort, hops int) (*receiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bfd: %w", err)
 	}
-	if err := wantTTL(conn, at.Addr()); err != nil {
+	read, err := reader(conn, at.Addr())
+	if err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("bfd: %w", err)
 	}
 	r := &receiver{conn: conn, done: make(chan struct{})}
-	go r.run(at.Addr().Is4(), hops)
+	go r.run(read, hops)
 	return r, nil
 }
 
-func wantTTL(conn *net.UDPConn, local netip.Addr) error {
-	if local.Is4() {
-		return ipv4.NewPacketConn(conn).SetControlMessage(ipv4.FlagTTL, true)
-	}
-	return ipv6.NewPacketConn(conn).SetControlMessage(ipv6.FlagHopLimit, true)
-}
-
 // run hands packets on until the socket is closed.
-func (r *receiver) run(four bool, hops int) {
+func (r *receiver) run(read readFunc, hops int) {
 	defer close(r.done)
-	read := reader(r.conn, four)
 	b := make([]byte, 256) // packets have 24 bytes
 	for {
 		n, hopLimit, from, err := read(b)
@@ -179,14 +172,18 @@ func (r *receiver) run(four bool, hops int) {
 	}
 }
 
-func reader(conn *net.UDPConn, four bool) func([]byte) (n, hopLimit int, from netip.Addr, err error) {
+// readFunc reads a packet, its TTL or hop limit (0 when that is not known), and who
+// sent it.
+type readFunc func(b []byte) (n, hopLimit int, from netip.Addr, err error)
+
+func reader(conn *net.UDPConn, local netip.Addr) (readFunc, error) {
 	address := func(a net.Addr) netip.Addr {
 		if u, ok := a.(*net.UDPAddr); ok {
 			return u.AddrPort().Addr().Unmap()
 		}
 		return netip.Addr{}
 	}
-	if four {
+	if local.Is4() {
 		c := ipv4.NewPacketConn(conn)
 		return func(b []byte) (int, int, netip.Addr, error) {
 			n, m, a, err := c.ReadFrom(b)
@@ -194,7 +191,7 @@ func reader(conn *net.UDPConn, four bool) func([]byte) (n, hopLimit int, from ne
 				return n, 0, address(a), err
 			}
 			return n, m.TTL, address(a), nil
-		}
+		}, c.SetControlMessage(ipv4.FlagTTL, true)
 	}
 	c := ipv6.NewPacketConn(conn)
 	return func(b []byte) (int, int, netip.Addr, error) {
@@ -203,7 +200,7 @@ func reader(conn *net.UDPConn, four bool) func([]byte) (n, hopLimit int, from ne
 			return n, 0, address(a), err
 		}
 		return n, m.HopLimit, address(a), nil
-	}
+	}, c.SetControlMessage(ipv6.FlagHopLimit, true)
 }
 
 // The source ports that RFC 5881, section 4, allows.
@@ -280,7 +277,7 @@ func (w *Watch) run() {
 		}
 		if changed {
 			w.state.Store(uint32(w.session.State()))
-			w.o.Changed(w.session.State(), w.session.ForgivenDown())
+			w.o.Changed(w.session.State(), w.session.Lost())
 		}
 	}
 }

@@ -23,24 +23,24 @@ type Session struct {
 	diagnostic Diagnostic
 	mine       uint32 // our discriminator, not 0
 
-	yours      uint32 // the other end's; 0 when not known
-	theirState State
-	theirs     Packet    // the last that was taken
-	heard      time.Time // when
-	polling    bool      // until a packet with Final comes
+	yours   uint32    // the other end's; 0 when not known
+	theirs  Packet    // the last that was taken
+	heard   time.Time // when
+	polling bool      // until a packet with Final comes
 }
 
 // NewSession is a session in state Down; mine is a random number other than 0.
 func NewSession(set Settings, mine uint32) *Session {
-	return &Session{set: set, state: Down, mine: mine, theirState: Down}
+	return &Session{set: set, state: Down, mine: mine}
 }
 
 // State is our end's.
 func (s *Session) State() State { return s.state }
 
-// ForgivenDown reports whether the other end went down on purpose (AdminDown): then
-// nothing is wrong with the way to it (RFC 5882, section 3.2).
-func (s *Session) ForgivenDown() bool { return s.theirState == AdminDown }
+// Lost reports whether the other end fell silent. An end that says that it is down
+// is not lost: it was told to, began anew, or does not hear us and knows what to do
+// about that (RFC 5882, section 3.2).
+func (s *Session) Lost() bool { return s.state == Down && s.diagnostic == Expired }
 
 // Receive takes a packet that Parse let through, and reports whether the state
 // changed and whether a packet with Final must be sent at once (section 6.8.6).
@@ -48,7 +48,7 @@ func (s *Session) Receive(now time.Time, p Packet) (changed, final bool) {
 	if p.Yours != 0 && p.Yours != s.mine {
 		return false, false
 	}
-	s.yours, s.theirState, s.theirs, s.heard = p.Mine, p.State, p, now
+	s.yours, s.theirs, s.heard = p.Mine, p, now
 	if p.Final {
 		s.polling = false
 	}
@@ -85,7 +85,7 @@ func (s *Session) Expire(now time.Time) (changed bool) {
 		return false
 	}
 	s.enter(Down, Expired)
-	s.yours, s.theirState = 0, Down
+	s.yours = 0
 	return true
 }
 
