@@ -36,7 +36,7 @@ func (c *Conn) sendHead(s *Stream, m *Message, end bool) {
 func (c *Conn) beginBlock() (at int) {
 	at = len(c.out)
 	c.out = appendFrame(c.out, 0, frameHeaders, 0, 0)
-	if !c.told {
+	if c.shrunk && !c.told {
 		c.told = true
 		c.out = append(c.out, 0x20) // our table has no room (RFC 7541, section 4.2)
 	}

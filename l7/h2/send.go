@@ -8,7 +8,8 @@ type sender struct {
 	outAt  int
 	window int64 // what we may still send on the connection
 	ready  queue // streams that have output and a window
-	told   bool  // the peer knows that our encoder has no table
+	shrunk bool  // the peer lets us have a smaller table
+	told   bool  // it knows that we have none
 }
 
 // Message is what a stream is to send next: a head, data, and the end with

@@ -19,6 +19,8 @@ const (
 
 const (
 	settingsMax = 64 // in one frame; there are ten or so
+	// tableDefault is how large tables of header blocks are before anything is said.
+	tableDefault = 4096
 	// streamsUntilKnown is how many streams a peer is taken to allow before it
 	// says so, streamsNobodyNeeds afterwards where it does not.
 	streamsUntilKnown  = 100
@@ -119,7 +121,9 @@ func (c *Conn) set(id uint16, value uint32) bool {
 			return false
 		}
 		c.peer.connect = value == 1
-	case settingTable, settingList: // we keep no table, and what is too much for the peer it says
+	case settingTable: // we keep none, but where it shrinks that has to be said
+		c.shrunk = c.shrunk || value < tableDefault
+	case settingList: // what is too much for the peer it says
 	}
 	return true
 }
