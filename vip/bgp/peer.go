@@ -44,8 +44,9 @@ type peer struct {
 
 	mu         sync.Mutex // guards what follows
 	now        status.Peer
-	losses     int  // sessions that were established and ended unasked
-	restarting bool // until a router has the routes of before the restart again
+	sent       paths // what the established session told; nil without one
+	losses     int   // sessions that were established and ended unasked
+	restarting bool  // until a router has the routes of before the restart again
 	watch      *bfd.Watch
 	from       netip.Addr              // of watch
 	cancel     context.CancelCauseFunc // nil before start
@@ -143,7 +144,7 @@ func (p *peer) set(state, reason string) {
 		p.now.State, p.now.Since = state, clock.Now()
 	}
 	if state != stateEstablished {
-		p.now.Routes = 0
+		p.now.Routes, p.sent = 0, nil
 	}
 	if reason != "" || state == stateEstablished {
 		p.now.Reason = reason
@@ -151,10 +152,23 @@ func (p *peer) set(state, reason string) {
 }
 
 // told notes what an established session announces, and what keeps it from more.
-func (p *peer) told(routes int, reason string) {
+// The paths are not changed any more.
+func (p *peer) told(sent paths, reason string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.now.Routes, p.now.Reason = routes, reason
+	p.sent, p.now.Routes, p.now.Reason = sent, len(sent), reason
+}
+
+// knows reports whether the router was told of a route, or why not.
+func (p *peer) knows(prefix netip.Prefix) (yes bool, why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, yes = p.sent[prefix]
+	why = p.now.Reason
+	if why == "" {
+		why = "session " + p.now.State
+	}
+	return yes, why
 }
 
 func (p *peer) status() status.Peer {

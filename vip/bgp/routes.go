@@ -22,6 +22,14 @@ type Route struct {
 	Leaving bool
 }
 
+// same reports whether routers would hear nothing new.
+func (r Route) same(other Route) bool {
+	equal := func(a, b *uint32) bool { return a == b || a != nil && b != nil && *a == *b }
+	return r.Prefix == other.Prefix && r.Leaving == other.Leaving &&
+		slices.Equal(r.Carries.Communities, other.Carries.Communities) &&
+		equal(r.Carries.MED, other.Carries.MED) && equal(r.Carries.LocalPref, other.Carries.LocalPref)
+}
+
 // localPrefDefault is what routers take for a route that says nothing.
 const localPrefDefault = 100
 

@@ -152,11 +152,9 @@ func (s *session) serve(ctx context.Context) error {
 	s.p.set(stateEstablished, "")
 	s.p.log.Info("bgp session established", "address", s.local, "hold", s.o.hold, "restarting", s.restarts)
 	s.reads.Go(func() { s.ended <- s.read() })
+	s.p.wake()
 	tick, stop := ticks(s.o.hold / 3) // RFC 4271, section 4.4
 	defer stop()
-	if err := s.flush(); err != nil {
-		return err
-	}
 	for {
 		var err error
 		select {
@@ -174,7 +172,9 @@ func (s *session) serve(ctx context.Context) error {
 		case <-s.p.changed:
 			err = s.flush()
 		case <-tick:
-			err = s.write(bgp.NewBGPKeepAliveMessage())
+			if err = s.write(bgp.NewBGPKeepAliveMessage()); err == nil {
+				err = s.flush() // addresses of the link may have changed
+			}
 		}
 		if err != nil {
 			return s.silent(stateEstablished, err)
@@ -220,7 +220,7 @@ func (s *session) flush() error {
 		return err
 	}
 	s.sent = want
-	s.p.told(len(want), missing(routes, s.o, hops))
+	s.p.told(want, missing(routes, s.o, hops))
 	if s.whole {
 		return nil
 	}

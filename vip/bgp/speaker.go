@@ -139,6 +139,10 @@ func (s *Speaker) Announce(routes []Route) error {
 			}
 		}
 	}
+	before, known := s.announced()
+	if known && slices.EqualFunc(before, routes, Route.same) {
+		return nil
+	}
 	whole := slices.Clone(routes)
 	s.routes.Store(&whole)
 	s.mu.Lock()
@@ -209,6 +213,28 @@ func (s *Speaker) Peers() []status.Peer {
 		list[i] = p.status()
 	}
 	return list
+}
+
+// Told says how many routers were told of the route to an address, of how many; and
+// where none was, why.
+func (s *Speaker) Told(a netip.Addr) (told, of int, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		knows, reason := p.knows(Prefix(a))
+		if knows {
+			told++
+		} else if why == "" {
+			why = p.config.name + ": " + reason
+		}
+	}
+	switch {
+	case told > 0:
+		why = ""
+	case len(s.peers) == 0:
+		why = "the spec names no router for this node"
+	}
+	return told, len(s.peers), why
 }
 
 // Prefix is the host route of an address.

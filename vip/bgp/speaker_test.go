@@ -105,10 +105,20 @@ func TestAnnounce(t *testing.T) {
 		"198.18.0.1/32":   {NextHop: "127.77.0.2", MED: 50, Pref: 200, Communities: communities, Large: []string{"65001:1:2"}},
 		"2001:db8::1/128": {NextHop: "::1", Pref: 100},
 	})
+	testkit.Poll(t, bound, func() error {
+		if told, of, why := s.Told(netip.MustParseAddr("2001:db8::1")); told != 2 || of != 2 || why != "" {
+			return fmt.Errorf("told %d of %d, %q, want both", told, of, why)
+		}
+		return nil
+	})
 	for _, p := range s.Peers() {
 		if p.State != "established" || p.Routes != 2 || p.Reason != "" {
 			t.Errorf("peer = %+v, want established with 2 routes", p)
 		}
+	}
+
+	if told, _, why := s.Told(netip.MustParseAddr("198.18.0.9")); told != 0 || why != "127.77.0.1: session established" {
+		t.Errorf("Told = %d, %q for a route that is not announced", told, why)
 	}
 
 	// Again the same, then one leaves: nobody hears of the other again.
