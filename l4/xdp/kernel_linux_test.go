@@ -44,7 +44,7 @@ func root(t *testing.T) {
 func open(t *testing.T, p *xdp.Plan) *xdp.Kernel {
 	t.Helper()
 	root(t)
-	k, err := xdp.Open(xdp.Options{Flows: 1024})
+	k, err := xdp.Open(xdp.KernelOptions{Flows: 1024})
 	if errors.Is(err, xdp.ErrUnsupported) && os.Getenv("PORTICO_TEST_REQUIRE") == "" {
 		t.Skip(err)
 	}

@@ -26,8 +26,8 @@ const (
 	v6Share = 2
 )
 
-// Options are what Open needs.
-type Options struct {
+// KernelOptions are what Open needs.
+type KernelOptions struct {
 	// Pins is the folder for this node's maps and links, on a BPF file system. ""
 	// pins nothing: all ends with Close.
 	Pins string
@@ -41,7 +41,7 @@ type Options struct {
 // Kernel is the balancer in the kernel: its maps and its program. Its methods may
 // be called from several goroutines.
 type Kernel struct {
-	o       Options
+	o       KernelOptions
 	folder  string // of maps; "" when not pinned
 	objects balancerObjects
 	adopted bool
@@ -60,7 +60,7 @@ type closer interface{ Close() error }
 // as they are; of those in another shape, what still fits is copied, and they stay
 // until Attach has put the new program in place. The error is ErrUnsupported where
 // the system clearly cannot or may not.
-func Open(o Options) (*Kernel, error) {
+func Open(o KernelOptions) (*Kernel, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -74,8 +74,8 @@ func Open(o Options) (*Kernel, error) {
 		if _, err := os.Stat(k.folder); err == nil {
 			k.adopted = true
 		}
-		if err := os.MkdirAll(k.folder, 0o700); err != nil {
-			return nil, fmt.Errorf("pins: %w", err)
+		if err := makePins(k.folder); err != nil {
+			return nil, err
 		}
 		options.Maps.PinPath = k.folder
 	}

@@ -62,3 +62,13 @@ func missing() []string {
 	}
 	return lacks
 }
+
+// Able reports whether this process may and can carry flows in the kernel, by
+// loading the program with room for nothing. The error is ErrUnsupported for a clear no.
+func Able() error {
+	k, err := Open(KernelOptions{Flows: 1})
+	if err != nil {
+		return err
+	}
+	return k.Close()
+}

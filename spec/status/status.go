@@ -67,6 +67,20 @@ type Listener struct {
 	Total uint64 `json:"total"`
 	// Failed counts those that ended by a fault of ours or of a target.
 	Failed uint64 `json:"failed"`
+	// Kernel is what the kernel counted; nil where it does not carry the listener.
+	Kernel *Kernel `json:"kernel,omitempty"`
+}
+
+// Kernel is what the kernel counted of a listener that it carries, for all its VIPs.
+type Kernel struct {
+	Forward spec.Forward `json:"forward"`
+	Packets uint64       `json:"packets"`
+	Bytes   uint64       `json:"bytes"`
+	// Unlearned counts packets of flows that could not be remembered, because too
+	// many came at once or there was no room: they are placed by hash alone.
+	Unlearned uint64 `json:"unlearned"`
+	// Drops counts packets that went nowhere, by the reason.
+	Drops map[string]uint64 `json:"drops,omitempty"`
 }
 
 // Group is a target group as one node sees it.

@@ -1,0 +1,275 @@
+package xdp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"portico/l4"
+	"portico/l4/maglev"
+	"portico/spec"
+	"portico/spec/status"
+)
+
+// Options are what New needs.
+type Options struct {
+	// Self is the node this is.
+	Self spec.NodeName
+	// Groups are the live target groups. Required.
+	Groups l4.Groups
+	// Tables are the live tables of slots. Required.
+	Tables l4.Tables
+	// Pins is the folder in a BPF file system for what outlives the process; "" pins
+	// nothing.
+	Pins string
+	// Log takes changes of state; nil discards.
+	Log *slog.Logger
+	// Metrics takes the metrics; nil means none.
+	Metrics prometheus.Registerer
+}
+
+// Datapath is the part of the L4 tier that the kernel carries: nothing on a node
+// whose site does not say datapath xdp. Its methods may be called by several
+// goroutines.
+type Datapath struct {
+	o       Options
+	changed chan struct{} // holds one when tables are to be looked at
+
+	mu     sync.Mutex // guards what follows
+	kernel *Kernel    // nil while nothing is carried
+	flows  int        // that it was opened for
+	want   *spec.Spec // that is applied; nil before the first
+}
+
+// New returns a datapath that carries nothing until Apply.
+func New(o Options) *Datapath {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &Datapath{o: o, changed: make(chan struct{}, 1)}
+	if o.Metrics != nil {
+		o.Metrics.MustRegister(collector{d})
+	}
+	return d
+}
+
+// Check finds what the kernel would be asked for and no kernel can do. Pure: what
+// this machine lacks only Apply finds out.
+func (d *Datapath) Check(want *spec.Spec) []spec.Problem { return check(want) }
+
+// Apply has the kernel carry the listeners that are its own. What an earlier process
+// left in the kernel is taken over, or removed where the spec asks for none of it. On
+// an error the spec before still serves; where this machine clearly cannot do it, the
+// error is a problem with the place that asks for it.
+func (d *Datapath) Apply(want *spec.Spec) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := takes(want, d.o.Self)
+	_, site := want.Node(d.o.Self)
+	if site == nil || site.L4.Datapath != spec.DatapathXDP || !isL4(want, d.o.Self) {
+		d.want = want
+		return d.leave()
+	}
+	if err := d.put(want, site, all); err != nil {
+		return d.problem(want, err)
+	}
+	d.want = want
+	return nil
+}
+
+func isL4(want *spec.Spec, self spec.NodeName) bool {
+	node, _ := want.Node(self)
+	return node.Has(spec.RoleL4)
+}
+
+// put opens the kernel where it is not open, and makes it do the spec.
+func (d *Datapath) put(want *spec.Spec, site *spec.Site, all []taken) error {
+	node, _ := want.Node(d.o.Self)
+	dev, err := deviceOf(node.Address)
+	if err != nil {
+		return err
+	}
+	k := d.kernel
+	if k == nil || d.flows != site.L4.Flows {
+		if k, err = Open(KernelOptions{Pins: d.o.Pins, Flows: site.L4.Flows, Log: d.o.Log}); err != nil {
+			return err
+		}
+	}
+	err = k.Apply(d.plan(site, node, dev, all))
+	if err == nil {
+		err = k.Attach(dev.name)
+	}
+	if k == d.kernel {
+		return err
+	}
+	if err != nil {
+		return errors.Join(err, k.Close())
+	}
+	if d.kernel != nil {
+		err = d.kernel.Close()
+	}
+	d.o.Log.Info("flows are carried in the kernel", "interface", dev.name, "listeners", len(all), "adopted", k.Adopted())
+	d.kernel, d.flows = k, site.L4.Flows
+	return err
+}
+
+// plan is what the kernel is to do.
+func (d *Datapath) plan(site *spec.Site, node *spec.Node, dev device, all []taken) *Plan {
+	p := &Plan{NAT: []netip.Addr{node.Address}, MTU: dev.mtu, NewFlows: site.L4.NewFlows}
+	if node.Address.Is4() {
+		p.Source4 = node.Address
+	} else {
+		p.Source6 = node.Address
+	}
+	for _, t := range all {
+		p.Listeners = append(p.Listeners, Listener{
+			Name: t.Name, VIPs: t.vips, Proto: t.proto, Forward: t.forward, BySource: t.Source, Table: tableOf(d.o.Tables.Table(t.Name)),
+		})
+		for _, s := range t.Shares {
+			g := d.o.Groups.Group(s.Group)
+			if g == nil {
+				continue
+			}
+			for _, m := range g.Targets() { // also those that drain: they keep their flows
+				on := Target{Address: m.Address()}
+				if t.forward == spec.ForwardDSR {
+					on.MAC = dev.neighbor(m.Address().Addr())
+				}
+				p.Targets = append(p.Targets, on)
+			}
+		}
+	}
+	return p
+}
+
+// tableOf is a table as the kernel's plan has it.
+func tableOf(t *maglev.Table) *Table {
+	if t == nil {
+		return nil
+	}
+	made := &Table{Targets: make([]netip.AddrPort, len(t.Names)), Slots: make([]uint32, len(t.Slots))}
+	for i, n := range t.Names {
+		made.Targets[i] = n.Address
+	}
+	for i, s := range t.Slots {
+		made.Slots[i] = uint32(s)
+	}
+	return made
+}
+
+// leave takes everything off the kernel.
+func (d *Datapath) leave() error {
+	if d.kernel == nil {
+		return removePins(d.o.Pins)
+	}
+	err := errors.Join(d.kernel.Leave(), d.kernel.Close())
+	d.kernel = nil
+	d.o.Log.Info("flows are not carried in the kernel any more")
+	return err
+}
+
+// problem says where in a spec it is asked for what cannot be had.
+func (d *Datapath) problem(want *spec.Spec, err error) error {
+	if !errors.Is(err, ErrUnsupported) {
+		return fmt.Errorf("l4: %w", err)
+	}
+	for i := range want.Sites {
+		for j := range want.Sites[i].Nodes {
+			if want.Sites[i].Nodes[j].Name == d.o.Self {
+				return spec.Problems{{
+					Path: spec.At("sites", i, "l4.datapath"),
+					What: fmt.Sprintf("node %q: %v", d.o.Self, err),
+					Help: "or use datapath: auto, which takes what each node can do",
+				}}
+			}
+		}
+	}
+	return err
+}
+
+// Changed has the tables looked at again, after one changed. It does not block.
+func (d *Datapath) Changed() {
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
+// lookAgain is how often neighbors are looked at: a target on the link may have
+// got another MAC address.
+const lookAgain = 10 * time.Second
+
+// Run hands the kernel each new table until ctx ends. What is pinned goes on
+// forwarding after it, for the next process.
+func (d *Datapath) Run(ctx context.Context) error {
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if d.kernel == nil {
+				return nil
+			}
+			err := d.kernel.Close()
+			d.kernel = nil
+			return err
+		case <-d.changed:
+		case <-tick.C:
+		}
+		if err := d.again(); err != nil {
+			d.o.Log.Error("the kernel goes on with what it has", "error", err)
+		}
+	}
+}
+
+// again makes the kernel do the same spec by the tables of now.
+func (d *Datapath) again() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.kernel == nil || d.want == nil {
+		return nil
+	}
+	node, site := d.want.Node(d.o.Self)
+	dev, err := deviceOf(node.Address)
+	if err != nil {
+		return err
+	}
+	return d.kernel.Apply(d.plan(site, node, dev, takes(d.want, d.o.Self)))
+}
+
+// Explain says where a flow of the question would go; false when the kernel does
+// not carry it.
+func (d *Datapath) Explain(q status.Question) (status.Answer, bool) {
+	d.mu.Lock()
+	want := d.want
+	d.mu.Unlock()
+	if want == nil {
+		return status.Answer{}, false
+	}
+	f := l4.Flow{Client: netip.AddrPortFrom(q.From.Unmap(), q.Flow), VIP: q.VIP}
+	decision, lines := l4.Explain(f, l4.NewTable(want, d.o.Self).PlacedBy(d.o.Tables), d.o.Groups)
+	if decision.Listener == nil {
+		return status.Answer{}, false
+	}
+	for _, t := range takes(want, d.o.Self) {
+		if t.Name != decision.Listener.Name {
+			continue
+		}
+		lines = append(lines, status.Line{Text: fmt.Sprintf("carried in the kernel, forward: %s; a flow that is known stays where it is", t.forward)})
+		a := status.Answer{Tier: spec.RoleL4, Node: d.o.Self, Lines: lines, Result: "the packet is dropped: " + decision.Why.String()}
+		if decision.Target != nil {
+			a.Result = fmt.Sprintf("%s, target %s of group %q", decision.Target.Address(), decision.Target.Label(), decision.Share.Group)
+			a.Next = []netip.AddrPort{decision.Target.Address()}
+		}
+		return a, true
+	}
+	return status.Answer{}, false
+}
