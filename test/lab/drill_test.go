@@ -21,11 +21,14 @@ type drill struct {
 // try runs a drill in one arm, which must keep a promise.
 func (d drill) try(t *testing.T, a arm, p promise) {
 	t.Helper()
+	r := results.row(d.name, a)
 	t.Run(a.mode+"/"+a.name, func(t *testing.T) {
+		t.Parallel() // with the other arms of the drill
 		w := build(t, a)
 		l := w.load(d.plan)
-		note := d.run(w, l)
-		w.add(d.name, l.end(), p, note)
+		r.note = d.run(w, l)
+		r.saw = l.end()
+		w.keep(p, r.saw)
 	})
 }
 

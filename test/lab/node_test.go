@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func (w *world) startNodes() {
 	w.t.Helper()
 	binary := portico(w.t)
 	for _, h := range append(append([]*host{}, w.l7...), w.l4...) {
-		if w.relays() && strings.HasPrefix(h.name, "l4") {
+		if w.relays() && w.arm.routes == static && strings.HasPrefix(h.name, "l4") {
 			h.IP("addr add " + w.vip4 + "/32 dev lo") // what routes bring here is taken
 			h.IP("addr add " + w.vip6 + "/128 dev lo nodad")
 		}
@@ -56,9 +57,14 @@ func portico(t *testing.T) string {
 	return buildPortico(t, "lab")
 }
 
+// building is held by who builds the program.
+var building sync.Mutex
+
 // buildPortico builds the program with a version of its own.
 func buildPortico(t *testing.T, version string) string {
 	t.Helper()
+	building.Lock()
+	defer building.Unlock()
 	path := filepath.Join(os.Getenv(contained), "portico-"+version)
 	if _, err := os.Stat(path); err == nil {
 		return path // built for another arm

@@ -18,15 +18,24 @@ var results table
 // table is what all drills came to.
 type table struct {
 	mu   sync.Mutex
-	rows []row // guarded by mu
+	rows []*row // guarded by mu; in order of the drills, whichever ends first
 }
 
 // row is what one arm of a drill came to.
 type row struct {
 	drill string
 	arm   arm
-	saw   tally
+	saw   tally // zero until it has ended
 	note  string
+}
+
+// row makes the line of an arm that is about to run.
+func (t *table) row(drill string, a arm) *row {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := &row{drill: drill, arm: a}
+	t.rows = append(t.rows, r)
+	return r
 }
 
 // promise is what must be so of an arm.
@@ -39,13 +48,9 @@ const (
 	harmed                   // the control: something breaks or fails
 )
 
-// add writes down what an arm came to, and fails the test where that is not what was
-// promised.
-func (w *world) add(drill string, saw tally, p promise, note string) {
+// keep fails the test where what clients saw is not what was promised.
+func (w *world) keep(p promise, saw tally) {
 	w.t.Helper()
-	results.mu.Lock()
-	results.rows = append(results.rows, row{drill, w.arm, saw, note})
-	results.mu.Unlock()
 	w.t.Logf("%d transfers begun, %d broken; %d requests went well, %d failed; %v", saw.Begun, saw.Broken, saw.OK, saw.Failed, saw.Reasons)
 	switch {
 	case p == harmed && saw.Broken+saw.Failed == 0:
@@ -78,6 +83,9 @@ func (t *table) publish(to io.Writer) error {
 	var text strings.Builder
 	text.WriteString(heading)
 	for _, r := range t.rows {
+		if r.saw.OK == 0 {
+			continue // it did not come so far
+		}
 		fmt.Fprintf(&text, "| %s | %s | %s | %d | %d | %d | %d | %s | %s | %s |\n", r.drill, r.arm.name, r.arm.mode,
 			r.saw.Begun, r.saw.Broken, r.saw.OK+r.saw.Failed, r.saw.Failed, seconds(r.saw.Pause), seconds(r.saw.Slowest), r.note)
 	}
