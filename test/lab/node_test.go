@@ -91,10 +91,14 @@ func (n *node) launch() {
 		"run", "--config", n.w.specPath(), "--node", n.host.name, "--admin", "off", "--socket", n.socket(),
 	}
 	args = append(args, n.w.flags(n)...)
-	cmd := n.host.Command(n.binary, args...)
+	cmd := n.host.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", ownPins, n.w.pins, n.binary}, args...)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1") // nine of them share the machine
 	n.process = start(n.w.t, fmt.Sprintf("%s (start %d)", n.host.name, n.starts), cmd, nil)
 }
+
+// ownPins is a shell that becomes a program which has the world's folder for its BPF
+// file system, so that two worlds do not meet there.
+const ownPins = `mount --bind "$0" /sys/fs/bpf && exec "$@"`
 
 // flags are those that the arm adds to a node's.
 func (w *world) flags(*node) []string { return nil }

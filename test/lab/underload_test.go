@@ -30,7 +30,7 @@ type load struct {
 func usual() plan {
 	return plan{
 		Downloads: 100, Uploads: 100, For: 5 * time.Minute, Every: 20 * time.Millisecond,
-		Stall: 15 * time.Second, Patience: 5 * time.Second,
+		Stall: 15 * time.Second, Patience: 10 * time.Second,
 	}
 }
 

@@ -52,6 +52,7 @@ type world struct {
 	t      *testing.T
 	arm    arm
 	dir    string
+	pins   string // of its nodes, in the lab's BPF file system
 	client *host
 	router *netns.Space
 	// The addresses of the VIP: routed to the l4 nodes, or of the network that they
@@ -89,6 +90,10 @@ func build(t *testing.T, a arm) *world {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	w := &world{t: t, arm: a, dir: dir, net: netns.New(t), vip4: "198.18.100.1", vip6: "2001:db8:100::1", nodes: map[string]*node{}, began: time.Now()}
+	w.pins = filepath.Join("/sys/fs/bpf", filepath.Base(dir))
+	if err := os.Mkdir(w.pins, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	w.router = w.net.Add("r")
 	w.forward()
 	w.client = w.host("client", 0, 1500)
@@ -103,9 +108,23 @@ func build(t *testing.T, a arm) *world {
 	w.startRouter()
 	w.writeSpec()
 	w.startNodes()
+	w.attached()
 	w.route()
 	w.log("the world is built")
 	return w
+}
+
+// attached waits until programs in the kernel take the packets of every l4 node.
+func (w *world) attached() {
+	w.t.Helper()
+	for _, h := range w.l4 {
+		testkit.Poll(w.t, hang, func() error {
+			if seen := h.IP("link show eth0"); !w.relays() && !strings.Contains(seen, " xdp") {
+				return fmt.Errorf("no program is on eth0 of %s: %s", h.name, seen)
+			}
+			return nil
+		})
+	}
 }
 
 func (w *world) serveTargets() {
