@@ -2,6 +2,7 @@ package l4
 
 import (
 	"fmt"
+	"time"
 
 	"portico/l4/maglev"
 	"portico/spec/status"
@@ -42,7 +43,7 @@ func (d Decision) explainKey(f Flow) status.Line {
 	at := maglev.At(d.hash)
 	text := fmt.Sprintf("flow from %s, hash %08x: slot %d of %d, generation %d", f.Client, d.hash, at, maglev.Slots, d.slots.Generation)
 	if past := d.slots.Name(d.slots.Slots[at].Secondary()); past != nil {
-		text += fmt.Sprintf("; %s owned it before", past.Address)
+		text += fmt.Sprintf("; second chance: %s, the owner before, until %s", past.Address, d.slots.Until.Format(time.TimeOnly))
 	}
 	return status.Line{Text: text}
 }

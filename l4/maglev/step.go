@@ -1,6 +1,7 @@
 package maglev
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -20,7 +21,30 @@ type State struct {
 }
 
 // Table builds the table of the state.
-func (s *State) Table() *Table { return Build(s.Now, s.Before) }
+func (s *State) Table() *Table {
+	t := Build(s.Now, s.Before)
+	t.Until = s.Until
+	return t
+}
+
+// Check refuses a state that Step could not have come to, such as one from a file
+// that was changed.
+func (s *State) Check() error {
+	for _, g := range []Generation{s.Now, s.Before} {
+		if len(g.Members) > MembersMax {
+			return fmt.Errorf("generation %d: %d members, of at most %d", g.Number, len(g.Members), MembersMax)
+		}
+		for i, m := range g.Members {
+			if m.Weight <= 0 || m.Share <= 0 {
+				return fmt.Errorf("generation %d: member %s of group %q: weight %d, share %d; both must be above 0", g.Number, m.Address, m.Group, m.Weight, m.Share)
+			}
+			if i > 0 && g.Members[i-1].compare(m.Name) >= 0 {
+				return fmt.Errorf("generation %d: member %s of group %q is out of order or there twice", g.Number, m.Address, m.Group)
+			}
+		}
+	}
+	return nil
+}
 
 // Input is what one step depends on.
 type Input struct {
@@ -57,6 +81,9 @@ type Outcome struct {
 // flows would lose more.
 func (s *State) Step(in Input) Outcome {
 	var out Outcome
+	if latest := in.Now.Add(in.Bound); s.Until.After(latest) {
+		s.Until = latest // the bound is shorter now, or the clock was set back
+	}
 	if !s.Until.IsZero() && (in.Ended || !in.Now.Before(s.Until)) {
 		// What the past owners might get would be no flows of theirs any more.
 		s.Before, s.Until = Generation{}, time.Time{}

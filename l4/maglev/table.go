@@ -1,6 +1,11 @@
 package maglev
 
-import "portico/target/balance"
+import (
+	"slices"
+	"time"
+
+	"portico/target/balance"
+)
 
 // Slots is how many slots a table has.
 const Slots = balance.MaglevSlots
@@ -27,6 +32,8 @@ func At(hash uint32) int { return int(uint64(hash) * Slots >> 32) }
 type Table struct {
 	// Generation is the number of the generation that owns the slots.
 	Generation uint64
+	// Until is when secondaries are of use no more; zero where there are none.
+	Until time.Time
 	// Names are the targets of both generations; that of id i is Names[i-1].
 	Names []Name
 	// Slots are as many as the constant says.
@@ -98,6 +105,22 @@ func (t *Table) Held() []int {
 		held[s.Primary()]++
 	}
 	return held[1:]
+}
+
+// MovedSince counts the slots that have another owner than in an older table.
+func (t *Table) MovedSince(older *Table) int {
+	now := make([]uint16, len(older.Names)+1) // id there to id here
+	for i, n := range older.Names {
+		now[i+1] = uint16(slices.Index(t.Names, n) + 1)
+	}
+	moved := 0
+	for i, s := range t.Slots {
+		was := older.Slots[i].Primary()
+		if now[was] != s.Primary() || was != 0 && now[was] == 0 {
+			moved++
+		}
+	}
+	return moved
 }
 
 // Moved counts the slots that another owned before.

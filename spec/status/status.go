@@ -69,6 +69,8 @@ type Listener struct {
 	Failed uint64 `json:"failed"`
 	// Kernel is what the kernel counted; nil where it does not carry the listener.
 	Kernel *Kernel `json:"kernel,omitempty"`
+	// Slots tells of the table that flows are placed by; nil when balances place them.
+	Slots *Slots `json:"slots,omitempty"`
 }
 
 // Kernel is what the kernel counted of a listener that it carries, for all its VIPs.

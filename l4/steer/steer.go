@@ -1,0 +1,164 @@
+package steer
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"portico/internal/clock"
+	"portico/l4"
+	"portico/l4/maglev"
+	"portico/spec"
+	"portico/target"
+)
+
+// Keeper keeps the generations of listeners where a restart finds them.
+type Keeper interface {
+	// Load returns what was kept under a name; ok is false when nothing was.
+	Load(name string, into any) (ok bool, err error)
+	// Save replaces what is kept under a name, or keeps what was on an error.
+	Save(name string, what any) error
+}
+
+// Options are what New needs.
+type Options struct {
+	// Self is the node this is.
+	Self spec.NodeName
+	// Groups are the live target groups. Required.
+	Groups l4.Groups
+	// Sockets reports whether flows are held in sockets, so that none depends on a
+	// table and no change waits. Nil means that they are.
+	Sockets func() bool
+	// Keep keeps generations; nil means that a restart begins anew.
+	Keep Keeper
+	// OnChange is called with each new table, and with nil when a listener has none
+	// any more, one call at a time. It must not block for long. Nil means nobody asks.
+	OnChange func(spec.ListenerName, *maglev.Table)
+	// Log takes one line for each new generation; nil discards.
+	Log *slog.Logger
+	// Metrics takes the metrics; nil means none.
+	Metrics prometheus.Registerer
+}
+
+// Steer holds the tables of a node. Its methods may be called by several goroutines.
+type Steer struct {
+	o      Options
+	tables atomic.Pointer[map[spec.ListenerName]*maglev.Table]
+	dirty  chan struct{} // holds one when there is something to look at
+
+	mu        sync.Mutex // guards what follows, and the writing of tables
+	listeners map[spec.ListenerName]*listener
+	bound     time.Duration // spec.Drain
+}
+
+// New returns a Steer without listeners.
+func New(o Options) *Steer {
+	if o.Sockets == nil {
+		o.Sockets = func() bool { return true }
+	}
+	if o.OnChange == nil {
+		o.OnChange = func(spec.ListenerName, *maglev.Table) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Steer{o: o, dirty: make(chan struct{}, 1), listeners: map[spec.ListenerName]*listener{}}
+	s.tables.Store(&map[spec.ListenerName]*maglev.Table{})
+	if o.Metrics != nil {
+		o.Metrics.MustRegister(collector{s})
+	}
+	return s
+}
+
+// Table returns the table of a listener, or nil.
+func (s *Steer) Table(name spec.ListenerName) *maglev.Table { return (*s.tables.Load())[name] }
+
+// Apply takes the listeners of a spec. When it returns, the tables are those of the
+// spec and the verdicts, except for what must wait.
+func (s *Steer) Apply(want *spec.Spec) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bound = want.Drain.D()
+	stay := map[spec.ListenerName]bool{}
+	for _, l := range l4.NewTable(want, s.o.Self).Listeners() {
+		if !l.Hashes {
+			continue
+		}
+		stay[l.Name] = true
+		if s.listeners[l.Name] == nil {
+			s.listeners[l.Name] = s.load(l.Name)
+		}
+		s.listeners[l.Name].shares = l.Shares
+	}
+	for name := range s.listeners {
+		if !stay[name] {
+			delete(s.listeners, name)
+			s.publish(name, nil)
+		}
+	}
+	s.stepAll()
+}
+
+// Changed has the tables looked at again, after a group's choice of targets
+// changed. It does not block.
+func (s *Steer) Changed(*target.Group) {
+	select {
+	case s.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// Run follows verdicts and the time until ctx ends, and keeps generations. It is
+// called once.
+func (s *Steer) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.save()
+			return nil
+		case <-s.dirty:
+		case <-timer.C:
+		}
+		s.mu.Lock()
+		next := s.stepAll()
+		s.mu.Unlock()
+		s.save()
+		timer.Reset(next)
+	}
+}
+
+// lookAgain bounds how long Run waits where no window ends before.
+const lookAgain = time.Hour
+
+// stepAll steps every listener, and says in how long the next window ends. The
+// caller holds s.mu.
+func (s *Steer) stepAll() time.Duration {
+	now, next := clock.Now(), lookAgain
+	for _, l := range s.listeners {
+		s.step(l, now)
+		if !l.state.Until.IsZero() {
+			next = min(next, max(l.state.Until.Sub(now), time.Millisecond))
+		}
+	}
+	return next
+}
+
+// publish puts a table in place; nil takes it away. The caller holds s.mu.
+func (s *Steer) publish(name spec.ListenerName, t *maglev.Table) {
+	before := *s.tables.Load()
+	after := make(map[spec.ListenerName]*maglev.Table, len(before)+1)
+	for n, has := range before {
+		after[n] = has
+	}
+	if after[name] = t; t == nil {
+		delete(after, name)
+	}
+	s.tables.Store(&after)
+	s.o.OnChange(name, t)
+}
