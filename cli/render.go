@@ -97,9 +97,29 @@ func listenerTable(nodes []status.Node) table {
 	for _, n := range nodes {
 		for _, l := range n.Listeners {
 			t.add(l.Name, string(l.Tier), string(n.Name), l.Address.String(), fmt.Sprint(l.Active), fmt.Sprint(l.Total), fmt.Sprint(l.Failed))
+			t.note(slotsNote(l.Slots))
 		}
 	}
 	return t
+}
+
+// slotsNote says what an operator should know of a table of slots: of one in which
+// every flow is where it was there is nothing to say.
+func slotsNote(s *status.Slots) string {
+	if s == nil {
+		return ""
+	}
+	var parts []string
+	if !s.Until.IsZero() {
+		parts = append(parts, fmt.Sprintf("generation %d: flows of the one before have a second chance until %s", s.Generation, s.Until.Format(time.TimeOnly)))
+	}
+	if s.Waits {
+		parts = append(parts, "a change of targets waits until then")
+	}
+	if s.AtRisk > 0 {
+		parts = append(parts, fmt.Sprintf("flows of %d slots were put at risk since start", s.AtRisk))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // view is one target as all nodes of its site see it.

@@ -25,6 +25,7 @@ import (
 type runFlags struct {
 	config, self, admin, socket string
 	listen, driver              string
+	state                       string
 	to                          []string
 	logFormat, logLevel         string
 }
@@ -63,6 +64,7 @@ Exit codes: 0 drained, 1 it could not start or serve, 2 the spec has problems.`,
 	c.Flags().StringArrayVar(&f.to, "to", nil, "without a spec: a target to send to; may be repeated")
 	c.Flags().StringVar(&f.admin, "admin", "127.0.0.1:9900", "where to serve metrics and status, read-only, on loopback; off for none")
 	c.Flags().StringVar(&f.driver, "driver", "", "how to wait for sockets: "+strings.Join(node.Drivers(), " or ")+"; the first that the system has when not given")
+	c.Flags().StringVar(&f.state, "state", "", "folder for what the next process must know; /var/lib/portico for root, else in the user's when not given")
 	c.Flags().StringVar(&f.socket, "socket", "", "control socket; in a folder of this user when not given")
 	c.Flags().StringVar(&f.logFormat, "log", "text", "format of the log on standard error: text or json")
 	c.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -82,12 +84,27 @@ func (f runFlags) source() (source, error) {
 	return source{}, refusal{errors.New("nothing to run; use --config FILE, or --listen :8080 --to 127.0.0.1:3000")}
 }
 
+// stateDir is the folder for what outlives the process.
+func (f runFlags) stateDir() string {
+	home := os.Getenv("XDG_STATE_HOME")
+	switch {
+	case f.state != "":
+		return f.state
+	case os.Geteuid() == 0:
+		return "/var/lib/portico"
+	case home == "":
+		home = filepath.Join(os.Getenv("HOME"), ".local", "state")
+	}
+	return filepath.Join(home, "portico")
+}
+
 // serve runs one node until ctx ends.
 func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h, err := newHost(io, from, node.Options{
 		Name: spec.NodeName(f.self), Log: log, Driver: f.driver, AccessLog: io.Out, Metrics: registry,
+		State: f.stateDir(),
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"portico/internal/netx"
 	"portico/internal/netx/hold"
 	"portico/l4/relay"
+	"portico/l4/steer"
 	"portico/l7"
 	"portico/l7/tlsx"
 	"portico/spec"
@@ -39,6 +40,9 @@ type Options struct {
 	AccessLog io.Writer
 	// Metrics takes the collectors of every tier; nil means that they are not kept.
 	Metrics prometheus.Registerer
+	// State is the folder for what a later process must know; "" means that nothing
+	// is kept.
+	State string
 }
 
 // Drivers names the ways the l7 tier can wait for sockets, the best first.
@@ -65,6 +69,7 @@ type Node struct {
 	log     *slog.Logger
 	targets *target.Targets
 	dns     *dns.Server
+	steer   *steer.Steer
 	l4      *relay.Relay
 	l7      *l7.Server
 	vip     *vip.Tier
@@ -91,7 +96,8 @@ func New(o Options) *Node {
 	n.dialer.Store(&netx.Dialer{})
 	n.targets = target.New(target.Options{Dial: n.dial, Log: n.log, Metrics: o.Metrics, OnChange: n.changed})
 	n.dns = dns.New(dns.Options{Self: o.Name, Facts: facts{n.targets, n.want.Load}, Log: n.log, Metrics: o.Metrics})
-	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Dialer: dialer{n}, Log: n.log, Metrics: o.Metrics})
+	n.steer = steer.New(steer.Options{Self: o.Name, Groups: n.targets, Keep: n.keeper(o.State), Log: n.log, Metrics: o.Metrics})
+	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Tables: n.steer, Dialer: dialer{n}, Log: n.log, Metrics: o.Metrics})
 	n.l7 = l7.New(l7.Options{
 		Self: o.Name, Groups: n.targets, Dialer: dialer{n}, Driver: o.Driver, Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
 	})
@@ -164,6 +170,7 @@ func (n *Node) applyAll(want *spec.Spec, watched []spec.TargetGroup) error {
 	if err := n.targets.Apply(watched); err != nil {
 		return fmt.Errorf("target groups: %w", err)
 	}
+	n.steer.Apply(want)
 	for _, t := range n.tiers() {
 		if err := t.Apply(want); err != nil {
 			return err
@@ -176,9 +183,10 @@ func (n *Node) applyAll(want *spec.Spec, watched []spec.TargetGroup) error {
 func (n *Node) tiers() []tier { return []tier{n.l7, n.l4, n.vip, n.dns} }
 
 // changed is told of every verdict that changed.
-func (n *Node) changed(*target.Group) {
+func (n *Node) changed(g *target.Group) {
 	n.dns.Changed()
 	n.vip.Changed()
+	n.steer.Changed(g)
 }
 
 // Run serves until ctx ends. Then the vip tier withdraws what it announces, so that
@@ -199,12 +207,13 @@ func (n *Node) Run(ctx context.Context) error {
 	defer stopServing()
 
 	announced, served := make(chan error, 1), make(chan error, 2)
-	answered, probed := make(chan error, 1), make(chan error, 1)
+	answered, probed := make(chan error, 1), make(chan error, 2)
 	go func() { announced <- n.vip.Run(ctx) }()
 	go func() { served <- n.l7.Run(serving) }()
 	go func() { served <- n.l4.Run(serving) }()
 	go func() { answered <- n.dns.Run(answering) }()
 	go func() { probed <- n.targets.Run(probing) }()
+	go func() { probed <- n.steer.Run(probing) }()
 
 	err := <-announced
 	stopServing()
@@ -212,7 +221,7 @@ func (n *Node) Run(ctx context.Context) error {
 	stopAnswering()
 	err = errors.Join(err, <-answered)
 	stopProbing()
-	err = errors.Join(err, <-probed)
+	err = errors.Join(err, <-probed, <-probed)
 	n.state.Store("stopped")
 	if errors.Is(err, context.Canceled) {
 		return nil

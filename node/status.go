@@ -21,7 +21,11 @@ func (n *Node) Status() status.Node {
 	}
 	dns, records := n.dns.Status()
 	s.Listeners = append(s.Listeners, dns...)
-	s.Listeners = append(s.Listeners, n.l4.Status()...)
+	flows := n.l4.Status()
+	for i := range flows {
+		flows[i].Slots = n.steer.Status(spec.ListenerName(flows[i].Name))
+	}
+	s.Listeners = append(s.Listeners, flows...)
 	s.Listeners = append(s.Listeners, n.l7.Status()...)
 	if slices.Contains(s.Roles, spec.RoleDNS) {
 		s.Records = records

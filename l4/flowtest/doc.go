@@ -1,6 +1,6 @@
 // Package flowtest holds the cases that every datapath of tier 2 must decide
-// alike: by l4.Place as it is, by the relay for whole flows, and by the programs
-// of xdp, packet by packet.
+// alike: l4.Place as it is, l4.Decide as the relay calls it for whole flows, and the
+// programs of xdp packet by packet.
 //
 // What comes in: nothing. What goes out: Cases, each with two generations of
 // targets, what a flow table holds, one packet, and where it must go.

@@ -40,6 +40,9 @@ type Options struct {
 	Self spec.NodeName
 	// Groups are the live target groups. Required.
 	Groups l4.Groups
+	// Tables place the flows of listeners that hash. Nil means that the balances of
+	// their groups do.
+	Tables l4.Tables
 	// Dialer connects to targets. Nil means from whatever address the kernel
 	// chooses; a node gives its own.
 	Dialer Dialer
@@ -145,7 +148,7 @@ func (r *Relay) Apply(want *spec.Spec) error {
 	if r.draining || r.leaving.Load() != nil {
 		return errors.New("l4: the node is draining; nothing was applied")
 	}
-	table := l4.NewTable(want, r.o.Self)
+	table := l4.NewTable(want, r.o.Self).PlacedBy(r.o.Tables)
 	fresh, err := r.openNew(table)
 	if err != nil {
 		return err
