@@ -43,8 +43,12 @@ func TestBuffer(t *testing.T) {
 		t.Errorf("answered %d while another request is held, and %d requests reached the target", a.StatusCode, asked.Load())
 	}
 	c.send("0\r\n\r\n")
-	if a, err := http.ReadResponse(c.r, nil); err != nil || a.ContentLength != 10 {
-		t.Errorf("a held request got %+v, %v", a, err)
+	held, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = held.Body.Close(); held.ContentLength != 10 {
+		t.Errorf("a held request got %+v", held)
 	}
 	if a := other.do("GET /half shop.test"); a.StatusCode != 502 {
 		t.Errorf("half an answer came as %d %q", a.StatusCode, a.text)

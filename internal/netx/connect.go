@@ -3,6 +3,7 @@
 package netx
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"syscall"
@@ -48,12 +49,11 @@ func (d Dialer) connect(fd int, from, to netip.AddrPort) error {
 			return os.NewSyscallError("bind", err)
 		}
 	}
-	switch err := connectFD(fd, to); err {
-	case nil, unix.EINPROGRESS, unix.EINTR:
+	err := connectFD(fd, to)
+	if err == nil || errors.Is(err, unix.EINPROGRESS) || errors.Is(err, unix.EINTR) {
 		return nil
-	default:
-		return os.NewSyscallError("connect", err)
 	}
+	return os.NewSyscallError("connect", err)
 }
 
 // KeepAliveFD sets how a connection is asked whether the peer is still there.

@@ -28,7 +28,7 @@ func TestHold(t *testing.T) {
 	held(killed, v4, v6)
 	h := hold.New("lo", nil)
 	text := held(h, v4, v6, byHand)
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		ours := strings.Contains(line, "198.51.100.7/32") || strings.Contains(line, "2001:db8::7/128")
 		if forever := strings.Contains(line, "valid_lft forever"); line != "" && forever == ours {
 			t.Errorf("lives for ever or not, but as it should not: %s", line)

@@ -25,8 +25,9 @@ type peer struct {
 	enc   *hpack.Encoder
 }
 
-func newPeer(t testing.TB, c io.ReadWriter, r io.Reader) *peer {
-	p := &peer{Framer: http2.NewFramer(c, r), t: t}
+func newPeer(tb testing.TB, c io.ReadWriter, r io.Reader) *peer {
+	tb.Helper()
+	p := &peer{Framer: http2.NewFramer(c, r), t: tb}
 	p.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	p.enc = hpack.NewEncoder(&p.block)
 	return p

@@ -28,6 +28,7 @@ func proofOf(key string) string {
 
 // echoWebSocket is a target of HTTP/1.1 that sends back what it gets after 101.
 func echoWebSocket(t *testing.T) http.HandlerFunc {
+	t.Helper()
 	return func(w http.ResponseWriter, r *http.Request) {
 		key := r.Header.Get("Sec-WebSocket-Key")
 		if r.Header.Get("Upgrade") != "websocket" || key == "" {
