@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"portico/l7/exchange/deadline"
 	"portico/l7/http1"
 	"portico/l7/message"
 	"portico/l7/transport"
@@ -19,9 +20,9 @@ func (m *Machine) dial(fresh bool, now time.Time) {
 	m.link, m.down = linkDialing, downNone
 	m.want.dial, m.want.fresh = true, fresh || message.Connects(&m.mem.req)
 	m.mem.dialAt = now
-	m.upAt = after(now, m.mem.d.Timeouts.Connect.D())
+	m.upAt = deadline.In(now, m.mem.d.Timeouts.Connect.D())
 	if r := m.mem.d.Retry; r != nil {
-		m.tryAt = after(now, r.PerTry)
+		m.tryAt = deadline.In(now, r.PerTry)
 	}
 }
 
@@ -64,11 +65,11 @@ func (m *Machine) sendRequest(now time.Time) {
 	switch {
 	case m.up == upDone:
 		m.sendWhole()
-		m.upAt, m.downAt = time.Time{}, after(now, t.Response.D())
+		m.upAt, m.downAt = time.Time{}, deadline.In(now, t.Response.D())
 	case wait:
 		m.up, m.upAt = upWait, now.Add(continueWait)
 	default:
-		m.up, m.upAt = upBody, after(now, t.Body.D())
+		m.up, m.upAt = upBody, deadline.In(now, t.Body.D())
 	}
 }
 

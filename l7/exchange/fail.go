@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"portico/l7/exchange/deadline"
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -79,7 +80,7 @@ func (m *Machine) answerFixed(f *Fixed, why Why, now time.Time) {
 	if !mem.d.Begun {
 		body = m.bounds.HeadTimeout
 	}
-	m.down, m.downAt = downDone, after(now, body)
+	m.down, m.downAt = downDone, deadline.In(now, body)
 	m.settle(now)
 }
 
@@ -89,7 +90,7 @@ func (m *Machine) discardBody(now time.Time) {
 	switch {
 	case m.up == upDone:
 	case m.keep && m.up == upHeld && req.Framing == message.Length && req.Length <= skipMax && !req.Expect100:
-		m.up, m.upAt = upSkip, after(now, m.mem.d.Timeouts.Body.D())
+		m.up, m.upAt = upSkip, deadline.In(now, m.mem.d.Timeouts.Body.D())
 	default:
 		m.up, m.upAt, m.keep = upDrop, time.Time{}, false
 	}

@@ -1,6 +1,10 @@
 package exchange
 
-import "time"
+import (
+	"time"
+
+	"portico/l7/exchange/deadline"
+)
 
 const (
 	// lingerTime is how long a client may go on sending after its last answer.
@@ -67,9 +71,9 @@ func (m *Machine) settleClient(now time.Time) {
 func (m *Machine) rest(now time.Time) {
 	m.up, m.down = upIdle, downNone
 	m.downAt, m.totalAt = time.Time{}, time.Time{}
-	m.upAt = after(now, m.bounds.IdleTimeout)
+	m.upAt = deadline.In(now, m.bounds.IdleTimeout)
 	if m.draining {
-		m.upAt = sooner(m.upAt, now.Add(drainGrace))
+		m.upAt = deadline.Sooner(m.upAt, now.Add(drainGrace))
 	}
 }
 
@@ -157,7 +161,7 @@ func (m *Machine) Drain(now time.Time) {
 	}
 	m.leaving, m.draining = true, true
 	if m.up == upIdle {
-		m.upAt = sooner(m.upAt, now.Add(drainGrace))
+		m.upAt = deadline.Sooner(m.upAt, now.Add(drainGrace))
 	}
 }
 
@@ -171,12 +175,4 @@ func (m *Machine) Abort(now time.Time) {
 		return
 	}
 	m.shutDown(true)
-}
-
-// sooner is the earlier of two deadlines, of which b is one.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"portico/l7/exchange/deadline"
 	"portico/l7/message"
 )
 
@@ -20,7 +21,7 @@ func (m *Machine) gather(now time.Time) {
 	case mem.req.Expect100 && m.hearsInterims() && !m.said100:
 		m.sayContinue()
 	}
-	m.up, m.upAt = upGather, after(now, mem.d.Timeouts.Body.D())
+	m.up, m.upAt = upGather, deadline.In(now, mem.d.Timeouts.Body.D())
 }
 
 // bodyMax is how large a body may be that is gathered.
@@ -42,7 +43,7 @@ func (m *Machine) gatherMore(p []byte, now time.Time) int {
 	for _, piece := range mem.pieces {
 		mem.whole = append(mem.whole, piece...)
 	}
-	m.upAt = after(now, mem.d.Timeouts.Body.D())
+	m.upAt = deadline.In(now, mem.d.Timeouts.Body.D())
 	if mem.body.Done() && !m.stream[ClientSide] {
 		m.gathered(now)
 	}

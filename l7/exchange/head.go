@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"portico/l7/exchange/deadline"
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -52,7 +53,7 @@ func (m *Machine) open(now time.Time) {
 	m.reused, m.fresh, m.consumed, m.sentTarget = false, false, false, false
 	m.answered, m.said100, m.interims, m.ended = false, false, 0, false
 	m.keep, m.clientKeeps = false, false
-	m.upAt = after(now, m.bounds.HeadTimeout)
+	m.upAt = deadline.In(now, m.bounds.HeadTimeout)
 }
 
 // refuse answers a head that is not acceptable.

@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"portico/l7/exchange/deadline"
 	"portico/l7/message"
 	"portico/target/balance"
 )
@@ -114,7 +115,7 @@ type Machine struct {
 func (m *Machine) Start(o Options, now time.Time) {
 	*m = Machine{o: o, serial: o.Serial}
 	m.bounds = o.Handler().Bounds()
-	m.upAt = after(now, m.bounds.HeadTimeout)
+	m.upAt = deadline.In(now, m.bounds.HeadTimeout)
 	m.born = now.UnixNano()
 }
 
@@ -213,7 +214,7 @@ func (m *Machine) Sent(s Side, now time.Time) {
 	case m.down == downTunnel:
 		m.touchTunnel(now)
 	case s == ClientSide && m.down >= downBody:
-		m.downAt = after(now, m.mem.d.Timeouts.Body.D())
+		m.downAt = deadline.In(now, m.mem.d.Timeouts.Body.D())
 	case s == TargetSide && m.link == linkOpen:
 		m.sentTarget = true
 		m.touchUpload(now)
@@ -236,14 +237,6 @@ func (m *Machine) SendFailed(s Side, written int64, err error, now time.Time) {
 		m.targetDeaf(written, err, now)
 	}
 	m.settle(now)
-}
-
-// after is the time d from now; zero, that is never, when d is not positive.
-func after(now time.Time, d time.Duration) time.Time {
-	if d <= 0 {
-		return time.Time{}
-	}
-	return now.Add(d)
 }
 
 // draw is the next of well spread numbers.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"portico/l7/exchange/deadline"
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -91,7 +92,7 @@ func (m *Machine) say(resp *message.Response) {
 // goOn lets the body follow a request's head.
 func (m *Machine) goOn(now time.Time) {
 	m.up = upBody
-	m.upAt = after(now, m.mem.d.Timeouts.Body.D())
+	m.upAt = deadline.In(now, m.mem.d.Timeouts.Body.D())
 }
 
 // answer sends the head of the final response to the client and lets the body follow.
@@ -117,7 +118,7 @@ func (m *Machine) answer(end bool, now time.Time) {
 	mem.res.FirstByte = now.Sub(mem.res.Start)
 	m.h.Response(&mem.req, &mem.resp, &mem.d)
 	m.transforms()
-	m.down, m.downAt = downBody, after(now, mem.d.Timeouts.Body.D())
+	m.down, m.downAt = downBody, deadline.In(now, mem.d.Timeouts.Body.D())
 	if !m.holds() {
 		m.head(&mem.resp)
 	}
@@ -165,7 +166,7 @@ func (m *Machine) download(p []byte, now time.Time) int {
 		return all
 	}
 	m.deliver(size, mem.rbody.Done())
-	m.downAt = after(now, mem.d.Timeouts.Body.D())
+	m.downAt = deadline.In(now, mem.d.Timeouts.Body.D())
 	if mem.rbody.Done() && !m.stream[TargetSide] {
 		m.poolable = m.poolable && n == all // what comes after an answer is no answer
 		m.downloaded(now)
@@ -185,7 +186,7 @@ func (m *Machine) downloaded(now time.Time) {
 	}
 	m.finish(ClientSide, m.chunkDown)
 	m.down = downDone
-	m.downAt = after(now, mem.d.Timeouts.Body.D()) // for the client to take it
+	m.downAt = deadline.In(now, mem.d.Timeouts.Body.D()) // for the client to take it
 	if m.up == upBody && !m.poolable {
 		m.dropUpload()
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"portico/l7/exchange/deadline"
 	"portico/l7/message"
 )
 
@@ -72,7 +73,7 @@ func (m *Machine) targetDeaf(written int64, err error, now time.Time) {
 		}
 		m.poolable = false
 		if m.down == downHead {
-			m.downAt = after(now, m.mem.d.Timeouts.Response.D())
+			m.downAt = deadline.In(now, m.mem.d.Timeouts.Response.D())
 		}
 	}
 }

@@ -3,6 +3,8 @@ package exchange
 import (
 	"errors"
 	"time"
+
+	"portico/l7/exchange/deadline"
 )
 
 var (
@@ -15,18 +17,9 @@ var (
 
 // Deadline is when Tick is due; zero means never. It may move with every event.
 func (m *Machine) Deadline() time.Time {
-	t := m.totalAt
-	if !m.upAt.IsZero() {
-		t = sooner(t, m.upAt)
-	}
-	if !m.downAt.IsZero() {
-		t = sooner(t, m.downAt)
-	}
-	if !m.tryAt.IsZero() {
-		t = sooner(t, m.tryAt)
-	}
-	if m.mem != nil && !m.ended && !m.mem.pace.End.IsZero() {
-		t = sooner(t, m.mem.pace.End)
+	t := deadline.Sooner(deadline.Sooner(m.totalAt, m.upAt), deadline.Sooner(m.downAt, m.tryAt))
+	if m.mem != nil && !m.ended {
+		t = deadline.Sooner(t, m.mem.pace.End)
 	}
 	return t
 }
@@ -34,26 +27,17 @@ func (m *Machine) Deadline() time.Time {
 // Tick is the event that time passed; it may come early.
 func (m *Machine) Tick(now time.Time) {
 	switch {
-	case due(&m.totalAt, now):
+	case deadline.Due(&m.totalAt, now):
 		m.totalPassed(now)
-	case due(&m.tryAt, now):
+	case deadline.Due(&m.tryAt, now):
 		m.tryPassed(now)
-	case due(&m.upAt, now):
+	case deadline.Due(&m.upAt, now):
 		m.upPassed(now)
-	case m.mem != nil && due(&m.mem.pace.End, now):
+	case m.mem != nil && deadline.Due(&m.mem.pace.End, now):
 		m.pacePassed(now)
-	case due(&m.downAt, now):
+	case deadline.Due(&m.downAt, now):
 		m.downPassed(now)
 	}
-}
-
-// due reports whether a deadline has passed, and clears it if so.
-func due(at *time.Time, now time.Time) bool {
-	if at.IsZero() || now.Before(*at) {
-		return false
-	}
-	*at = time.Time{}
-	return true
 }
 
 func (m *Machine) totalPassed(now time.Time) {

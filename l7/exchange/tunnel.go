@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"portico/l7/exchange/deadline"
 	"portico/l7/message"
 )
 
@@ -59,5 +60,5 @@ func (m *Machine) tunnel(from Side, p []byte, now time.Time) int {
 
 // touchTunnel starts anew to wait for a byte either way.
 func (m *Machine) touchTunnel(now time.Time) {
-	m.downAt = after(now, m.mem.d.Timeouts.Tunnel.D())
+	m.downAt = deadline.In(now, m.mem.d.Timeouts.Tunnel.D())
 }

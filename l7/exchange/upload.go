@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"portico/l7/exchange/deadline"
 	"portico/l7/exchange/outbox"
 	"portico/l7/http1"
 )
@@ -56,12 +57,12 @@ func (m *Machine) uploaded(now time.Time) {
 func (m *Machine) touchUpload(now time.Time) {
 	t := &m.mem.d.Timeouts
 	if m.up == upBody {
-		m.upAt = after(now, t.Body.D())
+		m.upAt = deadline.In(now, t.Body.D())
 	}
 	if m.up == upDone {
 		m.upAt = time.Time{}
 		if m.down == downHead {
-			m.downAt = after(now, t.Response.D())
+			m.downAt = deadline.In(now, t.Response.D())
 		}
 	}
 }
@@ -120,7 +121,7 @@ func (m *Machine) skip(p []byte, now time.Time) int {
 	case m.mem.body.Done():
 		m.up, m.upAt = upDone, time.Time{}
 	default:
-		m.upAt = after(now, m.mem.d.Timeouts.Body.D())
+		m.upAt = deadline.In(now, m.mem.d.Timeouts.Body.D())
 	}
 	m.settle(now)
 	return n

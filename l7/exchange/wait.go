@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"portico/l7/exchange/deadline"
 	"portico/l7/message"
 )
 
@@ -13,7 +14,7 @@ const waitMax = time.Minute
 // decided does what the handler said of a request.
 func (m *Machine) decided(now time.Time) {
 	d, req := &m.mem.d, &m.mem.req
-	m.totalAt = after(d.Now, d.Timeouts.Total.D())
+	m.totalAt = deadline.In(d.Now, d.Timeouts.Total.D())
 	switch {
 	case d.Fixed != nil:
 		why := Handled
