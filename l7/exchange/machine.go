@@ -222,6 +222,20 @@ func (m *Machine) Sent(s Side, now time.Time) {
 	m.settle(now)
 }
 
+// Progress is that some of a Send that is under way was taken, the last of it at a
+// time. It may be told as late as before Tick: the side is not stuck, only slow.
+func (m *Machine) Progress(s Side, at time.Time) {
+	switch {
+	case m.mem == nil || m.ended || m.closed || !m.mem.out[s].Busy() || at.IsZero():
+	case m.down == downTunnel:
+		m.downAt = deadline.Later(m.downAt, deadline.In(at, m.mem.d.Timeouts.Tunnel.D()))
+	case s == ClientSide && m.down >= downBody:
+		m.downAt = deadline.Later(m.downAt, deadline.In(at, m.mem.d.Timeouts.Body.D()))
+	case s == TargetSide && m.up == upBody:
+		m.upAt = deadline.Later(m.upAt, deadline.In(at, m.mem.d.Timeouts.Body.D()))
+	}
+}
+
 // SendFailed is the event that a Send could not be done; written is how many
 // bytes of it were.
 func (m *Machine) SendFailed(s Side, written int64, err error, now time.Time) {

@@ -99,6 +99,7 @@ func (c *Conn) frame(s *Stream, n int, end bool) {
 		flags, s.localEnded = flagEnd, true
 	}
 	c.out = appendFrame(c.out, n, frameData, flags, s.id)
+	s.moved = c.now
 	s.window -= int64(n)
 	c.window -= int64(n)
 	c.paid = min(c.paid+updatesPerFrame, updateLimit.burst)

@@ -33,7 +33,8 @@ type Stream struct {
 	window     int64 // what we may still send; settings can make it negative
 	output     []byte
 	outputAt   int
-	end        bool // END_STREAM follows output
+	end        bool      // END_STREAM follows output
+	moved      time.Time // when data was last written
 	trailers   []message.Field
 
 	dead    bool // reset, or its connection is lost
@@ -43,6 +44,10 @@ type Stream struct {
 
 // ID is the stream's number.
 func (s *Stream) ID() uint32 { return s.id }
+
+// Progress is when data of the stream was last written to the output, and whether
+// the peer would take more: what is missing then is room on the connection.
+func (s *Stream) Progress() (at time.Time, open bool) { return s.moved, s.window > 0 }
 
 // unsent is the output that waits for windows or room.
 func (s *Stream) unsent() []byte { return s.output[s.outputAt:] }

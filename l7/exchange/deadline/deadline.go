@@ -28,3 +28,11 @@ func Sooner(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// Later is the later of two deadlines, or a where b is never.
+func Later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/deadline"
 	"portico/l7/loop"
 	"portico/l7/message"
 )
@@ -238,10 +239,25 @@ func (c *conn) expired() {
 	if c.phase != serving || c.mux != nil {
 		return // of a stream that is over
 	}
+	c.progress(exchange.ClientSide)
+	c.progress(exchange.TargetSide)
 	if at := c.m.Deadline(); !at.IsZero() && !c.w.now.Before(at) {
 		c.m.Tick(c.w.now)
 	}
 	c.run()
+}
+
+// progress tells the machine when a side last took some of what it is being sent.
+func (c *conn) progress(s exchange.Side) {
+	if f := c.flow(s); f != nil {
+		at, open := f.stream.Progress()
+		if l := f.mux.link; open && l.busy {
+			at = deadline.Later(at, l.progress())
+		}
+		c.m.Progress(s, at)
+	} else if l := c.side(s).link; l != nil && l.busy {
+		c.m.Progress(s, l.progress())
+	}
 }
 
 // wake has the machine look whether what its request waits for has come. Any

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"io"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -42,6 +43,12 @@ type link struct {
 	left int     // of the bytes on offer, how many were not taken
 
 	*pooled // of a connection to a target; nil for a client's
+}
+
+// backlog is what a link has in the kernel while not all that it was given fits there.
+type backlog struct {
+	took   time.Time // when the peer was last seen to take some
+	queued int       // how much there was then
 }
 
 // owner is what a link belongs to.
@@ -126,6 +133,7 @@ func (l *link) transmit(segs [][]byte) (done bool, total int, err error) {
 		return true, total, nil
 	}
 	l.slow = true
+	l.w.backlogs[l] = backlog{l.w.now, unsent(l.fd)}
 	l.keep(segs)
 	return false, total, nil
 }
@@ -175,6 +183,7 @@ func (l *link) flush() (done bool, err error) {
 		}
 	}
 	if l.sent < len(l.pend) {
+		l.w.backlogs[l] = backlog{l.w.now, unsent(l.fd)}
 		return false, nil
 	}
 	l.unkeep()
@@ -185,11 +194,24 @@ func (l *link) flush() (done bool, err error) {
 	return true, nil
 }
 
+// progress is when the peer was last seen to take some of what is kept. The kernel
+// takes more only once much of its buffer is free, which a slow peer may need
+// minutes for, so it is asked whether that became less.
+func (l *link) progress() time.Time {
+	b := l.w.backlogs[l]
+	if now := unsent(l.fd); now < b.queued {
+		b = backlog{l.w.now, now}
+		l.w.backlogs[l] = b
+	}
+	return b.took
+}
+
 // unkeep lets go of what was kept.
 func (l *link) unkeep() {
 	if l.pend != nil {
 		l.w.unspare(l.pend)
 		l.pend = nil
+		delete(l.w.backlogs, l)
 	}
 	l.sent = 0
 }

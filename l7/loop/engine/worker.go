@@ -41,7 +41,9 @@ type worker struct {
 	runs   []turner // have more to do, once others had their turn
 	dirty  []*mux   // have something to write
 	trunks map[shelf]*trunk
-	events [eventsMax]loop.Event
+
+	backlogs map[*link]backlog // of the links that are slow
+	events   [eventsMax]loop.Event
 
 	// Memory that is used for the time of one event.
 	buf    []byte
@@ -83,7 +85,7 @@ type watched struct {
 func newWorker(d *Driver, p loop.Poller) *worker {
 	w := &worker{
 		d: d, poll: p, now: clock.Now(),
-		buf: make([]byte, readMax), frames: make([]byte, framesMax), trunks: map[shelf]*trunk{},
+		buf: make([]byte, readMax), frames: make([]byte, framesMax), trunks: map[shelf]*trunk{}, backlogs: map[*link]backlog{},
 		cipher: make([]byte, cipherSize), plain: make([]byte, 0, plainSize),
 	}
 	w.wheel.init(w.now)
