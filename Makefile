@@ -39,6 +39,7 @@ soak: build ## misuse the binary for SOAK (10m), then look for leaks and counts 
 	PORTICO_BINARY=$(CURDIR)/bin/portico SOAK=$(SOAK) DRIVER=$(DRIVER) $(GO) test -count=1 -v -timeout 0 -run TestSoak ./test/soak
 
 lab: build ## drills in network namespaces behind a real router, as root (test/lab); RUN=TestKill for one, LAB=write for the page
+	PORTICO_LAB=1 $(GO) test -count=1 -v -timeout 5m -parallel 4 -run '$(RUN)' ./vip/bgp
 	PORTICO_BINARY=$(CURDIR)/bin/portico PORTICO_LAB=1 LAB=$(LAB) $(GO) test -count=1 -v -timeout 15m -parallel 2 -run '$(RUN)' ./test/lab
 
 bpf: $(BPF2GO) ## compile the programs in the kernel again (l4/xdp/bpf; needs clang-14, libbpf-dev, linux-libc-dev)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -104,11 +105,11 @@ func (l *lab) hops(t *testing.T, nodes ...int) time.Duration {
 	return clock.Now().Sub(began)
 }
 
-// long marks a test that waits for timers of a real router.
+// long leaves a test that waits for timers of a real router to make lab.
 func long(t *testing.T) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("waits for the timers of a router")
+	if os.Getenv("PORTICO_LAB") == "" {
+		t.Skip("waits for the timers of a router: make lab")
 	}
 	t.Parallel()
 }
