@@ -103,3 +103,23 @@ func TestSegmentMax(t *testing.T) {
 		})
 	}
 }
+
+// TestCookie proves that the end of a handshake which the kernel remembers in
+// nothing but a SYN cookie, as under a flood, is taken for what it is: the flow
+// is not sent on, though no socket has it yet.
+func TestCookie(t *testing.T) {
+	b := newBed(t)
+	want := b.spec(host4, spec.ForwardGUE)
+	a := b.node(t, b.a, "a", want)
+	b.serve(t, b.a, "a", a.SegmentMax)
+	b.a.Sysctl("net/ipv4/tcp_syncookies", "2") // for all, not only under a flood
+	b.lbs.to.Store(&way{host4(2), host4(3), host4(4), 1, gue})
+	for i, vip := range bedVIPs {
+		if who, err := ask(b.dial(t, vip), 10); who != "a" || err != nil {
+			t.Errorf("VIP %s: answered by %q, %v; want a", vip, who, err)
+		}
+		if n := a.counts(); n["cookie"] != uint64(i+1) || n["chained"] != 0 {
+			t.Errorf("VIP %s: results %v, want %d of cookie and none chained", vip, n, i+1)
+		}
+	}
+}
