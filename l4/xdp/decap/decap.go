@@ -20,7 +20,8 @@ import (
 type Options struct {
 	// Self is the node.
 	Self spec.NodeName
-	// State is the folder for the record of what was changed on the machine.
+	// State is the folder for the record of what was changed on the machine; ""
+	// means that only this process knows.
 	State string
 	// Pins is the folder in a BPF file system for what outlives the process. It is
 	// this package's alone, made when it is needed and removed when it is not.
@@ -53,7 +54,10 @@ func New(o Options) *Decapsulator {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	d := &Decapsulator{o: o, machine: machine{pins: o.Pins, record: filepath.Join(o.State, "decap-"+string(o.Self)+".json")}}
+	d := &Decapsulator{o: o, machine: machine{pins: o.Pins}}
+	if o.State != "" {
+		d.machine.record = filepath.Join(o.State, "decap-"+string(o.Self)+".json")
+	}
 	if o.Metrics != nil {
 		o.Metrics.MustRegister(newCounts(d.counts))
 	}

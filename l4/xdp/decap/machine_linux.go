@@ -14,8 +14,9 @@ import (
 // machine is what is changed on this machine, and how it is put back.
 type machine struct {
 	pins   string // folder of what is pinned
-	record string // file of what was changed
+	record string // file of what was changed; "" keeps that for this process alone
 
+	change  *record         // what was changed; nil: not read yet
 	links   *netlink.Handle // of the network namespace that this was used in first
 	program *program        // nil: not loaded
 	// What the program was told last.
@@ -120,7 +121,7 @@ func (m *machine) take(p *plan, on device) error {
 		}
 		m.on = on.index
 	}
-	r, err := readRecord(m.record)
+	r, err := m.changed()
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (m *machine) take(p *plan, on device) error {
 
 // restore puts everything back that this or a killed process changed.
 func (m *machine) restore() error {
-	r, err := readRecord(m.record)
+	r, err := m.changed()
 	if err != nil {
 		return err
 	}
@@ -152,6 +153,18 @@ func (m *machine) restore() error {
 		m.links = nil
 	}
 	return err
+}
+
+// changed is what this or an earlier process changed on the machine.
+func (m *machine) changed() (*record, error) {
+	if m.change == nil {
+		r, err := readRecord(m.record)
+		if err != nil {
+			return nil, err
+		}
+		m.change = r
+	}
+	return m.change, nil
 }
 
 // counts reads the program's counters; nil without one.

@@ -40,6 +40,9 @@ func readRecord(path string) (*record, error) {
 		return nil, err
 	}
 	now := &record{Boot: strings.TrimSpace(string(boot)), Settings: map[string]setting{}, path: path}
+	if path == "" {
+		return now, nil
+	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return now, nil
@@ -62,8 +65,11 @@ func readRecord(path string) (*record, error) {
 }
 
 // write replaces the file whole, when it says something else; with nothing to say
-// it goes.
+// it goes. Without a path there is none.
 func (r *record) write() error {
+	if r.path == "" {
+		return nil
+	}
 	if len(r.VIPs) == 0 && len(r.Settings) == 0 {
 		if err := os.Remove(r.path); !errors.Is(err, fs.ErrNotExist) {
 			return err
