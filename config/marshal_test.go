@@ -278,6 +278,7 @@ func anySpec(t *rapid.T) *spec.Spec {
 	for i := range g.some("listeners", 2) {
 		l := spec.Listener{
 			Name: spec.ListenerName(fmt.Sprint("l", i)), VIP: "v0", Port: rapid.Uint16Range(1, 65535).Draw(t, "port"), Protocol: "http",
+			FlowLog:        rapid.SampledFrom([]spec.FlowLog{"off", "json"}).Draw(t, "flow log"),
 			TrustedProxies: []netip.Prefix{netip.PrefixFrom(g.addr("network"), 8)}, Timeouts: g.timeouts(), TargetGroups: g.refs(),
 			Limits: spec.Limits{Head: spec.Size(rapid.Int64Range(1<<10, 64<<10).Draw(t, "head")), Headers: 100, Body: spec.Size(rapid.Int64Range(0, 1<<40).Draw(t, "body"))},
 		}

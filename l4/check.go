@@ -27,6 +27,9 @@ func Check(want *spec.Spec) []spec.Problem {
 
 // checkGroups finds tcp listeners that could send no flow anywhere.
 func checkGroups(path string, l *spec.Listener) []spec.Problem {
+	if l.Protocol == spec.ProtocolTLS && len(l.TargetGroups) == 0 {
+		return nil // names that no server has are refused
+	}
 	if len(l.TargetGroups) == 0 {
 		p := spec.Problemf(path, "a %s listener needs a target group", l.Protocol)
 		p.Help = "name at least one"
@@ -42,11 +45,17 @@ func checkGroups(path string, l *spec.Listener) []spec.Problem {
 	return []spec.Problem{p}
 }
 
+// socket is what one listener alone can have.
+type socket struct {
+	transport string
+	address   netip.AddrPort
+}
+
 // checkSite finds what the l4 nodes of one site could not bind or serve.
 func checkSite(want *spec.Spec, at int) []spec.Problem {
 	var problems []spec.Problem
 	site := &want.Sites[at]
-	taken := map[netip.AddrPort]spec.ListenerName{}
+	taken := map[socket]spec.ListenerName{}
 	served := len(site.With(spec.RoleL7)) > 0
 	for i := range want.Listeners {
 		l := &want.Listeners[i]
@@ -63,12 +72,12 @@ func checkSite(want *spec.Spec, at int) []spec.Problem {
 		}
 		for _, addr := range vip.Addresses[site.Name] {
 			bind := netip.AddrPortFrom(addr, l.Port)
-			if by, ok := taken[bind]; ok {
+			if by, ok := taken[socket{l.Protocol.Transport(), bind}]; ok {
 				p := spec.Problemf(spec.At(path, "port"), "%s is taken by listener %q", bind, by)
 				p.Help = "use another port or another VIP"
 				problems = append(problems, p)
 			}
-			taken[bind] = l.Name
+			taken[socket{l.Protocol.Transport(), bind}] = l.Name
 			if n := clash(site, l, addr); n != nil {
 				p := spec.Problemf(path, "the VIP %s is the address of node %q, which needs port %d itself to serve what l4 nodes send", addr, n.Name, l.Port)
 				p.Help = fmt.Sprintf("give VIP %q an address of its own, or take the role l4 from the nodes of site %q", vip.Name, site.Name)

@@ -32,6 +32,7 @@ type Flow struct {
 	Proto  Proto // TCP when 0
 	Client netip.AddrPort
 	VIP    netip.AddrPort // the address and port the client connected to
+	Server string         // the name a client of a tls listener asks for, in lower case
 	Draw   uint64         // uniformly random, for balances that draw
 	Now    time.Time      // for balances that learn how long targets take
 	// Tried are the targets that could not be reached, in the order of the tries.
@@ -58,6 +59,7 @@ type Why uint8
 const (
 	Chosen     Why = iota // there is a target
 	NoListener            // nothing listens on the VIP and port
+	NoServer              // no server of the tls listener has the name
 	NoGroup               // every group has weight 0, or the group is not there
 	NoTarget              // the group offers no target
 	AllTried              // every target the group offers was tried
@@ -67,6 +69,7 @@ const (
 var whyWords = [...]string{
 	Chosen:     "chosen",
 	NoListener: "nothing listens on this VIP and port",
+	NoServer:   "no server has the name that was asked for",
 	NoGroup:    "no target group takes flows",
 	NoTarget:   "the target group has no target to offer",
 	AllTried:   "every target of the group was tried",
@@ -125,11 +128,17 @@ func (d *Decision) Begin(f Flow) {
 
 // place chooses the group of a flow and, where slots do, its target.
 func place(f Flow, table *Table, groups Groups) Decision {
-	d := Decision{Listener: table.Listener(f.VIP)}
+	d := Decision{Listener: table.Listener(f.proto(), f.VIP)}
 	if d.Listener == nil {
 		d.Why = NoListener
 		return d
 	}
+	serves := d.Listener.Server(f.Server)
+	if serves == nil {
+		d.Why = NoServer
+		return d
+	}
+	d.Listener = serves
 	if table.slots != nil && d.Listener.Hashes {
 		if slots := table.slots.Table(d.Listener.Name); slots != nil && d.bySlot(f, slots, groups) {
 			return d
@@ -165,14 +174,18 @@ func (d *Decision) bySlot(f Flow, slots *maglev.Table, groups Groups) bool {
 
 // Hash is the hash of a flow to the listener.
 func (l *Listener) Hash(f Flow) uint32 {
-	t := Tuple{Proto: f.Proto, Client: f.Client, VIP: f.VIP}
-	if t.Proto == 0 {
-		t.Proto = TCP
-	}
+	t := Tuple{Proto: f.proto(), Client: f.Client, VIP: f.VIP}
 	if l.Source {
 		return t.HashSource()
 	}
 	return t.Hash()
+}
+
+func (f Flow) proto() Proto {
+	if f.Proto == 0 {
+		return TCP
+	}
+	return f.Proto
 }
 
 func (f Flow) query() balance.Query { return balance.Query{Key: f.Key(), Draw: f.Draw, Now: f.Now} }

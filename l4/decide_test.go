@@ -247,7 +247,7 @@ func TestKeeps(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := frontend()
 			tt.change(s)
-			if got := l4.NewTable(s, "east-l4").Keeps(vip, "db", netip.MustParseAddrPort("10.1.1.1:5432")); got != tt.want {
+			if got := l4.NewTable(s, "east-l4").Keeps(l4.TCP, vip, "db", netip.MustParseAddrPort("10.1.1.1:5432")); got != tt.want {
 				t.Errorf("Keeps = %v, want %v", got, tt.want)
 			}
 		})
@@ -255,7 +255,7 @@ func TestKeeps(t *testing.T) {
 	table := l4.NewTable(frontend(), "east-l4")
 	https := netip.MustParseAddrPort("198.51.100.10:443")
 	for addr, want := range map[string]bool{"10.1.0.7:443": true, "10.2.0.7:443": false} {
-		if got := table.Keeps(https, spec.L7Group(443), netip.MustParseAddrPort(addr)); got != want {
+		if got := table.Keeps(l4.TCP, https, spec.L7Group(443), netip.MustParseAddrPort(addr)); got != want {
 			t.Errorf("Keeps on l7 node %s = %v, want %v", addr, got, want)
 		}
 	}
@@ -278,10 +278,10 @@ func TestWildcard(t *testing.T) {
 	s.VIPs = append(s.VIPs, spec.VIP{Name: "any", Addresses: map[spec.SiteName][]netip.Addr{"east": {netip.IPv4Unspecified()}}})
 	s.Listeners = append(s.Listeners, spec.Listener{Name: "any", VIP: "any", Port: 8080, Protocol: spec.ProtocolTCP, TargetGroups: []spec.GroupRef{{Name: "db", Weight: 1}}})
 	table := l4.NewTable(s, "east-l4")
-	if l := table.Listener(netip.MustParseAddrPort("192.0.2.99:8080")); l == nil || l.Name != "any" {
+	if l := table.Listener(l4.TCP, netip.MustParseAddrPort("192.0.2.99:8080")); l == nil || l.Name != "any" {
 		t.Errorf("listener on 192.0.2.99:8080 = %v, want any", l)
 	}
-	if l := table.Listener(netip.MustParseAddrPort("[2001:db8::1]:8080")); l != nil {
+	if l := table.Listener(l4.TCP, netip.MustParseAddrPort("[2001:db8::1]:8080")); l != nil {
 		t.Errorf("listener on [2001:db8::1]:8080 = %v, want none", l.Name)
 	}
 }
@@ -293,15 +293,15 @@ func TestShareTimeouts(t *testing.T) {
 	s.Listeners[1].Timeouts = spec.Timeouts{Idle: spec.Duration(7), Connect: spec.Duration(8)}
 	s.TargetGroups[1].Timeouts = spec.Timeouts{Idle: spec.Off}
 	table := l4.NewTable(s, "east-l4")
-	db := table.Listener(netip.MustParseAddrPort("198.51.100.10:5432"))
+	db := table.Listener(l4.TCP, netip.MustParseAddrPort("198.51.100.10:5432"))
 	if got := db.Shares[0]; got.Idle != 7 || got.Connect != 8 {
 		t.Errorf("group db: idle %v, connect %v, want 7ns and 8ns", got.Idle, got.Connect)
 	}
 	if got := db.Shares[1]; got.Idle != 0 || got.Connect != 8 {
 		t.Errorf("group db-next: idle %v, connect %v, want none and 8ns", got.Idle, got.Connect)
 	}
-	https := table.Listener(netip.MustParseAddrPort("198.51.100.10:443"))
-	if got := https.Shares[0]; got.Idle != 0 || got.Connect != spec.DefaultTimeouts().Connect.D() || !got.Proxy {
+	https := table.Listener(l4.TCP, netip.MustParseAddrPort("198.51.100.10:443"))
+	if got := https.Shares[0]; got.Idle != 0 || got.Connect != spec.DefaultTimeouts().Connect.D() || got.Proxy != spec.ProxyV2 {
 		t.Errorf("https: %+v, want no idle time, the default to connect, and PROXY", got)
 	}
 	if got := table.IdleMin(); got != 7 {

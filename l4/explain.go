@@ -66,8 +66,8 @@ func (d Decision) explainShare(s *Share) status.Line {
 	default:
 		line.Text += ": the flow's " + by + " falls to another"
 	}
-	if s.Proxy {
-		line.Text += "; told of the client by PROXY v2"
+	if s.Proxy != "" {
+		line.Text += "; told of the client by PROXY " + string(s.Proxy)
 	}
 	return line
 }

@@ -36,7 +36,11 @@ func caseSpec(c *flowtest.Case) *spec.Spec {
 		}
 	}
 	s.TargetGroups = []spec.TargetGroup{g}
-	s.Listeners = []spec.Listener{{Name: "web", VIP: "public", Port: c.Packet.VIP.Port(), Protocol: spec.ProtocolTCP, TargetGroups: []spec.GroupRef{{Name: flowtest.Group, Weight: 1}}}}
+	protocol := spec.ProtocolTCP
+	if c.Packet.Proto == l4.UDP {
+		protocol = spec.ProtocolUDP
+	}
+	s.Listeners = []spec.Listener{{Name: "web", VIP: "public", Port: c.Packet.VIP.Port(), Protocol: protocol, TargetGroups: []spec.GroupRef{{Name: flowtest.Group, Weight: 1}}}}
 	return s
 }
 
@@ -118,7 +122,7 @@ func TestHashes(t *testing.T) {
 	for _, tt := range tests {
 		s := frontend()
 		s.TargetGroups[0].Balance, s.TargetGroups[1].Balance, s.TargetGroups[2].Balance = tt.first, tt.second, tt.second
-		l := l4.NewTable(s, "east-l4").Listener(netip.MustParseAddrPort("198.51.100.10:5432"))
+		l := l4.NewTable(s, "east-l4").Listener(l4.TCP, netip.MustParseAddrPort("198.51.100.10:5432"))
 		if l.Hashes != tt.hashes || l.Source != tt.source {
 			t.Errorf("%s: hashes %v, by source %v, want %v and %v", tt.name, l.Hashes, l.Source, tt.hashes, tt.source)
 		}

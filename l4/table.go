@@ -2,6 +2,7 @@ package l4
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 // to one l4 node, ready to be looked up. It is never changed once made.
 type Table struct {
 	listeners map[netip.AddrPort]*Listener
+	udp       map[netip.AddrPort]*Listener
 	// listed are the targets of each group that is in use, those that drain left
 	// out.
 	listed map[spec.TargetGroupName]map[netip.AddrPort]bool
@@ -30,21 +32,32 @@ type Listener struct {
 	Floating bool
 	// Shares are the target groups that share the flows, by weight.
 	Shares []Share
+	// TLS says that the name a client asks for chooses the shares; see Server.
+	TLS bool
+	// ProxyFrom are the clients that must send a PROXY header.
+	ProxyFrom []netip.Prefix
+	// Head bounds how long a client takes to send what must be read before a target
+	// is chosen; 0 means no bound.
+	Head time.Duration
+	// Log says that flows are logged when they end.
+	Log bool
 	// Hashes says that every group balances by maglev, so that one table of slots
 	// places all flows, in either datapath.
 	Hashes bool
 	// Source says that flows are hashed without their ports.
 	Source bool
 
-	weights uint64 // of all shares
+	weights uint64               // of all shares
+	servers map[string]*Listener // by name, or by what follows the * of a wildcard
 }
 
 // Share is a target group's part in a listener, and how flows to it are treated.
 type Share struct {
 	Group  spec.TargetGroupName
 	Weight int
-	// Proxy says that the target is told of the client in a PROXY v2 header.
-	Proxy bool
+	// Proxy is the version of the PROXY header that tells the target of the client;
+	// empty means none.
+	Proxy spec.ProxyProtocol
 	// Connect bounds each try to reach a target; 0 means no bound.
 	Connect time.Duration
 	// TCP is how sockets to its targets are set.
@@ -58,6 +71,7 @@ type Share struct {
 func NewTable(want *spec.Spec, self spec.NodeName) *Table {
 	t := &Table{
 		listeners: map[netip.AddrPort]*Listener{},
+		udp:       map[netip.AddrPort]*Listener{},
 		listed:    map[spec.TargetGroupName]map[netip.AddrPort]bool{},
 	}
 	_, site := want.Node(self)
@@ -69,32 +83,72 @@ func NewTable(want *spec.Spec, self spec.NodeName) *Table {
 			made[wanted].Floating = b.Floating
 			t.list(want, site, wanted)
 		}
+		if wanted.Protocol == spec.ProtocolUDP {
+			t.udp[b.Address] = made[wanted]
+			continue
+		}
 		t.listeners[b.Address] = made[wanted]
 	}
 	return t
 }
 
 func newListener(want *spec.Spec, l *spec.Listener) *Listener {
-	made := &Listener{Name: l.Name, FlowsMax: l.Limits.Connections, TCP: l.TCP}
+	made := &Listener{
+		Name: l.Name, FlowsMax: l.Limits.Connections, TCP: l.TCP, TLS: l.Protocol == spec.ProtocolTLS,
+		ProxyFrom: l.ProxyFrom, Head: bound(spec.Inherit(l.Timeouts).Head), Log: l.FlowLog == spec.FlowLogJSON,
+	}
 	if l.Protocol.IsHTTP() {
 		// How long a connection may rest is for the l7 node to say: only it knows
 		// what the silence means.
 		made.Shares = []Share{{
 			Group:   spec.L7Group(l.Port),
 			Weight:  1,
-			Proxy:   true,
+			Proxy:   spec.ProxyV2,
 			Connect: bound(spec.Inherit(l.Timeouts).Connect),
 		}}
+		made.weights = 1
 	} else {
-		for _, ref := range l.TargetGroups {
-			made.Shares = append(made.Shares, newShare(want, l, ref))
-		}
+		made.take(want, l, l.TargetGroups)
 	}
-	for _, s := range made.Shares {
-		made.weights += uint64(s.Weight)
+	if made.TLS {
+		made.serve(want, l)
+		return made
 	}
 	made.Hashes, made.Source = hashing(want, made.Shares)
 	return made
+}
+
+// take gives the listener its shares.
+func (l *Listener) take(want *spec.Spec, of *spec.Listener, refs []spec.GroupRef) {
+	for _, ref := range refs {
+		l.Shares = append(l.Shares, newShare(want, of, ref))
+	}
+	for _, s := range l.Shares {
+		l.weights += uint64(s.Weight)
+	}
+}
+
+// groupsOf lists every group that flows of a listener may go to.
+func groupsOf(l *spec.Listener) []spec.GroupRef {
+	all := slices.Clone(l.TargetGroups)
+	for _, s := range l.Servers {
+		all = append(all, s.TargetGroups...)
+	}
+	return all
+}
+
+// uses reports whether flows of the listener may be at a group.
+func (l *Listener) uses(group spec.TargetGroupName) bool {
+	return slices.ContainsFunc(l.all(), func(s Share) bool { return s.Group == group })
+}
+
+// all lists the shares of every name.
+func (l *Listener) all() []Share {
+	all := l.Shares
+	for _, own := range l.servers {
+		all = append(slices.Clip(all), own.Shares...)
+	}
+	return all
 }
 
 // hashing says whether groups all balance by maglev, and whether by the client's
@@ -132,7 +186,7 @@ func newShare(want *spec.Spec, l *spec.Listener, ref spec.GroupRef) Share {
 	if g := want.TargetGroup(ref.Name); g != nil {
 		timeouts = spec.Inherit(l.Timeouts, g.Timeouts)
 		s.TCP = g.TCP
-		s.Proxy = g.ProxyProtocol == spec.ProxyV2
+		s.Proxy = g.ProxyProtocol
 	}
 	s.Connect, s.Idle = bound(timeouts.Connect), bound(timeouts.Idle)
 	return s
@@ -151,7 +205,7 @@ func (t *Table) list(want *spec.Spec, site *spec.Site, l *spec.Listener) {
 		t.listed[spec.L7Group(l.Port)] = nodes
 		return
 	}
-	for _, ref := range l.TargetGroups {
+	for _, ref := range groupsOf(l) {
 		g := want.TargetGroup(ref.Name)
 		if g == nil || t.listed[ref.Name] != nil {
 			continue
@@ -176,16 +230,16 @@ func (t *Table) PlacedBy(slots Tables) *Table {
 // Listeners lists every listener once, by name.
 func (t *Table) Listeners() []*Listener {
 	var all []*Listener
-	for _, l := range t.listeners {
+	t.every(func(l *Listener) {
 		if !slices.Contains(all, l) {
 			all = append(all, l)
 		}
-	}
+	})
 	slices.SortFunc(all, func(a, b *Listener) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 
-// Addresses lists what the node binds, in no order.
+// Addresses lists where the node takes connections, in no order.
 func (t *Table) Addresses() []netip.AddrPort {
 	all := make([]netip.AddrPort, 0, len(t.listeners))
 	for a := range t.listeners {
@@ -194,55 +248,63 @@ func (t *Table) Addresses() []netip.AddrPort {
 	return all
 }
 
-// Listener returns the listener of a VIP and port, or nil. A listener on the
-// unspecified address takes what no other does.
-func (t *Table) Listener(vip netip.AddrPort) *Listener {
+// Datagrams lists the addresses that the node takes datagrams at, in no order.
+func (t *Table) Datagrams() []netip.AddrPort {
+	return slices.Collect(maps.Keys(t.udp))
+}
+
+// Listener returns the listener of a VIP and port for a protocol, or nil. A listener
+// on the unspecified address takes what no other does.
+func (t *Table) Listener(p Proto, vip netip.AddrPort) *Listener {
+	listeners := t.listeners
+	if p == UDP {
+		listeners = t.udp
+	}
 	addr := vip.Addr().Unmap()
-	if l := t.listeners[netip.AddrPortFrom(addr, vip.Port())]; l != nil {
+	if l := listeners[netip.AddrPortFrom(addr, vip.Port())]; l != nil {
 		return l
 	}
 	wildcard := netip.IPv6Unspecified()
 	if addr.Is4() {
 		wildcard = netip.IPv4Unspecified()
 	}
-	return t.listeners[netip.AddrPortFrom(wildcard, vip.Port())]
+	return listeners[netip.AddrPortFrom(wildcard, vip.Port())]
 }
 
 // Keeps reports whether a flow of a listener may stay on a target without a
 // bound. It may not when the listener left, no longer uses the group, or when
 // the target left the group or drains. Weight 0 and bad health are no reason.
-func (t *Table) Keeps(vip netip.AddrPort, group spec.TargetGroupName, target netip.AddrPort) bool {
-	l := t.Listener(vip)
-	if l == nil {
-		return false
+func (t *Table) Keeps(p Proto, vip netip.AddrPort, group spec.TargetGroupName, target netip.AddrPort) bool {
+	l := t.Listener(p, vip)
+	return l != nil && l.uses(group) && t.listed[group][target]
+}
+
+// every calls do with the listeners of both protocols.
+func (t *Table) every(do func(*Listener)) {
+	for _, l := range t.listeners {
+		do(l)
 	}
-	for i := range l.Shares {
-		if l.Shares[i].Group == group {
-			return t.listed[group][target]
-		}
+	for _, l := range t.udp {
+		do(l)
 	}
-	return false
 }
 
 // Has reports whether a listener of that name is in the table.
 func (t *Table) Has(name spec.ListenerName) bool {
-	for _, l := range t.listeners {
-		if l.Name == name {
-			return true
-		}
-	}
-	return false
+	has := false
+	t.every(func(l *Listener) { has = has || l.Name == name })
+	return has
 }
 
 // IdleMin is the shortest idle time of any share; 0 when none has one.
 func (t *Table) IdleMin() time.Duration {
 	var shortest time.Duration
-	for _, l := range t.listeners {
-		for _, s := range l.Shares {
+	t.every(func(l *Listener) {
+		for _, s := range l.all() {
 			if s.Idle > 0 && (shortest == 0 || s.Idle < shortest) {
 				shortest = s.Idle
 			}
 		}
-	}
+	})
 	return shortest
 }

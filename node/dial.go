@@ -37,3 +37,7 @@ func noSuchNode(want *spec.Spec, name spec.NodeName) spec.Problem {
 	p.Help = suggest.Help(string(name), known)
 	return p
 }
+
+func (d dialer) ConnectUDP(to netip.AddrPort) (int, error) {
+	return d.n.dialer.Load().ConnectUDP(to)
+}

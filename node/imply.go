@@ -82,12 +82,17 @@ func plain(a spec.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
-// flowGroups lists the groups that tcp listeners send to.
+// flowGroups lists the groups that flows of listeners are sent to.
 func flowGroups(want *spec.Spec) []spec.TargetGroupName {
 	var names []spec.TargetGroupName
 	for _, l := range want.Listeners {
 		for _, ref := range l.TargetGroups {
 			names = append(names, ref.Name)
+		}
+		for _, server := range l.Servers {
+			for _, ref := range server.TargetGroups {
+				names = append(names, ref.Name)
+			}
 		}
 	}
 	return names
@@ -183,6 +188,9 @@ func probed(want *spec.Spec, vip *spec.VIP) []*spec.Listener {
 	for i := range want.Listeners {
 		l := &want.Listeners[i]
 		only := vip.Health.Listeners
+		if l.Protocol == spec.ProtocolUDP {
+			continue // silence is an answer there
+		}
 		if l.VIP == vip.Name && (len(only) == 0 || slices.Contains(only, l.Name)) {
 			list = append(list, l)
 		}

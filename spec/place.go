@@ -114,11 +114,12 @@ func find[T any](list []T, is func(*T) bool) *T {
 	return nil
 }
 
-// At lists the group's targets that the nodes of a site use.
+// At lists the group's targets that the nodes of a site use: its own, those of no
+// site and, across sites, all.
 func (g *TargetGroup) At(site SiteName) []Target {
 	var at []Target
 	for _, t := range g.Targets {
-		if t.Site == "" || t.Site == site {
+		if t.Site == "" || t.Site == site || g.CrossSite != nil && *g.CrossSite {
 			at = append(at, t)
 		}
 	}

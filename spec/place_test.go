@@ -158,3 +158,12 @@ func TestTargetsAt(t *testing.T) {
 		t.Errorf("At(east) = %q, want %q", got, want)
 	}
 }
+
+// A group that goes across sites has all its targets at each.
+func TestTargetsAcrossSites(t *testing.T) {
+	across := true
+	g := spec.TargetGroup{CrossSite: &across, Targets: []spec.Target{{Site: "east"}, {Site: "west"}, {}}}
+	if got := len(g.At("east")); got != 3 {
+		t.Errorf("At(east) has %d targets, want all 3", got)
+	}
+}

@@ -57,14 +57,16 @@ type TargetGroup struct {
 	// Forward is how flows of tcp and udp listeners reach targets when it is the
 	// kernel that forwards.
 	Forward Forward `json:"forward,omitempty" default:"nat" enum:"gue|ip6ip6|ipip|nat|dsr"`
-	// ProxyProtocol sends the client's address to tcp targets.
-	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty" enum:"v2"`
+	// ProxyProtocol sends the client's address to targets of tcp and tls listeners.
+	ProxyProtocol ProxyProtocol `json:"proxyProtocol,omitempty" enum:"v1|v2"`
+	// CrossSite lets nodes of a site use targets of other sites too; nil means false.
+	CrossSite *bool `json:"crossSite,omitempty"`
 	// Protocol is what is spoken with targets of http and https listeners; unset
 	// means h1.
 	Protocol TargetProtocol `json:"protocol,omitempty" default:"h1" enum:"h1|h2|auto"`
 	// TLS is how targets are greeted; unset means in plain text.
 	TLS *TargetTLS `json:"tls,omitempty"`
-	// TCP is how the sockets to targets are set, for requests.
+	// TCP is how the sockets to targets are set.
 	TCP    TCP         `json:"tcp,omitzero"`
 	Limits GroupLimits `json:"limits,omitzero"`
 	// SlowStart lets targets that become healthy take their share little by little.
@@ -89,8 +91,11 @@ const (
 // ProxyProtocol is the version of the PROXY header sent to a target; empty means none.
 type ProxyProtocol string
 
-// ProxyV2 is the binary PROXY header.
-const ProxyV2 ProxyProtocol = "v2"
+// The versions of the PROXY header.
+const (
+	ProxyV1 ProxyProtocol = "v1" // a line of text
+	ProxyV2 ProxyProtocol = "v2" // binary, with extensions
+)
 
 // Health is an active health check.
 type Health struct {

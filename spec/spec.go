@@ -180,17 +180,27 @@ const (
 	ProtocolHTTP  Protocol = "http"
 	ProtocolHTTPS Protocol = "https"
 	ProtocolTCP   Protocol = "tcp"
+	ProtocolUDP   Protocol = "udp"
+	ProtocolTLS   Protocol = "tls" // passed through as it comes, by the name that clients ask for
 )
 
 // IsHTTP reports whether the protocol ends at the L7 tier.
 func (p Protocol) IsHTTP() bool { return p == ProtocolHTTP || p == ProtocolHTTPS }
+
+// Transport is what carries the protocol: "tcp" or "udp". Listeners of both share a port.
+func (p Protocol) Transport() string {
+	if p == ProtocolUDP {
+		return "udp"
+	}
+	return "tcp"
+}
 
 // Listener is a VIP, a port and a protocol.
 type Listener struct {
 	Name     ListenerName `json:"name" required:"true"`
 	VIP      VIPName      `json:"vip" required:"true"`
 	Port     uint16       `json:"port" required:"true" range:"1..65535"`
-	Protocol Protocol     `json:"protocol" required:"true" enum:"http|https|tcp"`
+	Protocol Protocol     `json:"protocol" required:"true" enum:"http|https|tcp|udp|tls"`
 	// HTTP2 lets clients speak HTTP/2: agreed on in the TLS handshake, or known
 	// beforehand in plain text (http and https); nil means true.
 	HTTP2 *bool `json:"http2,omitempty"`
@@ -198,8 +208,15 @@ type Listener struct {
 	Redirect *ListenerRedirect `json:"redirect,omitempty"`
 	// Routes are tried in order; the most specific host wins (http and https).
 	Routes []RouteName `json:"routes,omitempty"`
-	// TargetGroups share the flows by weight (tcp).
+	// TargetGroups share the flows by weight (tcp, udp; tls: those of no server).
 	TargetGroups []GroupRef `json:"targetGroups,omitempty"`
+	// Servers share out flows by the name that clients ask for (tls only).
+	Servers []Server `json:"servers,omitempty"`
+	// ProxyFrom are clients that must send a PROXY header, of version 1 or 2, which
+	// says who the real client is (tcp and tls).
+	ProxyFrom []netip.Prefix `json:"proxyFrom,omitempty"`
+	// FlowLog writes a line for each flow that ended (tcp, udp and tls).
+	FlowLog FlowLog `json:"flowLog,omitempty" default:"off" enum:"off|json"`
 	// TrustedProxies are clients whose X-Forwarded-* headers are believed.
 	TrustedProxies []netip.Prefix `json:"trustedProxies,omitempty"`
 	// TLS is how clients are greeted (https only); unset means as the defaults say.
@@ -212,6 +229,23 @@ type Listener struct {
 	// means never.
 	Shedding *Shedding `json:"shedding,omitempty"`
 }
+
+// Server is one or more names of a tls listener, and where their flows go.
+type Server struct {
+	// Hosts are exact names, or *.example.com for one label; exact ones go first.
+	Hosts []string `json:"hosts" required:"true"`
+	// TargetGroups share the flows by weight.
+	TargetGroups []GroupRef `json:"targetGroups" required:"true"`
+}
+
+// FlowLog is the format of a flow log.
+type FlowLog string
+
+// The formats of a flow log.
+const (
+	FlowLogOff  FlowLog = "off"
+	FlowLogJSON FlowLog = "json" // one JSON object a line
+)
 
 // ListenerRedirect sends a whole listener elsewhere; its short form is the scheme.
 type ListenerRedirect struct {

@@ -112,3 +112,108 @@ func putAddrPort(a *unix.RawSockaddrAny, of netip.AddrPort) uintptr {
 	*in = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swapped(of.Port()), Addr: of.Addr().As16()}
 	return unix.SizeofSockaddrInet6
 }
+
+// batchMax is how many datagrams one call takes.
+const batchMax = 16
+
+// datagramMax is the most that a datagram holds.
+const datagramMax = 1 << 16
+
+// Batch takes several datagrams with one call.
+type Batch struct {
+	list     [batchMax]message
+	vectors  [batchMax]unix.Iovec
+	names    [batchMax]unix.RawSockaddrAny
+	controls [batchMax][controlSize]byte
+	data     [batchMax][datagramMax]byte
+}
+
+// message is struct mmsghdr of recvmmsg(2).
+type message struct {
+	head unix.Msghdr
+	n    uint32
+}
+
+// controlSize holds one in6_pktinfo, the larger of the two, with its head.
+const controlSize = 64
+
+// Recv takes what there is and does not wait; it returns how many datagrams came.
+func (b *Batch) Recv(fd int) (int, syscall.Errno) {
+	for i := range b.list {
+		b.vectors[i].Base = &b.data[i][0]
+		b.vectors[i].SetLen(datagramMax)
+		h := &b.list[i].head
+		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&b.names[i])), unix.SizeofSockaddrAny
+		h.Iov, h.Control, h.Flags = &b.vectors[i], &b.controls[i][0], 0
+		h.SetIovlen(1)
+		h.SetControllen(controlSize)
+	}
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.list[0])), batchMax, unix.MSG_DONTWAIT, 0, 0)
+	return int(n), errno
+}
+
+// At is a datagram of the last Recv, whom it is from, and the address it was sent to
+// where the socket has several (see ListenUDP). The bytes hold until the next Recv.
+func (b *Batch) At(i int) (data []byte, from netip.AddrPort, to netip.Addr) {
+	m := &b.list[i]
+	data, from = b.data[i][:m.n], RawAddrPort(&b.names[i])
+	size := int(m.head.Controllen)
+	if size < unix.CmsgLen(unix.SizeofInet4Pktinfo) {
+		return data, from, to
+	}
+	control := b.controls[i][:]
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	at := control[unix.CmsgLen(0):]
+	switch {
+	case h.Level == unix.SOL_IP && h.Type == unix.IP_PKTINFO:
+		to = netip.AddrFrom4((*unix.Inet4Pktinfo)(unsafe.Pointer(&at[0])).Addr)
+	case h.Level == unix.SOL_IPV6 && h.Type == unix.IPV6_PKTINFO && size >= unix.CmsgLen(unix.SizeofInet6Pktinfo):
+		to = netip.AddrFrom16((*unix.Inet6Pktinfo)(unsafe.Pointer(&at[0])).Addr).Unmap()
+	}
+	return data, from, to
+}
+
+// SendTo sends a datagram, from an address where the socket has several; the zero
+// Addr leaves it to the kernel.
+func SendTo(fd int, data []byte, to netip.AddrPort, from netip.Addr) syscall.Errno {
+	var name unix.RawSockaddrAny
+	var control [controlSize]byte
+	v := unix.Iovec{Base: unsafe.SliceData(data)}
+	v.SetLen(len(data))
+	h := unix.Msghdr{Name: (*byte)(unsafe.Pointer(&name)), Iov: &v}
+	h.Namelen = uint32(putAddrPort(&name, to))
+	h.SetIovlen(1)
+	if from.IsValid() {
+		h.Control = &control[0]
+		h.SetControllen(putSource(control[:], from))
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	return errno
+}
+
+// putSource writes the control message that chooses the source, and returns its size.
+func putSource(control []byte, from netip.Addr) int {
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	at := control[unix.CmsgLen(0):]
+	if from.Is4() {
+		h.Level, h.Type = unix.SOL_IP, unix.IP_PKTINFO
+		h.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
+		(*unix.Inet4Pktinfo)(unsafe.Pointer(&at[0])).Spec_dst = from.As4()
+		return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
+	}
+	h.Level, h.Type = unix.SOL_IPV6, unix.IPV6_PKTINFO
+	h.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
+	(*unix.Inet6Pktinfo)(unsafe.Pointer(&at[0])).Addr = from.As16()
+	return unix.CmsgSpace(unix.SizeofInet6Pktinfo)
+}
+
+// tellAddress has a socket of several addresses say which one a datagram was sent to.
+func tellAddress(fd int, is4 bool) error {
+	if is4 {
+		return setFD(fd, unix.SOL_IP, unix.IP_PKTINFO, 1)
+	}
+	return setFD(fd, unix.SOL_IPV6, unix.IPV6_RECVPKTINFO, 1)
+}
+
+// float lets a socket have an address that the machine does not have yet.
+func float(fd int) error { return setFD(fd, unix.SOL_IP, unix.IP_FREEBIND, 1) } // IPv6 reads it too

@@ -13,34 +13,53 @@ import (
 // spreads flows.
 type bind struct {
 	relay   *Relay
+	proto   l4.Proto
 	address netip.AddrPort
 	tcp     spec.ListenerTCP      // guarded by relay.mu
 	tally   atomic.Pointer[tally] // of the listener it serves now
-	on      []*acceptor           // one for each loop
+	logs    atomic.Bool           // flows are logged
+	on      []socket              // one for each loop
 
 	active atomic.Int64
 	total  atomic.Uint64
 	failed atomic.Uint64
 }
 
+// socket is the listening socket of one loop.
+type socket interface {
+	begin()
+	close()
+}
+
 // newBind takes over listening sockets, one for each loop.
-func newBind(r *Relay, address netip.AddrPort, fds []int) *bind {
-	b := &bind{relay: r, address: address}
+func newBind(r *Relay, p l4.Proto, address netip.AddrPort, fds []int) *bind {
+	b := &bind{relay: r, proto: p, address: address}
 	for i, fd := range fds {
+		if p == l4.UDP {
+			b.on = append(b.on, &receiver{bind: b, loop: r.loops[i], fd: fd, flows: map[tuple]*datagrams{}})
+			continue
+		}
 		b.on = append(b.on, &acceptor{bind: b, loop: r.loops[i], fd: fd})
 	}
 	return b
+}
+
+// serves notes which listener it is of from now on.
+func (b *bind) serves(l *l4.Listener, t *tally) {
+	b.tally.Store(t)
+	b.logs.Store(l.Log)
 }
 
 // tune sets the options of flows to come; the caller holds r.mu. Those that a
 // kernel refuses are refused when a socket is opened, too, but here its flows come
 // first.
 func (b *bind) tune(tcp spec.ListenerTCP) {
-	if tcp == b.tcp {
+	if tcp == b.tcp || b.proto == l4.UDP {
 		return
 	}
 	b.tcp = tcp
-	for _, a := range b.on {
+	for _, s := range b.on {
+		a := s.(*acceptor)
 		if err := netx.TuneFD(a.fd, b.address, netx.ListenerOptionsOf(&tcp)); err != nil {
 			b.relay.o.Log.Error("tcp options not set", "error", err)
 		}
@@ -51,10 +70,8 @@ func (b *bind) tune(tcp spec.ListenerTCP) {
 // it is a probe that must see the node leave.
 func (b *bind) take(l *loop, fd int, client netip.AddrPort) {
 	t := b.tally.Load()
-	t.active.Add(1)
-	b.active.Add(1)
-	b.total.Add(1)
-	f := &flow{loop: l, bind: b, tally: t, tuple: b.tuple(fd, client)}
+	f := &flow{life: life{loop: l, bind: b, tally: t, tuple: b.tuple(fd, client)}}
+	f.start()
 	f.client = end{flow: f, fd: fd, out: true}
 	f.target = end{flow: f, fd: -1}
 	switch {
@@ -66,13 +83,13 @@ func (b *bind) take(l *loop, fd int, client netip.AddrPort) {
 		f.begin()
 		return
 	}
-	f.book()
+	f.end()
 	f.client.close(l, netx.ResetFD)
 }
 
 // full reports whether the listener has more flows than it may.
 func (b *bind) full(table *l4.Table, t *tally) bool {
-	l := table.Listener(b.address)
+	l := table.Listener(b.proto, b.address)
 	return l != nil && l.FlowsMax > 0 && t.active.Load() > int64(l.FlowsMax)
 }
 

@@ -113,6 +113,8 @@ func (f *flow) learn(err error) {
 // unreachable ends the flow, and says why no target was reached.
 func (f *flow) unreachable(err error) {
 	switch {
+	case f.choice.Why == l4.NoServer:
+		f.note(NoServer)
 	case f.choice.Why == l4.Full, err != nil && !helpsElsewhere(err):
 		f.note(Limit)
 	case len(f.tuple.Tried) > 0:
@@ -130,17 +132,11 @@ func (f *flow) unreachable(err error) {
 		}
 		log.Debug("flow not connected", attrs...)
 	}
-	f.reset()
-}
-
-// place notes where the flow is, and catches up with an Apply that did not see
-// it there.
-func (f *flow) place() {
-	f.group, f.address, f.idle = f.choice.Share.Group, f.chosen.Address(), f.choice.Share.Idle
-	if s := f.loop.relay.state.Load(); s != f.used {
-		f.applied(s)
+	if f.choice.Why == l4.NoServer {
+		f.refuseName()
+		return
 	}
-	f.used = nil
+	f.reset()
 }
 
 // helpsElsewhere reports whether another target may be reached where one was

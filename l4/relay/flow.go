@@ -1,51 +1,30 @@
 package relay
 
 import (
-	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"portico/internal/netx"
 	"portico/internal/poll"
-	"portico/l4"
-	"portico/spec"
-	"portico/target"
 )
 
-// flow is one connection of a client and, once there is one, that to its target. It
-// belongs to one loop.
+// flow is one connection of a client and, once there is one, that to its target.
 type flow struct {
-	loop  *loop
-	bind  *bind
-	tally *tally
-	tuple l4.Flow
+	life
 	phase phase
-	why   Reason // the first cause wins
-	again bool   // has another turn coming
-	at    int    // in loop.flows
+	again bool // has another turn coming
 
 	client, target end
 	up             pump // client to target
 	down           pump // target to client
 	broken         bool // a side was found dead by writing to it
+	kept           bool // the target's socket has keepalive
 
-	chosen *target.Target // the last one tried or used
-	choice l4.Decision    // of the try under way, or that succeeded
-	used   *state         // what it was decided by
-	began  time.Time      // of the first try
-
+	head  *head     // what was read of the client before a target was chosen; nil for most
+	began time.Time // of the first try to connect
 	owed  *end      // who is flushed
 	since time.Time // when that began
-
-	group   spec.TargetGroupName // empty until connected
-	address netip.AddrPort       // of the target
-	idle    time.Duration        // 0 means for ever
-	quiet   time.Duration        // without a byte, as far as sweeps saw
-	kept    bool                 // the target's socket has keepalive
-	bounded bool                 // its listener or target left
-	left    time.Duration        // until it is cut, when bounded
-	counted [2]int64             // bytes up and down that the tally has
 }
 
 // phase is what a flow is at.
@@ -53,6 +32,7 @@ type phase uint8
 
 const (
 	connecting phase = iota // to a target
+	heading                 // the client says whom it is from, or for
 	carrying                // bytes both ways
 	flushing                // to be reset, once the first side has what it was owed
 	gone                    // it is forgotten
@@ -76,6 +56,8 @@ func (e *end) event(r poll.Ready) {
 	e.gone = e.gone || r&poll.Gone != 0
 	f := e.flow
 	switch {
+	case f.phase == heading:
+		f.readHead()
 	case f.phase != connecting:
 		f.step()
 	case e == &f.target:
@@ -96,16 +78,21 @@ func (f *flow) begin() {
 		f.reset()
 		return
 	}
+	f.up.init(&f.client, &f.target, ClientClosed, ClientReset)
+	f.down.init(&f.target, &f.client, TargetClosed, TargetReset)
+	f.up.moved, f.down.moved = &f.moved[0], &f.moved[1]
 	f.began = l.now
+	if f.hears() {
+		f.phase = heading
+		return
+	}
 	f.connect()
 }
 
 // carry begins to pass on bytes.
 func (f *flow) carry() {
 	f.phase = carrying
-	f.up.init(&f.client, &f.target, ClientClosed, ClientReset)
-	f.down.init(&f.target, &f.client, TargetClosed, TargetReset)
-	if f.choice.Share.Proxy && !f.up.sendHead() {
+	if f.choice.Share.Proxy != "" && !f.sendHead() {
 		return
 	}
 	f.step()
@@ -207,14 +194,9 @@ func (f *flow) expired() {
 		f.connect()
 	case flushing:
 		f.flushed()
+	case heading:
+		f.giveUp(BadHead)
 	case carrying, gone:
-	}
-}
-
-// note says why the flow ends, unless that is known already.
-func (f *flow) note(why Reason) {
-	if f.why == open {
-		f.why = why
 	}
 }
 
@@ -242,13 +224,9 @@ func (f *flow) over(how func(fd int)) {
 	f.phase = gone
 	f.up.drop()
 	f.down.drop()
-	if f.chosen != nil {
-		f.chosen.End()
-	}
 	f.loop.wait(f, time.Time{})
-	f.count()
 	f.loop.remove(f)
-	f.book()
+	f.end()
 	f.client.close(f.loop, how)
 	f.target.close(f.loop, how)
 	f.loop.relay.left()
@@ -263,46 +241,11 @@ func (e *end) close(l *loop, how func(int)) {
 	e.fd, e.token = -1, 0
 }
 
-// book counts the flow as ended.
-func (f *flow) book() {
-	f.tally.ended[f.why].Add(1)
-	f.tally.active.Add(-1)
-	f.bind.active.Add(-1)
-	if f.why.isFailure() {
-		f.bind.failed.Add(1)
-	}
-}
-
-// applied bounds the flow if its listener or target left, and frees it if they
-// are back.
-func (f *flow) applied(s *state) {
-	keeps := s.table.Listener(f.tuple.VIP) != nil
-	if f.group != "" {
-		keeps = s.table.Keeps(f.tuple.VIP, f.group, f.address)
-	}
-	if !keeps && !f.bounded {
-		f.left = s.drain
-	}
-	f.bounded = !keeps
-}
-
-// age lets time pass for the flow: it is cut when its bound or its idle time is
-// over.
+// age lets time pass for the flow.
 func (f *flow) age(by time.Duration) {
-	moved := f.count()
 	f.keep()
-	if f.bounded {
-		if f.left -= by; f.left <= 0 {
-			f.cut(Drained)
-			return
-		}
-	}
-	if moved || f.group == "" || f.idle == 0 {
-		f.quiet = 0
-		return
-	}
-	if f.quiet += by; f.quiet >= f.idle {
-		f.cut(Idle)
+	if why := f.pass(by); why != open {
+		f.cut(why)
 	}
 }
 
@@ -312,17 +255,4 @@ func (f *flow) keep() {
 		f.kept = true
 		_ = netx.KeepAliveFD(f.target.fd, netx.OptionsOf(&f.choice.Share.TCP))
 	}
-}
-
-// count hands the bytes since the last time to the tally, and reports whether
-// there were any.
-func (f *flow) count() bool {
-	up, down := f.up.moved, f.down.moved
-	moved := up != f.counted[0] || down != f.counted[1]
-	if moved {
-		f.tally.bytesUp.Add(uint64(up - f.counted[0]))
-		f.tally.bytesDown.Add(uint64(down - f.counted[1]))
-		f.counted = [2]int64{up, down}
-	}
-	return moved
 }

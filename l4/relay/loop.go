@@ -24,10 +24,11 @@ type loop struct {
 	free  []uint32 // unused slots
 	age   uint32   // makes the tokens of a slot differ
 
-	flows []*flow
+	flows []carried
 	again []*flow // have more to do, once others had their turn
 	pipes pipes
 	buf   []byte // for the time of one read and write
+	batch *packets
 
 	waits  map[waiter]time.Time
 	soon   time.Time // no wait ends before; zero when there is none
@@ -208,8 +209,8 @@ func (l *loop) endWaits() {
 }
 
 // add counts a flow in.
-func (l *loop) add(f *flow) {
-	f.at = len(l.flows)
+func (l *loop) add(f carried) {
+	*f.index() = len(l.flows)
 	l.flows = append(l.flows, f)
 	if len(l.flows) == 1 {
 		l.swept = l.now
@@ -218,10 +219,11 @@ func (l *loop) add(f *flow) {
 }
 
 // remove counts it out.
-func (l *loop) remove(f *flow) {
+func (l *loop) remove(f carried) {
 	last := len(l.flows) - 1
-	l.flows[f.at] = l.flows[last]
-	l.flows[f.at].at = f.at
+	at := *f.index()
+	l.flows[at] = l.flows[last]
+	*l.flows[at].index() = at
 	l.flows[last] = nil
 	l.flows = l.flows[:last]
 	if last == 0 {
@@ -230,7 +232,7 @@ func (l *loop) remove(f *flow) {
 }
 
 // each calls do with every flow there is now; do may end it.
-func (l *loop) each(do func(*flow)) {
+func (l *loop) each(do func(carried)) {
 	for _, f := range slices.Backward(l.flows) { // the last takes the place of one that ends
 		do(f)
 	}

@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"portico/internal/netx"
-	"portico/internal/netx/proxy"
 )
 
 // bufferSize is what one read takes at most. A read that fills it says that more
@@ -32,7 +31,7 @@ type pump struct {
 	onEnd    Reason // what an end of from means
 	onReset  Reason // what a reset of from means
 	done     bool   // nothing more is carried
-	moved    int64
+	moved    *int64
 	own      int // of the bytes to send next, so many are Portico's own
 
 	buf  *[bufferSize]byte
@@ -90,21 +89,6 @@ func (p *pump) shift(buf []byte, before int) bool {
 	return p.send(buf[:before+n])
 }
 
-// sendHead begins with the PROXY header, and with it what the client has sent by now.
-// It reports whether the flow goes on.
-func (p *pump) sendHead() bool {
-	f := p.flow()
-	buf := f.loop.buf[:bufferSize]
-	head := proxy.Append(buf[:0], proxy.Header{Source: f.tuple.Client, Destination: f.tuple.VIP})
-	p.own = len(head)
-	if n, errno := netx.RecvFD(p.from.fd, buf[len(head):]); errno == 0 && n > 0 {
-		p.send(buf[:len(head)+n])
-	} else {
-		p.send(head) // an end or error is found again
-	}
-	return f.phase == carrying
-}
-
 // send writes, and holds what the other side does not take now.
 func (p *pump) send(b []byte) bool {
 	n, errno := netx.SendFD(p.to.fd, b)
@@ -119,7 +103,7 @@ func (p *pump) send(b []byte) bool {
 	}
 	own := min(p.own, n)
 	p.own -= own
-	p.moved += int64(n - own)
+	*p.moved += int64(n - own)
 	if n == len(b) {
 		p.drop()
 		return true

@@ -17,6 +17,9 @@ const (
 	ConnectFailed        // no target could be reached
 	Limit                // the listener's limit, or the process's files
 	Drained              // it outlived the drain bound
+	BadHead              // no PROXY header or ClientHello, or a bad or late one
+	NoServer             // nobody has the name that a TLS client asks for
+	Refused              // the target of a udp flow has no socket there
 	Leaving              // it was a probe, told that the node leaves
 	reasons              // how many there are
 )
@@ -32,6 +35,9 @@ var reasonWords = [reasons]string{
 	ConnectFailed: "connect-failed",
 	Limit:         "limit",
 	Drained:       "drained",
+	BadHead:       "bad-head",
+	NoServer:      "no-server",
+	Refused:       "refused",
 	Leaving:       "leaving",
 }
 
@@ -44,7 +50,7 @@ func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // isFailure reports whether the flow ended by a fault of ours or of a target.
 func (r Reason) isFailure() bool {
 	switch r {
-	case TargetReset, NoTarget, ConnectFailed, Limit, Drained:
+	case TargetReset, Refused, NoTarget, ConnectFailed, Limit, Drained:
 		return true
 	default:
 		return false

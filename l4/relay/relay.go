@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"runtime"
@@ -46,6 +47,9 @@ type Options struct {
 	// Dialer connects to targets. Nil means from whatever address the kernel
 	// chooses; a node gives its own.
 	Dialer Dialer
+	// FlowLog takes a line for each flow that ended, of listeners that ask for it. Nil
+	// discards.
+	FlowLog io.Writer
 	// Log takes changes of state, and failed flows at debug level. Nil discards.
 	Log *slog.Logger
 	// Metrics takes the metrics of this relay. Nil means none.
@@ -59,6 +63,9 @@ type Dialer interface {
 	Connect(to netip.AddrPort, o netx.Options) (fd int, err error)
 	// Connected reports how connecting ended, once the socket can be written.
 	Connected(fd int, to netip.AddrPort) error
+	// ConnectUDP returns a socket, non-blocking, for datagrams to and from an address.
+	// The caller closes it.
+	ConnectUDP(to netip.AddrPort) (fd int, err error)
 }
 
 // Relay is the L4 tier of one node.
@@ -69,17 +76,36 @@ type Relay struct {
 
 	// count is that of open flows, which flowsMax bounds by the process's files.
 	count    atomic.Int64
+	log      flowLog
 	flowsMax int64
 	empty    chan struct{} // holds one when the last flow ended
 
 	mu       sync.Mutex // guards what follows; held through Apply
-	binds    map[netip.AddrPort]*bind
+	binds    map[place]*bind
 	tallies  map[spec.ListenerName]*tally
 	running  bool
 	draining bool
 
 	// leaving is whose connections are reset while the node leaves; nil before.
 	leaving atomic.Pointer[[]netip.Addr]
+}
+
+// place is where a bind listens.
+type place struct {
+	proto   l4.Proto
+	address netip.AddrPort
+}
+
+// places lists where a table listens.
+func places(table *l4.Table) []place {
+	var all []place
+	for _, a := range table.Addresses() {
+		all = append(all, place{l4.TCP, a})
+	}
+	for _, a := range table.Datagrams() {
+		all = append(all, place{l4.UDP, a})
+	}
+	return all
 }
 
 // state is what was last applied.
@@ -103,9 +129,10 @@ func New(o Options) *Relay {
 		o:        o,
 		flowsMax: flowsMax(files),
 		empty:    make(chan struct{}, 1),
-		binds:    map[netip.AddrPort]*bind{},
+		binds:    map[place]*bind{},
 		tallies:  map[spec.ListenerName]*tally{},
 	}
+	r.log.init(o.FlowLog)
 	for i := range runtime.GOMAXPROCS(0) {
 		l := &loop{relay: r, at: i, now: clock.Now(), buf: make([]byte, bufferSize), waits: map[waiter]time.Time{}}
 		l.pipes.init(files, runtime.GOMAXPROCS(0))
@@ -159,54 +186,61 @@ func (r *Relay) Apply(want *spec.Spec) error {
 	}
 	r.state.Store(s)
 	r.closeOld(table)
-	for a, fds := range fresh {
-		b := newBind(r, a, fds)
-		b.tcp = table.Listener(a).TCP
-		b.tally.Store(r.tally(table.Listener(a).Name))
-		r.binds[a] = b
-		r.o.Log.Info("listener open", "listener", table.Listener(a).Name, "address", a)
+	for at, fds := range fresh {
+		l := table.Listener(at.proto, at.address)
+		b := newBind(r, at.proto, at.address, fds)
+		b.tcp = l.TCP
+		b.serves(l, r.tally(l.Name))
+		r.binds[at] = b
+		r.o.Log.Info("listener open", "listener", l.Name, "address", at.address)
 		if r.running {
 			b.serve()
 		}
 	}
 	r.forget(table)
-	r.each(func(l *loop) { l.each(func(f *flow) { f.applied(s) }) })
+	r.each(func(l *loop) { l.each(func(f carried) { f.applied(s) }) })
 	return nil
 }
 
 // closeOld closes the sockets that left the table, and tells those that stay
 // which listener they serve.
 func (r *Relay) closeOld(table *l4.Table) {
-	stay := table.Addresses()
-	for a, b := range r.binds {
-		if slices.Contains(stay, a) {
-			b.tally.Store(r.tally(table.Listener(a).Name))
-			b.tune(table.Listener(a).TCP)
+	stay := places(table)
+	for at, b := range r.binds {
+		if slices.Contains(stay, at) {
+			l := table.Listener(at.proto, at.address)
+			b.serves(l, r.tally(l.Name))
+			b.tune(l.TCP)
 			continue
 		}
 		b.close()
-		delete(r.binds, a)
-		r.o.Log.Info("listener closed", "listener", b.tally.Load().name, "address", a)
+		delete(r.binds, at)
+		r.o.Log.Info("listener closed", "listener", b.tally.Load().name, "address", at.address)
 	}
 }
 
 // openNew opens the sockets of the table that are not open yet: all, or none.
-func (r *Relay) openNew(table *l4.Table) (map[netip.AddrPort][]int, error) {
-	fresh := map[netip.AddrPort][]int{}
-	for _, a := range table.Addresses() {
-		if r.binds[a] != nil {
+func (r *Relay) openNew(table *l4.Table) (map[place][]int, error) {
+	fresh := map[place][]int{}
+	for _, at := range places(table) {
+		if r.binds[at] != nil {
 			continue
 		}
-		o := netx.ListenerOptionsOf(&table.Listener(a).TCP)
-		o.Floating = table.Listener(a).Floating
-		fds, err := netx.ListenFDs(context.Background(), a, len(r.loops), o)
+		l := table.Listener(at.proto, at.address)
+		o := netx.ListenerOptionsOf(&l.TCP)
+		o.Floating = l.Floating
+		listen := netx.ListenFDs
+		if at.proto == l4.UDP {
+			listen = netx.ListenUDP
+		}
+		fds, err := listen(context.Background(), at.address, len(r.loops), o)
 		if err != nil {
 			for _, fds := range fresh {
 				closeAll(fds)
 			}
-			return nil, fmt.Errorf("listener %q: %w", table.Listener(a).Name, err)
+			return nil, fmt.Errorf("listener %q: %w", l.Name, err)
 		}
-		fresh[a] = fds
+		fresh[at] = fds
 	}
 	return fresh, nil
 }
@@ -218,6 +252,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	if err := r.start(&loops); err != nil {
 		return err
 	}
+	written := r.log.start()
 	<-ctx.Done()
 	draining, done := context.WithTimeout(context.WithoutCancel(ctx), r.state.Load().drain)
 	defer done()
@@ -227,6 +262,8 @@ func (r *Relay) Run(ctx context.Context) error {
 		l.post(func() { l.stopped = true })
 	}
 	loops.Wait()
+	r.log.stop()
+	<-written
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.running = false
@@ -353,5 +390,5 @@ func (r *Relay) cut() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.each(func(l *loop) { l.each(func(f *flow) { f.cut(Drained) }) })
+	r.each(func(l *loop) { l.each(func(f carried) { f.cut(Drained) }) })
 }

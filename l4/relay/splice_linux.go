@@ -43,7 +43,7 @@ func (p *pump) empty() bool {
 		switch errno {
 		case 0:
 			p.piped -= n
-			p.moved += int64(n)
+			*p.moved += int64(n)
 		case unix.EINTR:
 		case unix.EAGAIN:
 			p.to.out = false

@@ -21,7 +21,7 @@ func (l *loop) sweep() {
 	// their bytes are waiting.
 	passed := min(l.now.Sub(l.swept), 2*every)
 	l.swept, l.sweeps = l.now, l.now.Add(every)
-	l.each(func(f *flow) { f.age(passed) })
+	l.each(func(f carried) { f.age(passed) })
 }
 
 func (s *state) sweepEvery() time.Duration {

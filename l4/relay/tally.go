@@ -48,11 +48,11 @@ func (r *Relay) Status() []status.Listener {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := make([]status.Listener, 0, len(r.binds))
-	for a, b := range r.binds {
+	for at, b := range r.binds {
 		all = append(all, status.Listener{
 			Name:    string(b.tally.Load().name),
 			Tier:    spec.RoleL4,
-			Address: a,
+			Address: at.address,
 			Active:  b.active.Load(),
 			Total:   b.total.Load(),
 			Failed:  b.failed.Load(),
@@ -69,6 +69,7 @@ var (
 	descFlows    = prometheus.NewDesc("portico_l4_flows_total", "Flows that ended, by the reason.", []string{"listener", "reason"}, nil)
 	descActive   = prometheus.NewDesc("portico_l4_flows_active", "Flows open now.", []string{"listener"}, nil)
 	descBytes    = prometheus.NewDesc("portico_l4_bytes_total", "Bytes passed on, by whom they went to: target or client.", []string{"listener", "to"}, nil)
+	descDropped  = prometheus.NewDesc("portico_l4_flow_log_dropped_total", "Lines of the flow log that were dropped, as its writer is too slow.", nil, nil)
 	descConnects = prometheus.NewDesc("portico_l4_connect_failures_total", "Tries to reach a target that failed.", []string{"listener"}, nil)
 )
 
@@ -78,7 +79,7 @@ type collector struct{ *Relay }
 
 // Describe is of prometheus.Collector.
 func (collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descFlows, descActive, descBytes, descConnects} {
+	for _, d := range []*prometheus.Desc{descFlows, descActive, descBytes, descConnects, descDropped} {
 		to <- d
 	}
 }
@@ -87,6 +88,7 @@ func (collector) Describe(to chan<- *prometheus.Desc) {
 func (c collector) Collect(to chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	to <- prometheus.MustNewConstMetric(descDropped, prometheus.CounterValue, float64(c.log.dropped.Load()))
 	for name, t := range c.tallies {
 		counter := func(d *prometheus.Desc, v uint64, labels ...string) {
 			to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{string(name)}, labels...)...)

@@ -41,3 +41,25 @@ func TestListenerOptions(t *testing.T) {
 		_ = c.Close()
 	}
 }
+
+// What a group's tcp says holds for the sockets to its targets.
+func TestTargetOptions(t *testing.T) {
+	vip, segments := free(t, "127.0.0.1"), make(chan int, 1)
+	want := tcpSpec(vip, server(t, "127.0.2.1", func(c *net.TCPConn) {
+		raw, err := c.SyscallConn()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = raw.Control(func(fd uintptr) {
+			n, _ := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG)
+			segments <- n
+		})
+	}))
+	want.TargetGroups[0].TCP.MSS = 700
+	start(t, want)
+	_ = dial(t, vip)
+	if got := <-segments; got > 700 || got < 700-12 { // timestamps take 12
+		t.Errorf("the target sends segments of %d, want 700", got)
+	}
+}

@@ -3,7 +3,6 @@ package steer
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -154,7 +153,9 @@ func (s *Steer) stepAll() time.Duration {
 func (s *Steer) publish(name spec.ListenerName, t *maglev.Table) {
 	before := *s.tables.Load()
 	after := make(map[spec.ListenerName]*maglev.Table, len(before)+1)
-	maps.Copy(after, before)
+	for n, has := range before {
+		after[n] = has
+	}
 	if after[name] = t; t == nil {
 		delete(after, name)
 	}

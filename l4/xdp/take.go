@@ -64,6 +64,8 @@ func refuses(want *spec.Spec, l *spec.Listener, made *l4.Listener) string {
 	switch {
 	case !made.Hashes:
 		return "not every target group balances by maglev"
+	case len(l.ProxyFrom) > 0:
+		return "clients say in a PROXY header whom they speak for"
 	case !l.Protocol.IsHTTP() && l.Protocol != spec.ProtocolTCP && l.Protocol != protocolUDP:
 		return fmt.Sprintf("protocol %s is read before a flow is placed", l.Protocol)
 	}
@@ -126,7 +128,11 @@ func check(want *spec.Spec) []spec.Problem {
 			if vip := want.VIP(l.VIP); vip == nil || len(vip.Addresses[site.Name]) == 0 || !table.Has(l.Name) {
 				continue
 			}
-			made := table.Listener(netip.AddrPortFrom(want.VIP(l.VIP).Addresses[site.Name][0], l.Port))
+			proto := l4.TCP
+			if l.Protocol == spec.ProtocolUDP {
+				proto = l4.UDP
+			}
+			made := table.Listener(proto, netip.AddrPortFrom(want.VIP(l.VIP).Addresses[site.Name][0], l.Port))
 			if why := refuses(want, l, made); why != "" {
 				p := spec.Problemf(spec.At("listeners", j), "the relay carries it at site %q, not the kernel: %s", site.Name, why)
 				p.Level, p.Help = spec.Warning, "say datapath: relay for the site if that is meant"

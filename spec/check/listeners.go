@@ -17,9 +17,10 @@ func (c *checker) listeners() {
 		c.tcp(&l.TCP.TCP, at)
 		if l.Protocol.IsHTTP() {
 			c.httpListener(l, at)
-		} else if l.Protocol == spec.ProtocolTCP {
-			c.tcpListener(l, at)
+		} else {
+			c.flowListener(l, at)
 		}
+		c.flowFields(l, at)
 		if !c.vipAt.has(c, string(l.VIP), spec.At(at, "vip")) {
 			continue
 		}
@@ -75,58 +76,10 @@ func (c *checker) redirect(l *spec.Listener, at string) {
 	}
 }
 
-func (c *checker) tcpListener(l *spec.Listener, at string) {
-	if len(l.Routes) > 0 {
-		c.problem(spec.At(at, "routes"), "tcp listeners have target groups, not routes", "use targetGroups, or the protocol http or https")
-	}
-	if l.Redirect != nil {
-		c.problem(spec.At(at, "redirect"), "tcp listeners cannot redirect", "leave it out")
-	}
-	if len(l.TrustedProxies) > 0 {
-		c.problem(spec.At(at, "trustedProxies"), "tcp listeners read no header of a proxy", "leave it out")
-	}
-	if len(l.TargetGroups) == 0 && len(l.Routes) == 0 {
-		c.problem(at, fmt.Sprintf("tcp listener %q has no target groups", l.Name), "name some in targetGroups")
-	}
-	for j, ref := range l.TargetGroups {
-		g := c.TargetGroup(ref.Name)
-		if g != nil && g.TCP != (spec.TCP{}) {
-			c.warning(spec.At(at, "targetGroups", j), fmt.Sprintf("the tcp of target group %q is for requests, which flows are not", g.Name), "")
-		}
-		if g != nil && g.TLS != nil {
-			c.warning(spec.At(at, "targetGroups", j), fmt.Sprintf("flows are passed on as they come: the tls of target group %q is for requests and checks alone", g.Name), "")
-		}
-	}
-	c.groupRefs(l.TargetGroups, spec.At(at, "targetGroups")) // the l4 tier warns when all have weight 0
-	c.flowKeys(l, at)
-}
-
-// flowKeys warns of groups whose balance would hash what no flow has.
-func (c *checker) flowKeys(l *spec.Listener, at string) {
-	for j, ref := range l.TargetGroups {
-		i := slices.IndexFunc(c.TargetGroups, func(g spec.TargetGroup) bool { return g.Name == ref.Name })
-		if i < 0 || c.TargetGroups[i].Balance == nil {
-			continue
-		}
-		h, ok := c.TargetGroups[i].Balance.Params.(spec.Hashing)
-		if !ok {
-			continue
-		}
-		key, _ := h.Hashed()
-		if key.From == "client" && c.TargetGroups[i].Balance.Name == "maglev" {
-			continue // an address is all that a flow has
-		}
-		if key != (spec.HashKey{}) {
-			c.warning(spec.At(at, "targetGroups", j), fmt.Sprintf("target group %q hashes the %s, which flows do not have: theirs are hashed by addresses and ports", ref.Name, key),
-				"use it in a rule, or leave out its key")
-		}
-	}
-}
-
 // served checks that every site of the VIP has nodes for the listener.
 func (c *checker) served(l *spec.Listener, at string) {
 	role := spec.RoleL7
-	if l.Protocol == spec.ProtocolTCP {
+	if !l.Protocol.IsHTTP() {
 		role = spec.RoleL4
 	}
 	for i := range c.Sites {
@@ -145,8 +98,9 @@ func (c *checker) served(l *spec.Listener, at string) {
 type sockets map[place][]socket
 
 type place struct {
-	site spec.SiteName
-	port uint16
+	site      spec.SiteName
+	transport string
+	port      uint16
 }
 
 type socket struct {
@@ -159,7 +113,7 @@ type socket struct {
 func (c *checker) taken(l *spec.Listener, at string, taken sockets) {
 	said := false
 	for _, site := range c.Sites {
-		here := place{site.Name, l.Port}
+		here := place{site.Name, l.Protocol.Transport(), l.Port}
 		for _, addr := range c.VIP(l.VIP).Addresses[site.Name] {
 			for _, s := range taken[here] {
 				if said || s.listener == l.Name || l.Port == 0 || (s.addr != addr && !covers(s.addr, addr) && !covers(addr, s.addr)) {

@@ -1,10 +1,11 @@
-// Package proxy writes and reads the PROXY protocol, version 2: the few bytes
+// Package proxy writes and reads the PROXY protocol: the few bytes
 // with which a node in front tells the next one whom a connection is from and
 // which address the client connected to.
 //
 // What comes in are bytes and a Header; what goes out is the other of the two.
-// It does no I/O and keeps nothing. Version 1, the line of text, is refused: it
-// has no length, and everything that speaks to Portico speaks version 2.
+// It does no I/O and keeps nothing. Nodes of Portico speak version 2 to each other,
+// and Parse refuses the line of text that is version 1; ParseAny takes both, and
+// AppendV1 writes one, for clients and targets that know no other.
 //
 // The protocol is described in HAProxy's doc/proxy-protocol.txt; sections are
 // those of its 2020/03/05 revision.
@@ -38,8 +39,9 @@ const (
 	tcp4Size = 4 + 4 + 2 + 2
 	tcp6Size = 16 + 16 + 2 + 2
 
-	tlvHead   = 3
-	tlvCRC32C = 0x03 // section 2.2.3
+	tlvHead      = 3
+	tlvAuthority = 0x02 // section 2.2.2
+	tlvCRC32C    = 0x03 // section 2.2.3
 	// tlvReadiness is ours, of the range for own use (section 2.2.8).
 	tlvReadiness = 0xE0
 

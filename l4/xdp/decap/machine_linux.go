@@ -3,7 +3,6 @@ package decap
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -14,15 +13,10 @@ import (
 // machine is what is changed on this machine, and how it is put back.
 type machine struct {
 	pins   string // folder of what is pinned
-	record string // file of what was changed; "" keeps that for this process alone
+	record string // file of what was changed
 
-	change  *record         // what was changed; nil: not read yet
 	links   *netlink.Handle // of the network namespace that this was used in first
 	program *program        // nil: not loaded
-	// What the program was told last.
-	nodes map[netip.Addr]programNode
-	vips  []netip.Addr
-	on    int // interface
 }
 
 // device is the interface that packets come in by.
@@ -33,7 +27,7 @@ type device struct {
 }
 
 // Able reports why this machine cannot unwrap packets for this process; nil when
-// it can, errors.ErrUnsupported when it clearly cannot. It changes nothing.
+// it can. It changes nothing.
 func Able() error {
 	spec, err := loadProgram()
 	if err != nil {
@@ -61,7 +55,7 @@ func (m *machine) open() error {
 }
 
 // find is the interface that a plan names, or else the one with the node's address.
-func (m *machine) find(p *plan) (device, error) {
+func (m *machine) find(p plan) (device, error) {
 	if err := m.open(); err != nil {
 		return device{}, err
 	}
@@ -95,9 +89,8 @@ func deviceOf(l netlink.Link) device {
 }
 
 // take makes the machine as a plan says. The program comes first, so that no VIP
-// is held before the packets for it are looked at; then silence, then the VIPs. It
-// may be called often: what is as it should be is left alone.
-func (m *machine) take(p *plan, on device) error {
+// is held before the packets for it are looked at; then silence, then the VIPs.
+func (m *machine) take(p plan, on device) error {
 	if m.program == nil {
 		program, err := openProgram(m.pins)
 		if err != nil {
@@ -105,23 +98,17 @@ func (m *machine) take(p *plan, on device) error {
 		}
 		m.program = program
 	}
-	nodes, err := m.hops(p)
-	if err != nil {
+	nodes := map[netip.Addr]programNode{}
+	for a, r := range p.nodes {
+		nodes[a] = programNode{Roles: uint32(r)}
+	}
+	if err := m.program.fill(nodes, p.vips); err != nil {
 		return err
 	}
-	if !maps.Equal(nodes, m.nodes) || !slices.Equal(p.vips, m.vips) {
-		if err := m.program.fill(nodes, p.vips); err != nil {
-			return err
-		}
-		m.nodes, m.vips = nodes, slices.Clone(p.vips)
+	if err := m.program.attach(on.index); err != nil {
+		return fmt.Errorf("interface %s: %w", on.name, err)
 	}
-	if m.on != on.index {
-		if err := m.program.attach(on.index); err != nil {
-			return fmt.Errorf("interface %s: %w", on.name, err)
-		}
-		m.on = on.index
-	}
-	r, err := m.changed()
+	r, err := readRecord(m.record)
 	if err != nil {
 		return err
 	}
@@ -136,7 +123,7 @@ func (m *machine) take(p *plan, on device) error {
 
 // restore puts everything back that this or a killed process changed.
 func (m *machine) restore() error {
-	r, err := m.changed()
+	r, err := readRecord(m.record)
 	if err != nil {
 		return err
 	}
@@ -146,25 +133,13 @@ func (m *machine) restore() error {
 	err = errors.Join(err, r.loud(func(string) bool { return false }), removeOthers(m.pins, ""))
 	if m.program != nil {
 		err = errors.Join(err, m.program.close())
-		m.program, m.nodes, m.vips, m.on = nil, nil, nil, 0
+		m.program = nil
 	}
 	if m.links != nil {
 		m.links.Close()
 		m.links = nil
 	}
 	return err
-}
-
-// changed is what this or an earlier process changed on the machine.
-func (m *machine) changed() (*record, error) {
-	if m.change == nil {
-		r, err := readRecord(m.record)
-		if err != nil {
-			return nil, err
-		}
-		m.change = r
-	}
-	return m.change, nil
 }
 
 // counts reads the program's counters; nil without one.

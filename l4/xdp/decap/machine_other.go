@@ -2,10 +2,7 @@
 
 package decap
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // machine cannot be changed here.
 type machine struct{ pins, record string }
@@ -15,12 +12,12 @@ type device struct {
 	mtu  int
 }
 
-var errUnsupported = fmt.Errorf("programs in the kernel: only on Linux: %w", errors.ErrUnsupported)
+var errUnsupported = errors.New("programs in the kernel are of Linux; use datapath: relay")
 
 // Able reports why this machine cannot unwrap packets.
 func Able() error { return errUnsupported }
 
-func (*machine) find(*plan) (device, error)         { return device{}, errUnsupported }
-func (*machine) take(*plan, device) error           { return errUnsupported }
+func (*machine) find(plan) (device, error)          { return device{}, errUnsupported }
+func (*machine) take(plan, device) error            { return errUnsupported }
 func (*machine) restore() error                     { return nil }
 func (*machine) counts() (map[string]uint64, error) { return nil, nil }
