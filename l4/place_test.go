@@ -92,3 +92,36 @@ func TestPlace(t *testing.T) {
 		}
 	}
 }
+
+// FuzzPlace proves that a packet reaches nobody but owners of its slot and those
+// that its flow is known to be on, and that what begins a flow goes to the owner.
+func FuzzPlace(f *testing.F) {
+	for _, c := range flowtest.Cases() {
+		table := c.Table()
+		seen := c.Seen(table)
+		f.Add(uint32(table.Slot(c.Hash())), uint32(seen.Known), seen.Starts)
+	}
+	f.Fuzz(func(t *testing.T, slot, known uint32, starts bool) {
+		at, seen := maglev.Slot(slot), l4.Seen{Known: maglev.Slot(known), Starts: starts}
+		p := l4.Place(at, seen)
+		allowed := map[uint16]bool{0: true, at.Primary(): true, at.Secondary(): true, seen.Known.Primary(): true, seen.Known.Secondary(): true}
+		for _, id := range []uint16{p.Target, p.Secondary, p.Remember.Primary(), p.Remember.Secondary()} {
+			if !allowed[id] {
+				t.Errorf("Place(%x, %+v) = %+v, which names %d from nowhere", slot, seen, p, id)
+			}
+		}
+		if (p.Target == 0) != (p.Drop == l4.DropNowhere) {
+			t.Errorf("Place(%x, %+v) = %+v, want a target or a reason", slot, seen, p)
+		}
+		if starts && (p.Target != at.Primary() || p.Secondary != 0) {
+			t.Errorf("Place(%x, %+v) = %+v, want the owner alone", slot, seen, p)
+		}
+		if p.Remember != 0 && p.Remember.Primary() != p.Target {
+			t.Errorf("Place(%x, %+v) = %+v, which remembers another target", slot, seen, p)
+		}
+		again := l4.Place(at, l4.Seen{Known: p.Remember})
+		if p.Remember != 0 && (again.Target != p.Target || again.Remember != 0) {
+			t.Errorf("Place(%x) of the next packet = %+v, want %+v", slot, again, p)
+		}
+	})
+}

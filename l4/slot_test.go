@@ -131,3 +131,14 @@ func TestHashes(t *testing.T) {
 		t.Errorf("%d listeners, want 5", names)
 	}
 }
+
+// A decision by slots allocates nothing, as one by a balance.
+func TestDecideBySlotAllocatesNothing(t *testing.T) {
+	want := frontend()
+	g := maglev.Generation{Number: 1, Members: []maglev.Member{{Name: maglev.Name{Group: "db", Address: netip.MustParseAddrPort("10.1.1.2:5432")}, Weight: 1, Share: 1}}}
+	table, groups := l4.NewTable(want, "east-l4").PlacedBy(slots{"db": maglev.Build(g, maglev.Generation{})}), live(t, want)
+	f := flow("192.0.2.1:1", "198.51.100.10:5432")
+	if n := testing.AllocsPerRun(100, func() { l4.Decide(f, table, groups) }); n != 0 {
+		t.Errorf("Decide allocates %v times, want 0", n)
+	}
+}

@@ -87,26 +87,6 @@ func (t *Table) Name(id uint16) *Name {
 	return &t.Names[id-1]
 }
 
-// Renumber returns the slots with other ids: of each name, the one that to holds
-// at its place. Whoever keeps targets of several tables numbers them anew.
-func (t *Table) Renumber(to []uint16) []Slot {
-	of := append([]uint16{0}, to...)
-	slots := make([]Slot, len(t.Slots))
-	for i, s := range t.Slots {
-		slots[i] = NewSlot(of[s.Primary()], of[s.Secondary()])
-	}
-	return slots
-}
-
-// Held counts the slots that each name owns, in the order of Names.
-func (t *Table) Held() []int {
-	held := make([]int, len(t.Names)+1)
-	for _, s := range t.Slots {
-		held[s.Primary()]++
-	}
-	return held[1:]
-}
-
 // MovedSince counts the slots that have another owner than in an older table.
 func (t *Table) MovedSince(older *Table) int {
 	now := make([]uint16, len(older.Names)+1) // id there to id here

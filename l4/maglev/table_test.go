@@ -34,6 +34,15 @@ func owner(t *maglev.Table, id uint16) maglev.Name {
 	return maglev.Name{}
 }
 
+// held counts the slots that each name owns, in the order of Names.
+func held(t *maglev.Table) []int {
+	counts := make([]int, len(t.Names)+1)
+	for _, s := range t.Slots {
+		counts[s.Primary()]++
+	}
+	return counts[1:]
+}
+
 // A slot has a secondary where its owner changed, namely the owner before, and
 // none elsewhere.
 func TestSecondaryIsTheOwnerBefore(t *testing.T) {
@@ -88,9 +97,9 @@ func TestShares(t *testing.T) {
 	}
 	table := maglev.Build(generation(1, big, small), maglev.Generation{})
 	got, total := map[maglev.Name]int{}, map[spec.TargetGroupName]int{}
-	for i, held := range table.Held() {
-		got[table.Names[i]] = held
-		total[table.Names[i].Group] += held
+	for i, n := range held(table) {
+		got[table.Names[i]] = n
+		total[table.Names[i].Group] += n
 	}
 	within := func(what string, got int, part float64) {
 		t.Helper()
@@ -112,15 +121,35 @@ func TestShares(t *testing.T) {
 func TestNobody(t *testing.T) {
 	nobody := maglev.Member{Name: maglev.Name{Group: "gone"}, Weight: 1, Share: 1}
 	table := maglev.Build(generation(1, members("web", 3, 3), []maglev.Member{nobody}), maglev.Generation{})
-	held := 0
-	for _, n := range table.Held() {
-		held += n
+	sum := 0
+	for _, n := range held(table) {
+		sum += n
 	}
-	if want := maglev.Slots * 3 / 4; len(table.Names) != 3 || held < want-2 || held > want+2 {
-		t.Errorf("%d names hold %d slots, want 3 with %d", len(table.Names), held, want)
+	if want := maglev.Slots * 3 / 4; len(table.Names) != 3 || sum < want-2 || sum > want+2 {
+		t.Errorf("%d names hold %d slots, want 3 with %d", len(table.Names), sum, want)
 	}
 	if empty := maglev.Build(generation(1), maglev.Generation{}); len(empty.Names) != 0 || empty.Slots[7] != 0 {
 		t.Errorf("Build of no members has names %v and slot %v, want none", empty.Names, empty.Slots[7])
+	}
+}
+
+// What moved is the same seen from the tables of either side of a change, whether
+// they remember the generation before or not.
+func TestMovedSince(t *testing.T) {
+	before, now := generation(1, members("web", 1, 9)), generation(2, members("web", 1, 8))
+	nobody := maglev.Build(maglev.Generation{}, maglev.Generation{})
+	older, newer := maglev.Build(before, maglev.Generation{}), maglev.Build(now, before)
+	if got, want := newer.MovedSince(older), newer.Moved(); got != want {
+		t.Errorf("MovedSince = %d, but %d slots have a secondary", got, want)
+	}
+	if got := older.MovedSince(nobody); got != maglev.Slots {
+		t.Errorf("MovedSince a table of nobody = %d, want all", got)
+	}
+	if got := nobody.MovedSince(older); got != maglev.Slots {
+		t.Errorf("to nobody MovedSince = %d, want all", got)
+	}
+	if got := older.MovedSince(older); got != 0 {
+		t.Errorf("MovedSince itself = %d, want 0", got)
 	}
 }
 
@@ -135,22 +164,6 @@ func TestFewSlotsMove(t *testing.T) {
 			if least := 1 / float64(n+1); moved < least || moved > most {
 				t.Errorf("one of %d leaves: %.2f %% of the slots move, want %.2f to %.2f %%", n, 100*moved, 100*least, 100*most)
 			}
-		}
-	}
-}
-
-// A table can be numbered anew, as by a datapath that holds several.
-func TestRenumber(t *testing.T) {
-	before := generation(1, members("web", 1, 3))
-	table := maglev.Build(generation(2, before.Members[:2]), before)
-	to := []uint16{700, 800, 900}
-	for i, s := range table.Renumber(to) {
-		want := maglev.NewSlot(to[table.Slots[i].Primary()-1], 0)
-		if second := table.Slots[i].Secondary(); second != 0 {
-			want = maglev.NewSlot(want.Primary(), to[second-1])
-		}
-		if s != want {
-			t.Fatalf("slot %d = %x, want %x", i, s, want)
 		}
 	}
 }
