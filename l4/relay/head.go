@@ -26,7 +26,7 @@ type head struct {
 // headMax leaves room for a PROXY header before what was read.
 const headMax = bufferSize - proxy.MaxSize
 
-const _ = uint(headMax - proxy.MaxSize - sni.Max + proxy.MaxSize) // both fit, one after the other
+const _ = uint(headMax - proxy.MaxSize - sni.Max) // a PROXY header and a ClientHello fit
 
 // hears reports whether something must be read before a target is chosen.
 func (f *flow) hears() bool {

@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -137,7 +138,9 @@ func TestServerName(t *testing.T) {
 		case <-time.After(50 * time.Millisecond):
 			_ = c.CloseWrite()
 		}
-		_ = <-done // the target says nothing
+		if err := <-done; err == nil {
+			return errors.New("the handshake succeeded, with nobody")
+		}
 		return nil
 	}
 	for _, tt := range []struct {

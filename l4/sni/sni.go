@@ -19,7 +19,7 @@ import (
 
 // Max is how many bytes a ClientHello may take with its records: several times what
 // browsers send with post-quantum key shares, and within one buffer of the relay.
-const Max = 15 << 10
+const Max = 14 << 10
 
 // Record and handshake (RFC 8446, sections 5.1 and 4).
 const (

@@ -8,9 +8,6 @@ import (
 	"portico/spec"
 )
 
-// protocolUDP is a listener's whose flows are datagrams.
-const protocolUDP spec.Protocol = "udp"
-
 // taken is a listener that the kernel carries on one node.
 type taken struct {
 	*l4.Listener
@@ -48,7 +45,7 @@ func takes(want *spec.Spec, self spec.NodeName) []taken {
 			continue
 		}
 		t := taken{Listener: made, at: i, proto: TCP, forward: forwardOf(want, site, l)}
-		if l.Protocol == protocolUDP {
+		if l.Protocol == spec.ProtocolUDP {
 			t.proto = UDP
 		}
 		for _, a := range want.VIP(l.VIP).Addresses[site.Name] {
@@ -66,7 +63,7 @@ func refuses(want *spec.Spec, l *spec.Listener, made *l4.Listener) string {
 		return "not every target group balances by maglev"
 	case len(l.ProxyFrom) > 0:
 		return "clients say in a PROXY header whom they speak for"
-	case !l.Protocol.IsHTTP() && l.Protocol != spec.ProtocolTCP && l.Protocol != protocolUDP:
+	case !l.Protocol.IsHTTP() && l.Protocol != spec.ProtocolTCP && l.Protocol != spec.ProtocolUDP:
 		return fmt.Sprintf("protocol %s is read before a flow is placed", l.Protocol)
 	}
 	if l.Protocol.IsHTTP() {
