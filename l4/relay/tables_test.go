@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"portico/l4/maglev"
 	"portico/l4/relay"
@@ -48,6 +49,7 @@ func TestSwapsHarmNoFlow(t *testing.T) {
 		}
 		open[string(name)]++
 		defer func() {
+			_ = c.SetDeadline(time.Now().Add(hang))
 			say(t, c, "still "+string(name))
 			hear(t, c, "still "+string(name))
 		}()
