@@ -47,6 +47,7 @@ bpf: $(BPF2GO) ## compile the programs in the kernel again (l4/xdp/bpf; needs cl
 
 bench-l4: build ## what flows cost beside HAProxy and nginx (3 minutes)
 	$(GO) run ./bench/l4/relay
+	@if [ "$$(id -u)" = 0 ]; then $(GO) run ./bench/l4/xdp; else echo "bench/l4/xdp: not measured, for programs in the kernel need root"; fi
 
 bench-l7: build ## the L7 proxy beside nginx and HAProxy: CPU and memory (8 minutes)
 	$(GO) run ./bench/l7

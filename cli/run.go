@@ -25,7 +25,7 @@ import (
 type runFlags struct {
 	config, self, admin, socket string
 	listen, driver              string
-	state                       string
+	datapath, state             string
 	to                          []string
 	logFormat, logLevel         string
 }
@@ -55,6 +55,9 @@ Exit codes: 0 drained, 1 it could not start or serve, 2 the spec has problems.`,
 			if err != nil {
 				return err
 			}
+			if err := checkDatapath(f.datapath); err != nil {
+				return err
+			}
 			return serve(c.Context(), io, f, source, log)
 		},
 	}
@@ -64,6 +67,7 @@ Exit codes: 0 drained, 1 it could not start or serve, 2 the spec has problems.`,
 	c.Flags().StringArrayVar(&f.to, "to", nil, "without a spec: a target to send to; may be repeated")
 	c.Flags().StringVar(&f.admin, "admin", "127.0.0.1:9900", "where to serve metrics and status, read-only, on loopback; off for none")
 	c.Flags().StringVar(&f.driver, "driver", "", "how to wait for sockets: "+strings.Join(node.Drivers(), " or ")+"; the first that the system has when not given")
+	c.Flags().StringVar(&f.datapath, "datapath", "", "what carries flows here: relay, xdp or auto; what the spec says for the site when not given")
 	c.Flags().StringVar(&f.state, "state", "", "folder for what the next process must know; /var/lib/portico for root, else in the user's when not given")
 	c.Flags().StringVar(&f.socket, "socket", "", "control socket; in a folder of this user when not given")
 	c.Flags().StringVar(&f.logFormat, "log", "text", "format of the log on standard error: text or json")
@@ -82,6 +86,15 @@ func (f runFlags) source() (source, error) {
 		return quickSource(f.listen, f.to)
 	}
 	return source{}, refusal{errors.New("nothing to run; use --config FILE, or --listen :8080 --to 127.0.0.1:3000")}
+}
+
+// checkDatapath refuses a datapath that there is not; "" leaves it to the spec.
+func checkDatapath(d string) error {
+	switch spec.Datapath(d) {
+	case "", spec.DatapathRelay, spec.DatapathXDP, spec.DatapathAuto:
+		return nil
+	}
+	return refusal{fmt.Errorf("--datapath %s: unknown datapath; use relay, xdp or auto", d)}
 }
 
 // stateDir is the folder for what outlives the process.
@@ -104,7 +117,7 @@ func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.L
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h, err := newHost(io, from, node.Options{
 		Name: spec.NodeName(f.self), Log: log, Driver: f.driver, AccessLog: io.Out, Metrics: registry,
-		State: f.stateDir(),
+		Datapath: spec.Datapath(f.datapath), State: f.stateDir(),
 	})
 	if err != nil {
 		return err

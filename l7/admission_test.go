@@ -164,7 +164,11 @@ func TestAuthWaits(t *testing.T) {
 	users := spec.Secret{Value: []byte("ann:$5$abcdefgh$gruCpC7VkOTspMQTTSAR8mtlO9Upms.fwqE5y16JVM.")}
 	b := newBed(t, func(_ *bed, s *spec.Spec) {
 		toOne(s, group("g", newTarget(t, "a")))
-		s.TargetGroups = append(s.TargetGroups, group("login", service))
+		login := group("login", service)
+		for _, dead := range []string{"127.0.0.1:1", "127.0.0.1:2"} { // where nobody listens, so that the next is asked
+			login.Targets = append(login.Targets, spec.Target{Address: spec.AddrPort{AddrPort: netip.MustParseAddrPort(dead)}, Weight: 1})
+		}
+		s.TargetGroups = append(s.TargetGroups, login)
 		s.Routes[0].Rules = []spec.Rule{
 			{
 				Match: below("/group"), TargetGroups: refs("g"),

@@ -100,7 +100,7 @@ func (s *Server) plan(want *spec.Spec, c *compiler) (map[netip.AddrPort]planned,
 		}
 		k := s.sockets[bind.Address]
 		if k == nil {
-			tcp := tcpOf(&bind)
+			tcp := s.tcpOf(&bind)
 			o := netx.ListenerOptionsOf(&tcp)
 			o.Floating = bind.Floating
 			ln, err := s.driver.Listen(context.Background(), bind.Address, o)
@@ -146,7 +146,7 @@ func (s *Server) swap(next map[netip.AddrPort]planned) {
 		}
 		before := p.k.listeners()
 		p.k.bound.Store(p.b)
-		p.k.tune(tcpOf(&p.b.bind))
+		p.k.tune(s.tcpOf(&p.b.bind))
 		for _, l := range before {
 			if !kept[l] {
 				gone = append(gone, l)

@@ -43,6 +43,9 @@ type Options struct {
 	// Driver is how sockets are waited for: one of Drivers, or "" for the first
 	// that the system has.
 	Driver string
+	// SegmentMax bounds the segments of clients on an address that is bound without
+	// PROXY headers, in bytes; 0 means that nothing does, and so does nil.
+	SegmentMax func(vip netip.Addr) int
 	// Log takes what an operator should know; nil discards it.
 	Log *slog.Logger
 	// AccessLog takes a line for each request; nil discards them.

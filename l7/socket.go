@@ -36,15 +36,23 @@ func (k *socket) serve() {
 }
 
 // tcpOf is how a socket is set: as the listener of its first VIP says, where it
-// has several behind l4 nodes.
-func tcpOf(b *spec.Bind) spec.ListenerTCP {
+// has several behind l4 nodes. Where clients' packets come wrapped, segments are as
+// small as that takes.
+func (s *Server) tcpOf(b *spec.Bind) spec.ListenerTCP {
 	var first netip.Addr
 	for vip := range b.Listeners {
 		if !first.IsValid() || vip.Less(first) {
 			first = vip
 		}
 	}
-	return b.Listeners[first].TCP
+	tcp := b.Listeners[first].TCP
+	if len(b.ProxyFrom) > 0 || s.o.SegmentMax == nil {
+		return tcp
+	}
+	if most := s.o.SegmentMax(b.Address.Addr()); most > 0 && (tcp.MSS == 0 || most < tcp.MSS) {
+		tcp.MSS = most
+	}
+	return tcp
 }
 
 // tune sets the options of connections to come. Those that a kernel refuses are

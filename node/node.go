@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"portico/internal/netx/hold"
 	"portico/l4/relay"
 	"portico/l4/steer"
+	"portico/l4/xdp/decap"
 	"portico/l7"
 	"portico/l7/tlsx"
 	"portico/spec"
@@ -41,9 +43,15 @@ type Options struct {
 	AccessLog io.Writer
 	// Metrics takes the collectors of every tier; nil means that they are not kept.
 	Metrics prometheus.Registerer
+	// Datapath is what carries flows of l4 nodes, as far as this node is concerned;
+	// "" means what the spec says.
+	Datapath spec.Datapath
 	// State is the folder for what a later process must know; "" means that nothing
 	// is kept.
 	State string
+	// Pins is the folder in a BPF file system for programs that outlive the process;
+	// "" means /sys/fs/bpf/portico and in it the node's name.
+	Pins string
 }
 
 // Drivers names the ways the l7 tier can wait for sockets, the best first.
@@ -62,6 +70,7 @@ var (
 	_ tier = (*relay.Relay)(nil)
 	_ tier = (*l7.Server)(nil)
 	_ tier = (*vip.Tier)(nil)
+	_ tier = (*decap.Decapsulator)(nil)
 )
 
 // Node runs the tiers of one node.
@@ -74,8 +83,10 @@ type Node struct {
 	l4      *relay.Relay
 	l7      *l7.Server
 	vip     *vip.Tier
+	decap   *decap.Decapsulator
 	dialer  atomic.Pointer[netx.Dialer]
 
+	datapath   spec.Datapath // that it was run with, if any
 	started    time.Time
 	generation atomic.Uint64
 	want       atomic.Pointer[spec.Spec]
@@ -91,7 +102,10 @@ func New(o Options) *Node {
 	if o.Metrics == nil {
 		o.Metrics = prometheus.NewRegistry()
 	}
-	n := &Node{name: o.Name, log: o.Log.With("node", o.Name), started: clock.Now()}
+	if o.Pins == "" {
+		o.Pins = filepath.Join("/sys/fs/bpf/portico", string(o.Name))
+	}
+	n := &Node{name: o.Name, datapath: o.Datapath, log: o.Log.With("node", o.Name), started: clock.Now()}
 	n.state.Store("starting")
 	n.want.Store(&spec.Spec{})
 	n.dialer.Store(&netx.Dialer{})
@@ -99,8 +113,12 @@ func New(o Options) *Node {
 	n.dns = dns.New(dns.Options{Self: o.Name, Facts: facts{n.targets, n.want.Load}, Log: n.log, Metrics: o.Metrics})
 	n.steer = steer.New(steer.Options{Self: o.Name, Groups: n.targets, Keep: n.keeper(o.State), Log: n.log, Metrics: o.Metrics})
 	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Tables: n.steer, Dialer: dialer{n}, FlowLog: o.AccessLog, Log: n.log, Metrics: o.Metrics})
+	n.decap = decap.New(decap.Options{
+		Self: o.Name, State: o.State, Pins: filepath.Join(o.Pins, "l7"), Log: n.log, Metrics: o.Metrics,
+	})
 	n.l7 = l7.New(l7.Options{
-		Self: o.Name, Groups: n.targets, Dialer: dialer{n}, Driver: o.Driver, Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
+		Self: o.Name, Groups: n.targets, Dialer: dialer{n}, Driver: o.Driver, SegmentMax: n.decap.SegmentMax,
+		Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
 	})
 	n.vip = vip.New(vip.Options{
 		Self: o.Name, Look: n.look, Ways: ways(o, n.log), Holder: hold.New(hold.Loopback, n.log), Log: n.log, Metrics: o.Metrics,
@@ -116,6 +134,7 @@ func (n *Node) Name() spec.NodeName { return n.name }
 
 // Check finds everything the node would refuse in a spec. It changes nothing.
 func (n *Node) Check(want *spec.Spec) spec.Problems {
+	want = n.here(want)
 	problems := spec.Problems(check.Spec(want))
 	if node, _ := want.Node(n.name); node == nil {
 		problems = append(problems, noSuchNode(want, n.name))
@@ -143,6 +162,7 @@ func (n *Node) Apply(want *spec.Spec) error {
 	if state := n.state.Load(); state == "draining" || state == "stopped" {
 		return fmt.Errorf("the node is %s: it takes no other spec", state)
 	}
+	want = n.here(want)
 	if problems := n.Check(want); problems.Fatal() {
 		return problems
 	}
@@ -180,8 +200,9 @@ func (n *Node) applyAll(want *spec.Spec, watched []spec.TargetGroup) error {
 	return nil
 }
 
-// tiers lists the tiers from the end of the path to its start.
-func (n *Node) tiers() []tier { return []tier{n.l7, n.l4, n.vip, n.dns} }
+// tiers lists the tiers from the end of the path to its start. What clients'
+// packets need on the way to the l7 tier's sockets is there before these.
+func (n *Node) tiers() []tier { return []tier{n.decap, n.l7, n.l4, n.vip, n.dns} }
 
 // changed is told of every verdict that changed.
 func (n *Node) changed(g *target.Group) {
@@ -193,8 +214,9 @@ func (n *Node) changed(g *target.Group) {
 // Run serves until ctx ends. Then the vip tier withdraws what it announces, so that
 // routers send nothing new here, and the l7 and l4 tiers leave and drain, both at
 // once: connections that idle at the l7 tier are what the flows of the l4 tier
-// wait for. The dns tier answers until they are done, so that clients learn from
-// it where else to go. Health checks go on until the last tier is done.
+// wait for. Until they are done, packets are unwrapped, VIPs are held, and the dns
+// tier answers, so that clients learn from it where else to go. Health checks go on
+// until the last tier is done.
 func (n *Node) Run(ctx context.Context) error {
 	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAnswering()
@@ -206,12 +228,15 @@ func (n *Node) Run(ctx context.Context) error {
 
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
+	unwrapping, stopUnwrapping := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopUnwrapping()
 
 	announced, served := make(chan error, 1), make(chan error, 2)
-	answered, probed := make(chan error, 1), make(chan error, 2)
+	unwrapped, answered, probed := make(chan error, 1), make(chan error, 1), make(chan error, 2)
 	go func() { announced <- n.vip.Run(ctx) }()
 	go func() { served <- n.l7.Run(serving) }()
 	go func() { served <- n.l4.Run(serving) }()
+	go func() { unwrapped <- n.decap.Run(unwrapping) }()
 	go func() { answered <- n.dns.Run(answering) }()
 	go func() { probed <- n.targets.Run(probing) }()
 	go func() { probed <- n.steer.Run(probing) }()
@@ -219,6 +244,8 @@ func (n *Node) Run(ctx context.Context) error {
 	err := <-announced
 	stopServing()
 	err = errors.Join(err, <-served, <-served, n.vip.Release())
+	stopUnwrapping()
+	err = errors.Join(err, <-unwrapped)
 	stopAnswering()
 	err = errors.Join(err, <-answered)
 	stopProbing()

@@ -7,15 +7,16 @@ type BGP struct {
 	// AS is the nodes' own autonomous system.
 	AS    uint32    `json:"as" required:"true" range:"1..4294967295"`
 	Peers []BGPPeer `json:"peers" required:"true"`
-	// GracefulRestart is how long routers keep the routes of a node that restarts on
-	// purpose (RFC 4724); "off" means not at all.
+	// GracefulRestart is how long routers keep the routes of an l4 node whose process
+	// is away (RFC 4724), where its datapath forwards on; "off" means not at all. With
+	// a relay nothing forwards on, and they never do.
 	GracefulRestart Duration `json:"gracefulRestart,omitempty" default:"10s" range:"1s..4095s"`
 }
 
 // BGPPeer is a router that nodes with the role vip announce VIPs to.
 type BGPPeer struct {
 	// Address is the router's; a link-local one needs Interface too. Interface alone
-	// means the one router that is found on that link (unnumbered, RFC 5549).
+	// (unnumbered) is not supported.
 	Address   netip.Addr `json:"address,omitzero"`
 	Interface string     `json:"interface,omitempty"`
 	Port      uint16     `json:"port,omitempty" default:"179" range:"1..65535"`

@@ -38,7 +38,7 @@ func layers() []layer {
 		{"cli", []string{"client", "config", "control", "demo", "node", "spec", "ui", "internal"}, "the command line speaks to nodes and the API, not to tiers"},
 		{"cmd", []string{"cli"}, "cmd reads flags and hands over"},
 		{"internal", []string{"spec"}, "what supports everything knows nothing of it"},
-		{"bench", []string{"client", "config", "demo", "node", "spec", "internal"}, "a bench drives what is built"},
+		{"bench", []string{"client", "config", "demo", "l4", "node", "spec", "internal"}, "a bench drives what is built"},
 		{"test", []string{"cli", "client", "config", "control", "demo", "node", "spec", "internal"}, "a story drives what is built"},
 	}
 }

@@ -3,6 +3,7 @@ package steer
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,9 +154,7 @@ func (s *Steer) stepAll() time.Duration {
 func (s *Steer) publish(name spec.ListenerName, t *maglev.Table) {
 	before := *s.tables.Load()
 	after := make(map[spec.ListenerName]*maglev.Table, len(before)+1)
-	for n, has := range before {
-		after[n] = has
-	}
+	maps.Copy(after, before)
 	if after[name] = t; t == nil {
 		delete(after, name)
 	}

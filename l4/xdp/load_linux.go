@@ -130,6 +130,9 @@ func size(loaded *ebpf.CollectionSpec, flows int) {
 // Adopted reports whether maps of an earlier process were taken over.
 func (k *Kernel) Adopted() bool { return k.adopted }
 
+// FD is the program's, for who runs it without an interface.
+func (k *Kernel) FD() int { return k.objects.Balancer.FD() }
+
 // Close lets go of maps and links. Those that are pinned go on forwarding.
 func (k *Kernel) Close() error {
 	k.mu.Lock()

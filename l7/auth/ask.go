@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,8 +30,9 @@ const (
 type AskerOptions struct {
 	// URL of the service. Its host is not used where Target is set.
 	URL *url.URL
-	// Target chooses who is asked, and is told when that is done; nil means URL.
-	Target func() (host string, done func(), ok bool)
+	// Target chooses who is asked, none of those that were tried if there is another,
+	// and is told when that is done; nil means URL.
+	Target func(tried []string) (host string, done func(), ok bool)
 	// Take lists the fields of the answer that are wanted when it lets pass.
 	Take    []string
 	Timeout time.Duration
@@ -105,18 +107,35 @@ func (a *Asker) Ask(header http.Header, wake func()) *Question {
 	return q
 }
 
+// triesMax is how many targets of a group are asked at most, where those before did
+// not accept a connection.
+const triesMax = 3
+
 func (a *Asker) ask(header http.Header) Answer {
 	ctx, cancel := context.WithTimeout(a.o.Context, a.o.Timeout)
 	defer cancel()
-	at := *a.o.URL
-	if a.o.Target != nil {
-		host, done, ok := a.o.Target()
-		if !ok {
-			return Answer{Err: errors.New("there is no target")}
-		}
-		defer done()
-		at.Host = host
+	if a.o.Target == nil {
+		return a.askAt(ctx, a.o.URL.Host, header)
 	}
+	answer := Answer{Err: errors.New("there is no target")}
+	for tried := []string(nil); len(tried) < triesMax; {
+		host, done, ok := a.o.Target(tried)
+		if !ok || slices.Contains(tried, host) {
+			break
+		}
+		answer = a.askAt(ctx, host, header)
+		done()
+		if dial, ok := errors.AsType[*net.OpError](answer.Err); !ok || dial.Op != "dial" {
+			break
+		}
+		tried = append(tried, host)
+	}
+	return answer
+}
+
+func (a *Asker) askAt(ctx context.Context, host string, header http.Header) Answer {
+	at := *a.o.URL
+	at.Host = host
 	req := (&http.Request{Method: http.MethodGet, URL: &at, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
 	resp, err := a.client.Do(req)
 	if err != nil {

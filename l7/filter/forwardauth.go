@@ -47,7 +47,7 @@ func (f *forwardAuth) Made(k *kept.Store) any {
 		URL: at, Take: f.p.Take, Timeout: f.timeout(), Concurrent: cmp.Or(f.p.Concurrent, 256), Context: k.Context(), Go: k.Go,
 	}
 	if group := f.p.TargetGroup; group != "" {
-		o.Target = func() (string, func(), bool) { return k.Target(group) }
+		o.Target = func(tried []string) (string, func(), bool) { return k.Target(group, tried) }
 	}
 	return auth.NewAsker(o)
 }

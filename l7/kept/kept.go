@@ -29,7 +29,8 @@ type Store struct {
 
 	// Pick chooses a target of a group for one request, and tells when it is over.
 	// Nil means that there is none.
-	Pick func(group spec.TargetGroupName) (host string, done func(), ok bool)
+	// Those of the hosts that were tried come last.
+	Pick func(group spec.TargetGroupName, tried []string) (host string, done func(), ok bool)
 
 	run  context.Context // of what filters have done beside the loops
 	stop context.CancelFunc
@@ -84,11 +85,11 @@ func release(held any) {
 func (k *Store) Context() context.Context { return k.run }
 
 // Target is what Pick says.
-func (k *Store) Target(group spec.TargetGroupName) (host string, done func(), ok bool) {
+func (k *Store) Target(group spec.TargetGroupName, tried []string) (host string, done func(), ok bool) {
 	if k.Pick == nil {
 		return "", nil, false
 	}
-	return k.Pick(group)
+	return k.Pick(group, tried)
 }
 
 // rates are kept of rate limits.

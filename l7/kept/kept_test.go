@@ -107,11 +107,13 @@ func TestClose(t *testing.T) {
 // Without groups there is no target.
 func TestTarget(t *testing.T) {
 	s := kept.New(noon)
-	if _, _, ok := s.Target("login"); ok {
+	if _, _, ok := s.Target("login", nil); ok {
 		t.Error("there is a target without groups")
 	}
-	s.Pick = func(g spec.TargetGroupName) (string, func(), bool) { return string(g) + ":80", func() {}, true }
-	if host, _, ok := s.Target("login"); !ok || host != "login:80" {
+	s.Pick = func(g spec.TargetGroupName, _ []string) (string, func(), bool) {
+		return string(g) + ":80", func() {}, true
+	}
+	if host, _, ok := s.Target("login", nil); !ok || host != "login:80" {
 		t.Errorf("target %q, %v", host, ok)
 	}
 }

@@ -87,7 +87,11 @@ func (c *checker) flowKeys(l *spec.Listener, at string) {
 		if !ok {
 			continue
 		}
-		if key, _ := h.Hashed(); key != (spec.HashKey{}) {
+		key, _ := h.Hashed()
+		if key.From == "client" && c.TargetGroups[i].Balance.Name == "maglev" {
+			continue // an address is all that a flow has
+		}
+		if key != (spec.HashKey{}) {
 			c.warning(spec.At(at, "targetGroups", j), fmt.Sprintf("target group %q hashes the %s, which flows do not have: theirs are hashed by addresses and ports", ref.Name, key),
 				"use it in a rule, or leave out its key")
 		}

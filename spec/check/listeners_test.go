@@ -45,6 +45,10 @@ func TestListeners(t *testing.T) {
 		}, []string{
 			`warning: listeners[2].targetGroups[0]: target group "db" hashes the header x-user, which flows do not have: theirs are hashed by addresses and ports; use it in a rule, or leave out its key`,
 		}},
+		{"tcp by the client is fine with maglev", func(s *spec.Spec) {
+			at := slices.IndexFunc(s.TargetGroups, func(g spec.TargetGroup) bool { return g.Name == s.Listeners[2].TargetGroups[0].Name })
+			s.TargetGroups[at].Balance = &spec.Choice{Name: "maglev", Params: keyed{From: "client"}}
+		}, nil},
 		{"tcp with a balance that hashes is fine", func(s *spec.Spec) {
 			for i := range s.TargetGroups {
 				s.TargetGroups[i].Balance = &spec.Choice{Name: "maglev", Params: keyed{}}

@@ -10,7 +10,8 @@ import (
 // Hash is the parameters of the algorithms that hash, as far as they are alike.
 type Hash struct {
 	// Key says what of a request is hashed; what it does not have is replaced by
-	// the client's address. Flows are hashed by their addresses and ports.
+	// the client's address. Flows are hashed by their addresses and
+	// ports, or without the ports where the key is client by name.
 	Key    spec.HashKey    `json:"key,omitzero"`
 	Prefix spec.HashPrefix `json:"prefix,omitzero"`
 }

@@ -36,14 +36,25 @@ func configure(want *spec.Spec, self spec.NodeName) []peerConfig {
 	for _, site := range want.Sites {
 		for _, node := range site.Nodes {
 			if node.Name == self && site.BGP != nil && slices.Contains(node.Roles, spec.RoleVIP) {
-				return peers(site.BGP, node)
+				return peers(site.BGP, node, outlives(site, node))
 			}
 		}
 	}
 	return nil
 }
 
-func peers(b *spec.BGP, node spec.Node) []peerConfig {
+// outlives reports whether a node forwards on while its process is away: then routers
+// are asked to keep its routes for so long (graceful restart). Otherwise what they
+// sent would be lost, for they cannot tell a crash from a restart.
+func outlives(site spec.Site, node spec.Node) bool {
+	return node.Has(spec.RoleL4) && site.L4.Datapath != spec.DatapathRelay
+}
+
+func peers(b *spec.BGP, node spec.Node, keep bool) []peerConfig {
+	graceful := b.GracefulRestart.D()
+	if !keep {
+		graceful = 0
+	}
 	var list []peerConfig
 	for _, p := range b.Peers {
 		if len(p.Nodes) > 0 && !slices.Contains(p.Nodes, node.Name) {
@@ -52,7 +63,7 @@ func peers(b *spec.BGP, node spec.Node) []peerConfig {
 		c := peerConfig{
 			name: peerName(p), address: p.Address, link: p.Interface, port: p.Port,
 			as: b.AS, remoteAS: p.AS, id: identifier(node), source: node.Address,
-			hold: p.HoldTime.D(), hops: p.Multihop, graceful: b.GracefulRestart.D(),
+			hold: p.HoldTime.D(), hops: p.Multihop, graceful: graceful,
 		}
 		if p.Address.IsLinkLocalUnicast() {
 			c.address = p.Address.WithZone(p.Interface)

@@ -154,15 +154,15 @@ func TestFRRLosses(t *testing.T) {
 	long(t)
 	const grant = 3 * time.Second
 	l := newLab(t, " neighbor P bfd profile fast\n")
-	start := func(i int, graceful time.Duration) *node {
+	start := func(i int, path spec.Datapath) *node {
 		n := l.node(t, i, func(o *order, p *spec.BGPPeer) {
 			watched(p, 3)
-			o.Spec.Sites[0].BGP.GracefulRestart, o.EndsWithProcess = spec.Duration(grant), graceful == 0
+			o.Spec.Sites[0].BGP.GracefulRestart, o.Spec.Sites[0].L4.Datapath = spec.Duration(grant), path
 		})
 		n.announce(bothVIPs(false)...)
 		return n
 	}
-	one, two := start(0, 0), start(1, grant)
+	one, two := start(0, spec.DatapathRelay), start(1, spec.DatapathXDP)
 	one.established()
 	two.established()
 	l.hops(t, 1, 2)
@@ -174,7 +174,7 @@ func TestFRRLosses(t *testing.T) {
 	if kept < grant/2 {
 		t.Errorf("the router kept the routes for %v, want %v", kept, grant)
 	}
-	one = start(0, grant)
+	one = start(0, spec.DatapathXDP)
 	one.established()
 	l.hops(t, 1)
 	one.freeze()
@@ -200,10 +200,7 @@ func TestFRRRestart(t *testing.T) {
 			l.hops(t, 1)
 			events := l.watch(t)
 			n.restart()
-			n = l.node(t, 0, func(o *order, p *spec.BGPPeer) {
-				change(o, p)
-				o.Restarted = true
-			})
+			n = l.node(t, 0, change)
 			n.established() // before its routes are known, as after a real start
 			n.announce(bothVIPs(false)...)
 			testkit.Poll(t, bound, func() error {

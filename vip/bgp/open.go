@@ -24,8 +24,9 @@ type opened struct {
 // families are those that we announce.
 func families() []bgp.Family { return []bgp.Family{bgp.RF_IPv4_UC, bgp.RF_IPv6_UC} }
 
-// openMessage is our OPEN. With restarting set it says that this node was away and
-// kept forwarding meanwhile (RFC 4724, section 3).
+// openMessage is our OPEN. With restarting set it says that this node may have been
+// away, and forwarded meanwhile (RFC 4724, section 3); to a router that kept nothing
+// that says nothing.
 //
 // The N bit of RFC 8538 is not set: with it a router would keep routes when the hold
 // timer expires, which is when a node was lost without a word.

@@ -55,7 +55,7 @@ type peer struct {
 
 func newPeer(s *Speaker, c peerConfig) *peer {
 	return &peer{
-		config: c, speaker: s, restarting: s.o.Restarted,
+		config: c, speaker: s, restarting: c.graceful > 0,
 		log:     s.o.Log.With("peer", c.name),
 		changed: make(chan struct{}, 1), down: make(chan struct{}, 1), done: make(chan struct{}),
 		now: status.Peer{Address: c.name, AS: c.remoteAS, State: stateIdle, Since: clock.Now()},

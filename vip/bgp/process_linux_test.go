@@ -38,10 +38,8 @@ func TestMain(m *testing.M) {
 
 // order is what a node is started with.
 type order struct {
-	Spec            spec.Spec
-	Password        string // of every peer
-	Restarted       bool
-	EndsWithProcess bool
+	Spec     spec.Spec
+	Password string // of every peer
 }
 
 // speak is a node: it takes orders a line and answers each with a line.
@@ -59,7 +57,7 @@ func speak(text string) error {
 			o.Spec.Sites[0].BGP.Peers[i].Password = &spec.Secret{Env: "PASSWORD", Value: []byte(o.Password)}
 		}
 	}
-	s := bgp.New(bgp.Options{Self: "east-1", Restarted: o.Restarted, EndsWithProcess: o.EndsWithProcess, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	s := bgp.New(bgp.Options{Self: "east-1", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err := s.Apply(&o.Spec); err != nil {
 		return err
 	}
@@ -199,7 +197,8 @@ func (n *node) freeze() {
 func orderOf(address string, peers ...spec.BGPPeer) order {
 	return order{Spec: spec.Spec{Sites: []spec.Site{{
 		Name:  "east",
-		Nodes: []spec.Node{{Name: "east-1", Address: netip.MustParseAddr(address), Roles: []spec.Role{spec.RoleVIP}}},
+		Nodes: []spec.Node{{Name: "east-1", Address: netip.MustParseAddr(address), Roles: []spec.Role{spec.RoleVIP, spec.RoleL4}}},
+		L4:    spec.SiteL4{Datapath: spec.DatapathXDP},
 		BGP:   &spec.BGP{AS: 65001, Peers: peers},
 	}}}}
 }

@@ -28,13 +28,6 @@ var (
 type Options struct {
 	// Self is the node this is; its routers are read from the spec.
 	Self spec.NodeName
-	// Restarted says that the process was away while the node forwarded on: routers
-	// that kept its routes (graceful restart) keep them until the first Announce.
-	Restarted bool
-	// EndsWithProcess says that nothing forwards while the process is away. Routers
-	// are then not asked to keep its routes (graceful restart): what they sent would
-	// be lost, for they cannot tell a crash from a restart.
-	EndsWithProcess bool
 	// Log takes changes of state. Nil discards.
 	Log *slog.Logger
 	// Metrics takes the metrics of the sessions. Nil means none.
@@ -80,11 +73,6 @@ func (s *Speaker) Apply(want *spec.Spec) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	configs := configure(want, s.o.Self)
-	if s.o.EndsWithProcess {
-		for i := range configs {
-			configs[i].graceful = 0
-		}
-	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

@@ -21,7 +21,8 @@ import (
 func site(peers ...spec.BGPPeer) *spec.Spec {
 	return &spec.Spec{Sites: []spec.Site{{
 		Name:  "east",
-		Nodes: []spec.Node{{Name: "east-1", Address: netip.MustParseAddr("127.77.0.2"), Roles: []spec.Role{spec.RoleVIP}}},
+		Nodes: []spec.Node{{Name: "east-1", Address: netip.MustParseAddr("127.77.0.2"), Roles: []spec.Role{spec.RoleVIP, spec.RoleL4}}},
+		L4:    spec.SiteL4{Datapath: spec.DatapathXDP},
 		BGP:   &spec.BGP{AS: 65001, Peers: peers, GracefulRestart: spec.Duration(10 * time.Second)},
 	}}}
 }
@@ -335,7 +336,7 @@ func TestClose(t *testing.T) {
 func TestRestarted(t *testing.T) {
 	testkit.NoLeaks(t)
 	r := listen(t, "127.77.0.1:0")
-	s := start(t, bgp.Options{Restarted: true}, site(peer(r, 65000)))
+	s := start(t, bgp.Options{}, site(peer(r, 65000)))
 	testkit.Poll(t, bound, func() error { return isEstablished(s) })
 	if flags := r.restart(); flags != 0x8 {
 		t.Errorf("flags of graceful restart = %#x, want restarting alone", flags)
@@ -359,6 +360,22 @@ func TestRestarted(t *testing.T) {
 	})
 	if flags := r.restart(); flags != 0 {
 		t.Errorf("flags of graceful restart = %#x in the second session, want none", flags)
+	}
+
+	// A relay ends with its process, and so must its routes.
+	relay := site(peer(r, 65000))
+	relay.Sites[0].L4.Datapath = spec.DatapathRelay
+	if err := s.Apply(relay); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Poll(t, bound, func() error {
+		if n := r.sessions(); n != 3 {
+			return fmt.Errorf("%d sessions, want 3", n)
+		}
+		return nil
+	})
+	if flags := r.restart(); flags != 0xff {
+		t.Errorf("flags of graceful restart = %#x with a relay, want no such capability", flags)
 	}
 }
 

@@ -2,13 +2,16 @@ package decap
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portico/internal/clock"
 	"portico/spec"
 	"portico/spec/status"
 )
@@ -17,10 +20,11 @@ import (
 type Options struct {
 	// Self is the node.
 	Self spec.NodeName
-	// State is the folder for the record of what was changed on the machine.
+	// State is the folder for the record of what was changed on the machine; ""
+	// means that only this process knows.
 	State string
-	// Pins is the folder in a BPF file system for what outlives the process; ""
-	// means /sys/fs/bpf/portico/ and the name of the node.
+	// Pins is the folder in a BPF file system for what outlives the process. It is
+	// this package's alone, made when it is needed and removed when it is not.
 	Pins string
 	// Log takes events; slog.Default when nil.
 	Log *slog.Logger
@@ -34,11 +38,14 @@ type Decapsulator struct {
 
 	mu      sync.Mutex // guards what follows
 	machine machine
-	able    bool // the machine showed that it can
-	// now is what is in force, when on.
-	on  bool
-	now plan
-	// room is how long a wrapped packet may be.
+	// now is what the spec asks for; nil means nothing.
+	now *plan
+	// before is what earlier specs asked for. It stays until the drain bound has
+	// passed, so that connections to a VIP that leaves, and flows of a node that
+	// does, can end.
+	before      *plan
+	beforeUntil time.Time
+	// room is how long a wrapped packet may be; 0 while nothing is unwrapped.
 	room int
 }
 
@@ -47,52 +54,33 @@ func New(o Options) *Decapsulator {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	if o.Pins == "" {
-		o.Pins = filepath.Join("/sys/fs/bpf/portico", string(o.Self))
+	d := &Decapsulator{o: o, machine: machine{pins: o.Pins}}
+	if o.State != "" {
+		d.machine.record = filepath.Join(o.State, "decap-"+string(o.Self)+".json")
 	}
-	d := &Decapsulator{o: o, machine: machine{pins: o.Pins, record: filepath.Join(o.State, "decap-"+string(o.Self)+".json")}}
 	if o.Metrics != nil {
 		o.Metrics.MustRegister(newCounts(d.counts))
 	}
 	return d
 }
 
-// Check finds what this node cannot do of a spec, by trying it: nothing is
-// changed on the machine.
-func (d *Decapsulator) Check(want *spec.Spec) []spec.Problem {
-	p, ok := planOf(want, d.o.Self)
-	if !ok {
-		return nil
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if _, err := d.machine.find(p); err != nil {
-		return []spec.Problem{d.problem(want, err)}
-	}
-	if d.able {
-		return nil
-	}
-	if err := Able(); err != nil {
-		return []spec.Problem{d.problem(want, err)}
-	}
-	d.able = true
-	return nil
-}
+// Check finds nothing: what a machine cannot do only Apply finds out, on it.
+func (d *Decapsulator) Check(*spec.Spec) []spec.Problem { return nil }
 
 // problem says where in a spec it is asked for what cannot be had.
-func (d *Decapsulator) problem(want *spec.Spec, err error) spec.Problem {
+func (d *Decapsulator) problem(want *spec.Spec, err error) error {
 	for i := range want.Sites {
 		for j := range want.Sites[i].Nodes {
 			if want.Sites[i].Nodes[j].Name == d.o.Self {
-				return spec.Problem{
+				return spec.Problems{{
 					Path: spec.At("sites", i, "l4", "datapath"),
-					What: "node " + string(d.o.Self) + " cannot unwrap packets: " + err.Error(),
-					Help: "use datapath: relay, which needs nothing of the kernel",
-				}
+					What: fmt.Sprintf("node %q cannot unwrap packets: %v", d.o.Self, err),
+					Help: "or use datapath: relay, which needs nothing of the kernel",
+				}}
 			}
 		}
 	}
-	return spec.Problem{What: err.Error()}
+	return err
 }
 
 // Apply makes the node one that gets whole packets, or not, as the spec says. It
@@ -101,38 +89,61 @@ func (d *Decapsulator) problem(want *spec.Spec, err error) spec.Problem {
 func (d *Decapsulator) Apply(want *spec.Spec) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p, ok := planOf(want, d.o.Self)
-	if !ok {
-		was := d.on
-		d.on, d.now = false, plan{}
-		if was {
-			d.o.Log.Info("unwrapping ended")
-		}
-		return d.machine.restore()
+	d.before = d.before.and(d.now)
+	d.beforeUntil = clock.Now().Add(max(want.Drain.D(), 0))
+	was := d.now
+	d.now = planOf(want, d.o.Self)
+	if (was == nil) != (d.now == nil) {
+		d.o.Log.Info("packets of l4 nodes", "unwrapped", d.now != nil)
 	}
-	device, err := d.machine.find(p)
-	if err != nil {
-		return err
+	if err := d.keep(); err != nil {
+		return d.problem(want, err)
 	}
-	if err := d.machine.take(p, device); err != nil {
-		return err
-	}
-	if !d.on {
-		d.o.Log.Info("unwrapping", "interface", device.name, "vips", len(p.vips), "nodes", len(p.nodes))
-	}
-	_, site := want.Node(d.o.Self)
-	d.on, d.now, d.room = true, p, device.mtu-overhead(site.L4.Forward, p.address)
 	return nil
 }
 
+// keepEvery is how soon what somebody else took away is put in place again.
+const keepEvery = 2 * time.Second
+
 // Run keeps the machine as the spec says until ctx ends, then puts everything
-// back. It ends after the l7 tier, whose connections need the VIPs.
+// back. It is to end after the l7 tier, whose connections need the VIPs.
 func (d *Decapsulator) Run(ctx context.Context) error {
-	<-ctx.Done()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.on = false
-	return d.machine.restore()
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.now, d.before = nil, nil
+			return d.keep()
+		case <-tick.C:
+			d.mu.Lock()
+			err := d.keep()
+			d.mu.Unlock()
+			if err != nil {
+				d.o.Log.Error("unwrapping", "error", err)
+			}
+		}
+	}
+}
+
+// keep makes the machine what it is to be now; the caller holds d.mu.
+func (d *Decapsulator) keep() error {
+	if clock.Now().After(d.beforeUntil) {
+		d.before = nil
+	}
+	all := d.now.and(d.before)
+	if all == nil {
+		d.room = 0
+		return d.machine.restore()
+	}
+	on, err := d.machine.find(all)
+	if err != nil {
+		return err
+	}
+	d.room = on.mtu - all.overhead
+	return d.machine.take(all, on)
 }
 
 // SegmentMax is the most that clients may put into one segment to a VIP, in
@@ -140,7 +151,7 @@ func (d *Decapsulator) Run(ctx context.Context) error {
 func (d *Decapsulator) SegmentMax(vip netip.Addr) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.on {
+	if d.room == 0 {
 		return 0
 	}
 	return segmentMax(d.room, vip)

@@ -50,10 +50,7 @@ func (r *record) add(links *netlink.Handle, lo netlink.Link, vip netip.Addr) err
 			return err
 		}
 	}
-	if err := links.AddrAdd(lo, onLo(vip)); !errors.Is(err, unix.EEXIST) {
-		return err
-	}
-	return nil
+	return links.AddrReplace(lo, onLo(vip))
 }
 
 // release takes addresses of ours off lo, but for some.
@@ -75,13 +72,13 @@ func (r *record) release(links *netlink.Handle, lo netlink.Link, keep []netip.Ad
 	return errors.Join(append(errs, r.write())...)
 }
 
-// has reports whether lo has an address.
+// has reports whether lo has an address for good.
 func has(links *netlink.Handle, lo netlink.Link, vip netip.Addr) (bool, error) {
 	list, err := again(func() ([]netlink.Addr, error) { return links.AddrList(lo, netlink.FAMILY_ALL) })
 	return slices.ContainsFunc(list, func(a netlink.Addr) bool {
 		at, _ := netip.AddrFromSlice(a.IP)
 		ones, bits := a.Mask.Size()
-		return at.Unmap() == vip && ones == bits
+		return at.Unmap() == vip && ones == bits && (a.ValidLft == 0 || a.ValidLft == math.MaxUint32)
 	}), err
 }
 

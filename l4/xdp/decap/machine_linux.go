@@ -3,6 +3,7 @@ package decap
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -13,10 +14,15 @@ import (
 // machine is what is changed on this machine, and how it is put back.
 type machine struct {
 	pins   string // folder of what is pinned
-	record string // file of what was changed
+	record string // file of what was changed; "" keeps that for this process alone
 
+	change  *record         // what was changed; nil: not read yet
 	links   *netlink.Handle // of the network namespace that this was used in first
 	program *program        // nil: not loaded
+	// What the program was told last.
+	nodes map[netip.Addr]programNode
+	vips  []netip.Addr
+	on    int // interface
 }
 
 // device is the interface that packets come in by.
@@ -27,7 +33,7 @@ type device struct {
 }
 
 // Able reports why this machine cannot unwrap packets for this process; nil when
-// it can. It changes nothing.
+// it can, errors.ErrUnsupported when it clearly cannot. It changes nothing.
 func Able() error {
 	spec, err := loadProgram()
 	if err != nil {
@@ -55,7 +61,7 @@ func (m *machine) open() error {
 }
 
 // find is the interface that a plan names, or else the one with the node's address.
-func (m *machine) find(p plan) (device, error) {
+func (m *machine) find(p *plan) (device, error) {
 	if err := m.open(); err != nil {
 		return device{}, err
 	}
@@ -89,8 +95,9 @@ func deviceOf(l netlink.Link) device {
 }
 
 // take makes the machine as a plan says. The program comes first, so that no VIP
-// is held before the packets for it are looked at; then silence, then the VIPs.
-func (m *machine) take(p plan, on device) error {
+// is held before the packets for it are looked at; then silence, then the VIPs. It
+// may be called often: what is as it should be is left alone.
+func (m *machine) take(p *plan, on device) error {
 	if m.program == nil {
 		program, err := openProgram(m.pins)
 		if err != nil {
@@ -98,17 +105,23 @@ func (m *machine) take(p plan, on device) error {
 		}
 		m.program = program
 	}
-	nodes := map[netip.Addr]programNode{}
-	for a, r := range p.nodes {
-		nodes[a] = programNode{Roles: uint32(r)}
-	}
-	if err := m.program.fill(nodes, p.vips); err != nil {
+	nodes, err := m.hops(p)
+	if err != nil {
 		return err
 	}
-	if err := m.program.attach(on.index); err != nil {
-		return fmt.Errorf("interface %s: %w", on.name, err)
+	if !maps.Equal(nodes, m.nodes) || !slices.Equal(p.vips, m.vips) {
+		if err := m.program.fill(nodes, p.vips); err != nil {
+			return err
+		}
+		m.nodes, m.vips = nodes, slices.Clone(p.vips)
 	}
-	r, err := readRecord(m.record)
+	if m.on != on.index {
+		if err := m.program.attach(on.index); err != nil {
+			return fmt.Errorf("interface %s: %w", on.name, err)
+		}
+		m.on = on.index
+	}
+	r, err := m.changed()
 	if err != nil {
 		return err
 	}
@@ -123,7 +136,7 @@ func (m *machine) take(p plan, on device) error {
 
 // restore puts everything back that this or a killed process changed.
 func (m *machine) restore() error {
-	r, err := readRecord(m.record)
+	r, err := m.changed()
 	if err != nil {
 		return err
 	}
@@ -133,13 +146,25 @@ func (m *machine) restore() error {
 	err = errors.Join(err, r.loud(func(string) bool { return false }), removeOthers(m.pins, ""))
 	if m.program != nil {
 		err = errors.Join(err, m.program.close())
-		m.program = nil
+		m.program, m.nodes, m.vips, m.on = nil, nil, nil, 0
 	}
 	if m.links != nil {
 		m.links.Close()
 		m.links = nil
 	}
 	return err
+}
+
+// changed is what this or an earlier process changed on the machine.
+func (m *machine) changed() (*record, error) {
+	if m.change == nil {
+		r, err := readRecord(m.record)
+		if err != nil {
+			return nil, err
+		}
+		m.change = r
+	}
+	return m.change, nil
 }
 
 // counts reads the program's counters; nil without one.

@@ -2,7 +2,10 @@
 
 package decap
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // machine cannot be changed here.
 type machine struct{ pins, record string }
@@ -12,12 +15,12 @@ type device struct {
 	mtu  int
 }
 
-var errUnsupported = errors.New("programs in the kernel are of Linux; use datapath: relay")
+var errUnsupported = fmt.Errorf("programs in the kernel: only on Linux: %w", errors.ErrUnsupported)
 
 // Able reports why this machine cannot unwrap packets.
 func Able() error { return errUnsupported }
 
-func (*machine) find(plan) (device, error)          { return device{}, errUnsupported }
-func (*machine) take(plan, device) error            { return errUnsupported }
+func (*machine) find(*plan) (device, error)         { return device{}, errUnsupported }
+func (*machine) take(*plan, device) error           { return errUnsupported }
 func (*machine) restore() error                     { return nil }
 func (*machine) counts() (map[string]uint64, error) { return nil, nil }

@@ -5,6 +5,19 @@ import (
 	"net/netip"
 )
 
+// What the programs under test are told.
+var (
+	addr = netip.MustParseAddr
+
+	self4, self6     = addr("198.18.0.1"), addr("2001:db8::1")
+	lb4, lb6         = addr("198.18.0.2"), addr("2001:db8::2")
+	peer4, peer6     = addr("198.18.0.3"), addr("2001:db8::3")
+	alien4, alien6   = addr("198.18.0.9"), addr("2001:db8::9")
+	vip4, vip6       = addr("127.0.0.1"), addr("::1") // where the test has sockets
+	other4, other6   = addr("198.18.1.1"), addr("2001:db8:1::1")
+	nobody4, nobody6 = netip.IPv4Unspecified(), netip.IPv6Unspecified()
+)
+
 // Packets as l4 nodes and clients send them, written here a second time so that
 // the program is not tested against itself.
 

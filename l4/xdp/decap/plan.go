@@ -1,6 +1,7 @@
 package decap
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -25,18 +26,23 @@ type plan struct {
 	nodes map[netip.Addr]role
 	// vips are those that the node is to hold, in order.
 	vips []netip.Addr
-	// shared says that the node is an l4 node too: on one interface, its balancer
-	// sees packets first.
+	// shared says that the node is an l4 node too, whose balancer sees the packets
+	// of the interface first.
 	shared bool
+	// overhead is how much longer a packet is on the way to the node, in bytes.
+	overhead int
 }
 
-// planOf is the plan for a node; false when it has nothing to do.
-func planOf(want *spec.Spec, self spec.NodeName) (plan, bool) {
+// planOf is the plan for a node; nil when it has nothing to do.
+func planOf(want *spec.Spec, self spec.NodeName) *plan {
 	node, site := want.Node(self)
 	if !node.Has(spec.RoleL7) || !site.Encapsulates() {
-		return plan{}, false
+		return nil
 	}
-	p := plan{address: node.Address, device: node.Interface, nodes: map[netip.Addr]role{}, shared: node.Has(spec.RoleL4)}
+	p := &plan{
+		address: node.Address, device: node.Interface, nodes: map[netip.Addr]role{},
+		shared: node.Has(spec.RoleL4), overhead: overhead(site.L4.Forward, node.Address),
+	}
 	for _, n := range site.With(spec.RoleL4) {
 		p.nodes[n.Address] |= isL4
 	}
@@ -49,8 +55,31 @@ func planOf(want *spec.Spec, self spec.NodeName) (plan, bool) {
 			p.vips = append(p.vips, vip)
 		}
 	}
+	if len(p.vips) == 0 {
+		return nil
+	}
 	slices.SortFunc(p.vips, netip.Addr.Compare)
-	return p, len(p.vips) > 0
+	return p
+}
+
+// and is a plan, and besides it the nodes and VIPs of another; of nodes on
+// different addresses or interfaces the plan alone. Nil asks for nothing.
+func (p *plan) and(other *plan) *plan {
+	switch {
+	case p == nil:
+		return other
+	case other == nil || other.address != p.address || other.device != p.device:
+		return p
+	}
+	all := *p
+	all.nodes = maps.Clone(other.nodes)
+	for a, r := range p.nodes {
+		all.nodes[a] |= r
+	}
+	all.vips = append(slices.Clone(p.vips), other.vips...)
+	slices.SortFunc(all.vips, netip.Addr.Compare)
+	all.vips = slices.Compact(all.vips)
+	return &all
 }
 
 // Bytes before the packet within: what decap.bpf.c takes off.
@@ -78,8 +107,11 @@ func segmentMax(room int, vip netip.Addr) int {
 	if vip.Is6() {
 		headers = 40 + 20
 	}
-	return max(room-headers, segmentMin)
+	return min(max(room-headers, segmentLeast), segmentMost)
 }
 
-// segmentMin is the least that a socket can be told.
-const segmentMin = 88
+// What a socket can be told.
+const (
+	segmentLeast = 88
+	segmentMost  = 32767
+)

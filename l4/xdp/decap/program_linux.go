@@ -66,13 +66,15 @@ func checkPins(pins string) error {
 	}
 }
 
-// explainLoad says what a kernel that refuses the program lacks.
+// explainLoad says what a kernel that refuses the program lacks. The error is
+// errors.ErrUnsupported where that is a clear no.
 func explainLoad(err error) error {
 	switch {
-	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) && !isVerifier(err):
-		return fmt.Errorf("load the program: %w; it takes the capabilities bpf, perfmon and net_admin: run as root, or setcap cap_bpf,cap_perfmon,cap_net_admin=+ep", unix.EPERM)
-	case errors.Is(err, ebpf.ErrNotSupported) || isVerifier(err):
-		return fmt.Errorf("load the program: this kernel lacks what it needs, socket lookup for XDP (Linux 5.2): %w", err)
+	case isVerifier(err) || errors.Is(err, ebpf.ErrNotSupported):
+		return fmt.Errorf("load the program: this kernel lacks what it needs, socket lookup for XDP (Linux 5.2): %w: %w", errors.ErrUnsupported, err)
+	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
+		return fmt.Errorf("load the program: it takes the capabilities bpf, perfmon and net_admin; "+
+			"run as root, or setcap cap_bpf,cap_perfmon,cap_net_admin,cap_net_bind_service=+ep: %w: %w", errors.ErrUnsupported, unix.EPERM)
 	}
 	return fmt.Errorf("load the program: %w", err)
 }
@@ -194,10 +196,8 @@ func removeOthers(pins, keep string) error {
 		}
 	}
 	if keep == "" {
-		// The folder is shared with the balancer, if there is one.
-		if gone := os.Remove(pins); gone != nil && !errors.Is(gone, unix.ENOTEMPTY) && !errors.Is(gone, fs.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
+		err = errors.Join(err, os.Remove(pins))
+		_ = os.Remove(filepath.Dir(pins)) // the node's, unless more of it is there
 	}
 	return err
 }

@@ -10,31 +10,16 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+
+	"portico/internal/testkit"
 )
 
-// What the programs under test are told.
-var (
-	addr = netip.MustParseAddr
-
-	self4, self6     = addr("198.18.0.1"), addr("2001:db8::1")
-	lb4, lb6         = addr("198.18.0.2"), addr("2001:db8::2")
-	peer4, peer6     = addr("198.18.0.3"), addr("2001:db8::3")
-	alien4, alien6   = addr("198.18.0.9"), addr("2001:db8::9")
-	vip4, vip6       = addr("127.0.0.1"), addr("::1") // where the test has sockets
-	other4, other6   = addr("198.18.1.1"), addr("2001:db8:1::1")
-	nobody4, nobody6 = netip.IPv4Unspecified(), netip.IPv6Unspecified()
-)
-
-// root skips a test that needs the kernel, unless it must not be skipped.
+// root skips a test that cannot load programs into the kernel.
 func root(tb testing.TB) {
 	tb.Helper()
-	if os.Geteuid() == 0 {
-		return
+	if os.Geteuid() != 0 {
+		testkit.Without(tb, "programs in the kernel need root")
 	}
-	if os.Getenv("PORTICO_TEST_REQUIRE") != "" {
-		tb.Fatal("needs root, to load programs into the kernel")
-	}
-	tb.Skip("needs root, to load programs into the kernel")
 }
 
 // loaded is the program on its own, as node self.

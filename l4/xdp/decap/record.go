@@ -22,7 +22,8 @@ type record struct {
 	// Settings are sysctls by file, with what they were and what they are now.
 	Settings map[string]setting `json:"settings,omitempty"`
 
-	path string
+	path    string
+	written string // what the file says
 }
 
 // setting is one sysctl that was changed.
@@ -39,6 +40,9 @@ func readRecord(path string) (*record, error) {
 		return nil, err
 	}
 	now := &record{Boot: strings.TrimSpace(string(boot)), Settings: map[string]setting{}, path: path}
+	if path == "" {
+		return now, nil
+	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return now, nil
@@ -53,15 +57,19 @@ func readRecord(path string) (*record, error) {
 	if r.Boot != now.Boot {
 		return now, nil
 	}
-	r.path = path
+	r.path, r.written = path, string(text)
 	if r.Settings == nil {
 		r.Settings = map[string]setting{}
 	}
 	return &r, nil
 }
 
-// write replaces the file whole; with nothing to say it goes.
+// write replaces the file whole, when it says something else; with nothing to say
+// it goes. Without a path there is none.
 func (r *record) write() error {
+	if r.path == "" {
+		return nil
+	}
 	if len(r.VIPs) == 0 && len(r.Settings) == 0 {
 		if err := os.Remove(r.path); !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -69,15 +77,16 @@ func (r *record) write() error {
 		return nil
 	}
 	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
+	if err != nil || string(text) == r.written {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(r.path), 0o755); err != nil {
 		return err
 	}
 	next := r.path + ".next"
-	if err := os.WriteFile(next, append(text, '\n'), 0o600); err != nil {
+	if err := os.WriteFile(next, text, 0o600); err != nil {
 		return err
 	}
+	r.written = string(text)
 	return os.Rename(next, r.path)
 }

@@ -117,6 +117,7 @@ func (c *conn) shaken(err error) {
 		err = os.ErrDeadlineExceeded
 	}
 	if err != nil {
+		c.answerPlain(err)
 		c.refuse(loop.BadHandshake, err)
 		return
 	}
@@ -129,6 +130,28 @@ func (c *conn) shaken(err error) {
 	c.info.Version, c.info.Cipher = state.Version, state.CipherSuite
 	c.info.Identity = tlsx.Identify(&state)
 	c.begin()
+}
+
+// plainAnswer tells a client that speaks HTTP without TLS what is wrong.
+const plainAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 72\r\nConnection: close\r\n\r\n" +
+	"400 Bad Request\nplain HTTP was sent to an HTTPS port; use https:// here\n"
+
+// answerPlain answers a request that should have been a handshake; nothing of one
+// was sent then.
+func (c *conn) answerPlain(err error) {
+	record, ok := errors.AsType[tls.RecordHeaderError](err)
+	if !ok || record.Conn == nil {
+		return
+	}
+	for _, b := range record.RecordHeader[:3] { // no method is shorter
+		if b < 'A' || b > 'Z' {
+			return
+		}
+	}
+	l := c.client.link
+	l.tls = nil
+	_, _ = send(l.fd, []byte(plainAnswer)) // a client that is gone needs none
+	c.quiet = true
 }
 
 // refuse observes why there will be no request.

@@ -70,7 +70,8 @@ func (p *proxy) refusedText(say []byte) string {
 	return string(got)
 }
 
-// TestTLS proves that TLS is ended here, with ALPN, and that what is no TLS is refused.
+// TestTLS proves that TLS is ended here, with ALPN, and that what is no TLS is refused,
+// plain HTTP with a word.
 func TestTLS(t *testing.T) {
 	p := newProxy(t, func(p *proxy, _ *loop.Options) { p.tls = selfSigned(t) })
 	p.serve(http.HandlerFunc(echo))
@@ -83,7 +84,15 @@ func TestTLS(t *testing.T) {
 	}
 	plain := p.dial()
 	_, _ = io.WriteString(plain, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	_, _ = io.Copy(io.Discard, plain)
+	resp, err := http.ReadResponse(bufio.NewReader(plain), nil)
+	if err != nil {
+		t.Fatalf("plain HTTP is not answered: %v", err)
+	}
+	text, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil || resp.StatusCode != 400 || !strings.Contains(string(text), "https://") || resp.ContentLength != int64(len(text)) {
+		t.Errorf("plain HTTP is answered %d %q, %v", resp.StatusCode, text, err)
+	}
 	eventually(t, "the refusal is counted", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
