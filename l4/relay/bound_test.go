@@ -265,6 +265,25 @@ func TestUnhealthyKeepsFlows(t *testing.T) {
 	hear(t, c, "hello")
 }
 
+// A target of weight 0 gets nothing new, and keeps the flows it has without a bound.
+func TestWeightZeroKeepsFlows(t *testing.T) {
+	vip, one, two := free(t, "127.0.1.10"), server(t, "127.0.2.1", named("1")), server(t, "127.0.2.2", named("2"))
+	want := tcpSpec(vip, one)
+	want.Drain = spec.Duration(50 * time.Millisecond)
+	b := start(t, want)
+	c := dial(t, vip)
+	hear(t, c, "1")
+	next := tcpSpec(vip, one, two)
+	next.TargetGroups[0].Targets[0].Weight, next.Drain = 0, want.Drain
+	b.apply(next)
+	for range 5 {
+		hear(t, dial(t, vip), "2")
+	}
+	time.Sleep(3 * want.Drain.D()) // a bound would have passed
+	say(t, c, "hello")
+	hear(t, c, "hello")
+}
+
 // Explain tells where a flow goes from the tables that flows are sent by.
 func TestExplain(t *testing.T) {
 	vip := free(t, "127.0.1.10")
