@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
@@ -36,6 +37,18 @@ func (k *Kernel) Attach(interfaces ...string) error {
 		if err := os.RemoveAll(folder); err != nil {
 			k.o.Log.Warn("maps of another shape stay", "folder", folder, "error", err)
 		}
+	}
+	return nil
+}
+
+// Next has a program see the packets that are not the balancer's, in place of the
+// one before; nil has the kernel see them.
+func (k *Kernel) Next(p *ebpf.Program) error {
+	if p == nil {
+		return ignoreGone(k.objects.Next.Delete(uint32(0)))
+	}
+	if err := k.objects.Next.Put(uint32(0), p); err != nil {
+		return fmt.Errorf("xdp: hand on to %s: %w", p, err)
 	}
 	return nil
 }

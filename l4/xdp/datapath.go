@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portico/l4"
@@ -28,6 +29,9 @@ type Options struct {
 	// Pins is the folder in a BPF file system for what outlives the process; "" pins
 	// nothing.
 	Pins string
+	// Next is what sees the packets that are not the balancer's, as of a node that
+	// unwraps what other balancers sent; nil, and returning nil, means the kernel alone.
+	Next func() *ebpf.Program
 	// Log takes changes of state; nil discards.
 	Log *slog.Logger
 	// Metrics takes the metrics; nil means none.
@@ -102,6 +106,9 @@ func (d *Datapath) put(want *spec.Spec, site *spec.Site, all []taken) error {
 		}
 	}
 	err = k.Apply(d.plan(site, node, dev, all))
+	if err == nil && d.o.Next != nil {
+		err = k.Next(d.o.Next())
+	}
 	if err == nil {
 		err = k.Attach(dev.name)
 	}
@@ -218,7 +225,7 @@ func (d *Datapath) Run(ctx context.Context) error {
 			if d.kernel == nil {
 				return nil
 			}
-			err := d.kernel.Close()
+			err := errors.Join(d.kernel.Next(nil), d.kernel.Close()) // who is next ends with us
 			d.kernel = nil
 			return err
 		case <-d.changed:

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+
+	"github.com/cilium/ebpf"
 )
 
 // KernelOptions are what Open needs.
@@ -34,6 +36,9 @@ func (*Kernel) Apply(*Plan) error { return unsupported() }
 
 // Attach always fails.
 func (*Kernel) Attach(...string) error { return unsupported() }
+
+// Next always fails.
+func (*Kernel) Next(*ebpf.Program) error { return unsupported() }
 
 // Counters always fails.
 func (*Kernel) Counters() (*Counters, error) { return nil, unsupported() }

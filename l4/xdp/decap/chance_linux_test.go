@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"portico/internal/testkit"
+	"portico/l4/xdp"
 	"portico/spec"
 )
 
@@ -121,5 +122,36 @@ func TestCookie(t *testing.T) {
 		if n := a.counts(); n["cookie"] != uint64(i+1) || n["chained"] != 0 {
 			t.Errorf("VIP %s: results %v, want %d of cookie and none chained", vip, n, i+1)
 		}
+	}
+}
+
+// TestBehindBalancer proves that a node which is an l4 node too unwraps packets
+// that its balancer hands on, and attaches nothing of its own.
+func TestBehindBalancer(t *testing.T) {
+	b := newBed(t)
+	want := b.spec(host4, spec.ForwardGUE)
+	want.Sites[0].Nodes[1].Roles = []spec.Role{spec.RoleL4, spec.RoleL7}
+	a := b.node(t, b.a, "a", want)
+	b.serve(t, b.a, "a", a.SegmentMax)
+	var balancer *xdp.Kernel
+	var err error
+	b.a.Run(func() {
+		if balancer, err = xdp.Open(xdp.KernelOptions{Flows: 1024}); err != nil {
+			return
+		}
+		err = errors.Join(balancer.Apply(&xdp.Plan{Source4: host4(3)}), balancer.Next(a.Program()), balancer.Attach("eth0"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = balancer.Close() })
+	b.lbs.to.Store(&way{host4(2), host4(3), nobody4, 0, gue})
+	for _, vip := range bedVIPs {
+		if who, err := ask(b.dial(t, vip), 10); who != "a" || err != nil {
+			t.Errorf("VIP %s: answered by %q, %v; want a", vip, who, err)
+		}
+	}
+	if err := balancer.Next(nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portico/internal/clock"
@@ -155,6 +156,15 @@ func (d *Decapsulator) SegmentMax(vip netip.Addr) int {
 		return 0
 	}
 	return segmentMax(d.room, vip)
+}
+
+// Program is what unwraps packets, where a balancer of this node is on the interface
+// and is to hand on what is not its own; nil where none is. It is good until Apply or
+// the end of Run.
+func (d *Decapsulator) Program() *ebpf.Program {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.machine.next()
 }
 
 // counts reads the program's counters.

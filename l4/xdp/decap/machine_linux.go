@@ -22,7 +22,7 @@ type machine struct {
 	// What the program was told last.
 	nodes map[netip.Addr]programNode
 	vips  []netip.Addr
-	on    int // interface
+	on    device
 }
 
 // device is the interface that packets come in by.
@@ -30,6 +30,8 @@ type device struct {
 	index int
 	name  string
 	mtu   int
+	// balanced says that the balancer of this node sees its packets first.
+	balanced bool
 }
 
 // Able reports why this machine cannot unwrap packets for this process; nil when
@@ -60,38 +62,48 @@ func (m *machine) open() error {
 	return nil
 }
 
-// find is the interface that a plan names, or else the one with the node's address.
+// find is the interface that a plan names, or else the one with the node's address,
+// which is where a balancer is.
 func (m *machine) find(p *plan) (device, error) {
 	if err := m.open(); err != nil {
 		return device{}, err
 	}
-	if p.device != "" {
-		link, err := m.links.LinkByName(p.device)
-		if err != nil {
-			return device{}, fmt.Errorf("interface %q: %w", p.device, err)
-		}
-		return deviceOf(link), nil
+	own, err := m.owner(p.address)
+	if p.device == "" {
+		own.balanced = p.shared
+		return own, err
 	}
+	link, err := m.links.LinkByName(p.device)
+	if err != nil {
+		return device{}, fmt.Errorf("interface %q: %w", p.device, err)
+	}
+	named := deviceOf(link)
+	named.balanced = p.shared && named == own
+	return named, nil
+}
+
+// owner is the interface with an address.
+func (m *machine) owner(of netip.Addr) (device, error) {
 	addresses, err := again(func() ([]netlink.Addr, error) { return m.links.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return device{}, fmt.Errorf("addresses: %w", err)
 	}
 	i := slices.IndexFunc(addresses, func(a netlink.Addr) bool {
 		at, _ := netip.AddrFromSlice(a.IP)
-		return at.Unmap() == p.address
+		return at.Unmap() == of
 	})
 	if i < 0 {
-		return device{}, fmt.Errorf("no interface has the node's address %s; add it, or name the node's interface", p.address)
+		return device{}, fmt.Errorf("no interface has the node's address %s; add it, or name the node's interface", of)
 	}
 	link, err := m.links.LinkByIndex(addresses[i].LinkIndex)
 	if err != nil {
-		return device{}, fmt.Errorf("interface of %s: %w", p.address, err)
+		return device{}, fmt.Errorf("interface of %s: %w", of, err)
 	}
 	return deviceOf(link), nil
 }
 
 func deviceOf(l netlink.Link) device {
-	return device{l.Attrs().Index, l.Attrs().Name, l.Attrs().MTU}
+	return device{index: l.Attrs().Index, name: l.Attrs().Name, mtu: l.Attrs().MTU}
 }
 
 // take makes the machine as a plan says. The program comes first, so that no VIP
@@ -115,11 +127,15 @@ func (m *machine) take(p *plan, on device) error {
 		}
 		m.nodes, m.vips = nodes, slices.Clone(p.vips)
 	}
-	if m.on != on.index {
-		if err := m.program.attach(on.index); err != nil {
+	if m.on != on {
+		attach := m.program.attach
+		if on.balanced {
+			attach = m.program.yield
+		}
+		if err := attach(on.index); err != nil {
 			return fmt.Errorf("interface %s: %w", on.name, err)
 		}
-		m.on = on.index
+		m.on = on
 	}
 	r, err := m.changed()
 	if err != nil {
@@ -146,7 +162,7 @@ func (m *machine) restore() error {
 	err = errors.Join(err, r.loud(func(string) bool { return false }), removeOthers(m.pins, ""))
 	if m.program != nil {
 		err = errors.Join(err, m.program.close())
-		m.program, m.nodes, m.vips, m.on = nil, nil, nil, 0
+		m.program, m.nodes, m.vips, m.on = nil, nil, nil, device{}
 	}
 	if m.links != nil {
 		m.links.Close()
@@ -165,6 +181,14 @@ func (m *machine) changed() (*record, error) {
 		m.change = r
 	}
 	return m.change, nil
+}
+
+// next is the program, where a balancer is to hand packets to it.
+func (m *machine) next() *ebpf.Program {
+	if m.program == nil || !m.on.balanced {
+		return nil
+	}
+	return m.program.PorticoDecap
 }
 
 // counts reads the program's counters; nil without one.

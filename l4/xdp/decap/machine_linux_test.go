@@ -260,12 +260,15 @@ func (p *pair) resolve(t *testing.T, s *netns.Space, to, from netip.Addr) string
 	return known
 }
 
-// TestKeeps proves that what somebody else takes away is put in place again.
+// TestKeeps proves that what somebody else takes away is put in place again, and
+// that the attachment stays while the link changes, pinned.
 func TestKeeps(t *testing.T) {
 	p := newPair(t)
 	d := p.open(t.TempDir())
 	apply(t, p.node, d, p.spec(spec.DatapathXDP, linkVIPs...))
 	t.Cleanup(func() { p.stop(t, d) })
+	was, room := p.linkID(t), d.SegmentMax(linkVIPs[0])
+	p.node.IP("link set eth0 mtu 1400")
 	p.node.IP("addr del 198.18.7.200/32 dev lo")
 	p.node.Sysctl("net/ipv4/conf/eth0/arp_ignore", "0")
 	var err error
@@ -276,6 +279,12 @@ func TestKeeps(t *testing.T) {
 	})
 	if now := p.machine(); err != nil || !strings.Contains(now, "198.18.7.200/32") || !strings.Contains(now, "eth0 arp_ignore 3") {
 		t.Errorf("%v, and the machine is\n%s", err, now)
+	}
+	if p.linkID(t) != was {
+		t.Error("the program was attached anew")
+	}
+	if now := d.SegmentMax(linkVIPs[0]); now != room-100 {
+		t.Errorf("segments of %d bytes where the MTU is 100 less, %d before", now, room)
 	}
 }
 

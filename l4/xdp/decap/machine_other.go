@@ -5,6 +5,8 @@ package decap
 import (
 	"errors"
 	"fmt"
+
+	"github.com/cilium/ebpf"
 )
 
 // machine cannot be changed here.
@@ -24,3 +26,4 @@ func (*machine) find(*plan) (device, error)         { return device{}, errUnsupp
 func (*machine) take(*plan, device) error           { return errUnsupported }
 func (*machine) restore() error                     { return nil }
 func (*machine) counts() (map[string]uint64, error) { return nil, nil }
+func (*machine) next() *ebpf.Program                { return nil }

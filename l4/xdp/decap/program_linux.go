@@ -144,11 +144,29 @@ func (p *program) attach(ifindex int) error {
 	return removeOthers(filepath.Dir(p.pins), layout)
 }
 
+// yield takes the program off the interface that it or an earlier one is attached
+// to, for a balancer that will be there.
+func (p *program) yield(int) error {
+	return errors.Join(p.adopt(nowhere), removeOthers(filepath.Dir(p.pins), layout))
+}
+
+// nowhere is the index of no interface.
+const nowhere = -1
+
 const linkPin = "link"
 
 // adopt takes over the link of an earlier process, of whatever layout, when it is
 // on this interface; on another it goes.
 func (p *program) adopt(ifindex int) error {
+	if p.link != nil {
+		if isOn(p.link, ifindex) {
+			return nil
+		}
+		err := p.link.Close() // its pin goes below
+		if p.link = nil; err != nil {
+			return err
+		}
+	}
 	found, err := filepath.Glob(filepath.Join(filepath.Dir(p.pins), "decap-*", linkPin))
 	if err != nil {
 		return err
@@ -181,7 +199,7 @@ func isOn(l link.Link, ifindex int) bool {
 	if err != nil || info.XDP() == nil {
 		return false
 	}
-	return info.XDP().Ifindex == uint32(ifindex)
+	return int64(info.XDP().Ifindex) == int64(ifindex)
 }
 
 // removeOthers removes what is pinned of other layouts than one; "" means of all.
