@@ -98,9 +98,22 @@ func listenerTable(nodes []status.Node) table {
 		for _, l := range n.Listeners {
 			t.add(l.Name, string(l.Tier), string(n.Name), l.Address.String(), fmt.Sprint(l.Active), fmt.Sprint(l.Total), fmt.Sprint(l.Failed))
 			t.note(slotsNote(l.Slots))
+			t.note(kernelNote(l.Kernel))
 		}
 	}
 	return t
+}
+
+// kernelNote says what an operator should know of a listener that the kernel carries.
+func kernelNote(k *status.Kernel) string {
+	if k == nil {
+		return ""
+	}
+	note := fmt.Sprintf("carried in the kernel, forward: %s; %d packets", k.Forward, k.Packets)
+	if k.Unlearned > 0 {
+		note += fmt.Sprintf("; %d of them were placed by hash alone, for the flow table had no room or too many flows began at once", k.Unlearned)
+	}
+	return note
 }
 
 // slotsNote says what an operator should know of a table of slots: of one in which

@@ -4,9 +4,39 @@ import (
 	"errors"
 	"slices"
 
+	"portico/l4/maglev"
+	"portico/l4/relay"
+	"portico/l4/xdp"
 	"portico/l4/xdp/decap"
 	"portico/spec"
+	"portico/spec/status"
 )
+
+// relayed is the relay, for the listeners that the kernel does not carry.
+type relayed struct {
+	*relay.Relay
+	self spec.NodeName
+}
+
+// Apply hands the relay the spec without what the kernel carries.
+func (r relayed) Apply(want *spec.Spec) error {
+	carried := xdp.Takes(want, r.self)
+	if len(carried) == 0 {
+		return r.Relay.Apply(want)
+	}
+	rest := *want
+	rest.Listeners = slices.DeleteFunc(slices.Clone(want.Listeners), func(l spec.Listener) bool { return carried[l.Name] })
+	return r.Relay.Apply(&rest)
+}
+
+// inSockets reports whether no flow depends on a table: each is held by a socket.
+func (n *Node) inSockets() bool { return len(xdp.Takes(n.want.Load(), n.name)) == 0 }
+
+// placed is told of every table of slots that changed.
+func (n *Node) placed(spec.ListenerName, *maglev.Table) { n.xdp.Changed() }
+
+// flows tells of the listeners of the l4 tier, whoever carries them.
+func (n *Node) flows() []status.Listener { return append(n.xdp.Status(), n.l4.Status()...) }
 
 // here is a spec with the datapath that this node has: the one that it was told
 // when it was run, else that of its site; and not auto, but what the kernel can.
@@ -34,7 +64,14 @@ func (n *Node) here(want *spec.Spec) *spec.Spec {
 
 // best is xdp, unless this node clearly cannot do its part of it.
 func (n *Node) best(want *spec.Spec) spec.Datapath {
-	if node, _ := want.Node(n.name); node.Has(spec.RoleL7) {
+	node, _ := want.Node(n.name)
+	if node.Has(spec.RoleL4) {
+		if err := xdp.Able(); errors.Is(err, errors.ErrUnsupported) {
+			n.log.Warn("datapath auto is relay here", "error", err)
+			return spec.DatapathRelay
+		}
+	}
+	if node.Has(spec.RoleL7) {
 		if err := decap.Able(); errors.Is(err, errors.ErrUnsupported) {
 			n.log.Warn("datapath auto is relay here", "error", err)
 			return spec.DatapathRelay

@@ -113,7 +113,9 @@ func (n *Node) ExplainTier(tier spec.Role, q status.Question) (status.Answer, bo
 	case spec.RoleDNS:
 		a, ok = n.dns.Explain(q)
 	case spec.RoleL4:
-		a, ok = n.l4.Explain(q)
+		if a, ok = n.xdp.Explain(q); !ok {
+			a, ok = n.l4.Explain(q)
+		}
 	case spec.RoleL7:
 		if n.serves(q.Seat) {
 			a, ok = n.l7.Explain(q)

@@ -19,6 +19,7 @@ import (
 	"portico/internal/netx/hold"
 	"portico/l4/relay"
 	"portico/l4/steer"
+	"portico/l4/xdp"
 	"portico/l4/xdp/decap"
 	"portico/l7"
 	"portico/l7/tlsx"
@@ -71,6 +72,7 @@ var (
 	_ tier = (*l7.Server)(nil)
 	_ tier = (*vip.Tier)(nil)
 	_ tier = (*decap.Decapsulator)(nil)
+	_ tier = (*xdp.Datapath)(nil)
 )
 
 // Node runs the tiers of one node.
@@ -84,6 +86,7 @@ type Node struct {
 	l7      *l7.Server
 	vip     *vip.Tier
 	decap   *decap.Decapsulator
+	xdp     *xdp.Datapath
 	dialer  atomic.Pointer[netx.Dialer]
 
 	datapath   spec.Datapath // that it was run with, if any
@@ -111,7 +114,12 @@ func New(o Options) *Node {
 	n.dialer.Store(&netx.Dialer{})
 	n.targets = target.New(target.Options{Dial: n.dial, Log: n.log, Metrics: o.Metrics, OnChange: n.changed})
 	n.dns = dns.New(dns.Options{Self: o.Name, Facts: facts{n.targets, n.want.Load}, Log: n.log, Metrics: o.Metrics})
-	n.steer = steer.New(steer.Options{Self: o.Name, Groups: n.targets, Keep: n.keeper(o.State), Log: n.log, Metrics: o.Metrics})
+	n.steer = steer.New(steer.Options{
+		Self: o.Name, Groups: n.targets, Sockets: n.inSockets, Keep: n.keeper(o.State), OnChange: n.placed, Log: n.log, Metrics: o.Metrics,
+	})
+	n.xdp = xdp.New(xdp.Options{
+		Self: o.Name, Groups: n.targets, Tables: n.steer, Pins: filepath.Join(o.Pins, "l4"), Log: n.log, Metrics: o.Metrics,
+	})
 	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Tables: n.steer, Dialer: dialer{n}, FlowLog: o.AccessLog, Log: n.log, Metrics: o.Metrics})
 	n.decap = decap.New(decap.Options{
 		Self: o.Name, State: o.State, Pins: filepath.Join(o.Pins, "l7"), Log: n.log, Metrics: o.Metrics,
@@ -202,7 +210,9 @@ func (n *Node) applyAll(want *spec.Spec, watched []spec.TargetGroup) error {
 
 // tiers lists the tiers from the end of the path to its start. What clients'
 // packets need on the way to the l7 tier's sockets is there before these.
-func (n *Node) tiers() []tier { return []tier{n.decap, n.l7, n.l4, n.vip, n.dns} }
+func (n *Node) tiers() []tier {
+	return []tier{n.decap, n.l7, n.xdp, relayed{n.l4, n.name}, n.vip, n.dns}
+}
 
 // changed is told of every verdict that changed.
 func (n *Node) changed(g *target.Group) {
@@ -232,7 +242,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer stopUnwrapping()
 
 	announced, served := make(chan error, 1), make(chan error, 2)
-	unwrapped, answered, probed := make(chan error, 1), make(chan error, 1), make(chan error, 2)
+	unwrapped, answered, probed := make(chan error, 1), make(chan error, 1), make(chan error, 3)
 	go func() { announced <- n.vip.Run(ctx) }()
 	go func() { served <- n.l7.Run(serving) }()
 	go func() { served <- n.l4.Run(serving) }()
@@ -240,6 +250,7 @@ func (n *Node) Run(ctx context.Context) error {
 	go func() { answered <- n.dns.Run(answering) }()
 	go func() { probed <- n.targets.Run(probing) }()
 	go func() { probed <- n.steer.Run(probing) }()
+	go func() { probed <- n.xdp.Run(probing) }()
 
 	err := <-announced
 	stopServing()
@@ -249,7 +260,7 @@ func (n *Node) Run(ctx context.Context) error {
 	stopAnswering()
 	err = errors.Join(err, <-answered)
 	stopProbing()
-	err = errors.Join(err, <-probed, <-probed)
+	err = errors.Join(err, <-probed, <-probed, <-probed)
 	n.state.Store("stopped")
 	if errors.Is(err, context.Canceled) {
 		return nil

@@ -25,7 +25,7 @@ func (n *Node) look() vip.Serving {
 	s.l4 = self.Has(spec.RoleL4)
 	listeners := n.l7.Status
 	if s.l4 {
-		listeners = n.l4.Status
+		listeners = n.flows
 	}
 	for _, l := range listeners() {
 		s.open[l.Address] = true

@@ -21,7 +21,7 @@ func (n *Node) Status() status.Node {
 	}
 	dns, records := n.dns.Status()
 	s.Listeners = append(s.Listeners, dns...)
-	flows := n.l4.Status()
+	flows := n.flows()
 	for i := range flows {
 		flows[i].Slots = n.steer.Status(spec.ListenerName(flows[i].Name))
 	}

@@ -183,7 +183,7 @@ func (d *Datapath) leave() error {
 
 // problem says where in a spec it is asked for what cannot be had.
 func (d *Datapath) problem(want *spec.Spec, err error) error {
-	if !errors.Is(err, ErrUnsupported) {
+	if !errors.Is(err, errors.ErrUnsupported) {
 		return fmt.Errorf("l4: %w", err)
 	}
 	for i := range want.Sites {

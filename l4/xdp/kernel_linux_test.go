@@ -45,7 +45,7 @@ func open(t *testing.T, p *xdp.Plan) *xdp.Kernel {
 	t.Helper()
 	root(t)
 	k, err := xdp.Open(xdp.KernelOptions{Flows: 1024})
-	if errors.Is(err, xdp.ErrUnsupported) && os.Getenv("PORTICO_TEST_REQUIRE") == "" {
+	if errors.Is(err, errors.ErrUnsupported) && os.Getenv("PORTICO_TEST_REQUIRE") == "" {
 		t.Skip(err)
 	}
 	if err != nil {

@@ -58,7 +58,7 @@ type closer interface{ Close() error }
 
 // Open loads the program. Maps that are pinned in the right shape are taken over
 // as they are; of those in another shape, what still fits is copied, and they stay
-// until Attach has put the new program in place. The error is ErrUnsupported where
+// until Attach has put the new program in place. The error is errors.ErrUnsupported where
 // the system clearly cannot or may not.
 func Open(o KernelOptions) (*Kernel, error) {
 	if o.Log == nil {

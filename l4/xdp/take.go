@@ -11,7 +11,6 @@ import (
 // taken is a listener that the kernel carries on one node.
 type taken struct {
 	*l4.Listener
-	at      int // in the spec
 	vips    []netip.AddrPort
 	proto   Proto
 	forward spec.Forward
@@ -41,10 +40,10 @@ func takes(want *spec.Spec, self spec.NodeName) []taken {
 	for i := range want.Listeners {
 		l := &want.Listeners[i]
 		made := byName[l.Name]
-		if made == nil || refuses(want, l, made) != "" {
+		if made == nil || refuses(want, site, l, made) != "" {
 			continue
 		}
-		t := taken{Listener: made, at: i, proto: TCP, forward: forwardOf(want, site, l)}
+		t := taken{Listener: made, proto: TCP, forward: forwardOf(want, site, l)}
 		if l.Protocol == spec.ProtocolUDP {
 			t.proto = UDP
 		}
@@ -57,7 +56,7 @@ func takes(want *spec.Spec, self spec.NodeName) []taken {
 }
 
 // refuses says why the kernel cannot carry a listener; "" when it can.
-func refuses(want *spec.Spec, l *spec.Listener, made *l4.Listener) string {
+func refuses(want *spec.Spec, site *spec.Site, l *spec.Listener, made *l4.Listener) string {
 	switch {
 	case !made.Hashes:
 		return "not every target group balances by maglev"
@@ -67,6 +66,9 @@ func refuses(want *spec.Spec, l *spec.Listener, made *l4.Listener) string {
 		return fmt.Sprintf("protocol %s is read before a flow is placed", l.Protocol)
 	}
 	if l.Protocol.IsHTTP() {
+		if forwardOf(want, site, l) == spec.ForwardNAT {
+			return "under forward: nat an l7 node would not learn who the client is, and the relay tells it in a PROXY header"
+		}
 		return ""
 	}
 	var first *spec.TargetGroup
@@ -130,7 +132,7 @@ func check(want *spec.Spec) []spec.Problem {
 				proto = l4.UDP
 			}
 			made := table.Listener(proto, netip.AddrPortFrom(want.VIP(l.VIP).Addresses[site.Name][0], l.Port))
-			if why := refuses(want, l, made); why != "" {
+			if why := refuses(want, site, l, made); why != "" {
 				p := spec.Problemf(spec.At("listeners", j), "the relay carries it at site %q, not the kernel: %s", site.Name, why)
 				p.Level, p.Help = spec.Warning, "say datapath: relay for the site if that is meant"
 				problems = append(problems, p)

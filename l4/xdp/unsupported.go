@@ -5,10 +5,8 @@ import (
 	"fmt"
 )
 
-// ErrUnsupported is what every clear no of the system is.
-var ErrUnsupported = errors.New("not supported")
-
-// Unsupported is something that this system clearly cannot do or may not.
+// Unsupported is something that this system clearly cannot do or may not. It is
+// errors.ErrUnsupported.
 type Unsupported struct {
 	Feature string // what was wanted
 	Needs   string // what it takes
@@ -24,8 +22,8 @@ func (u *Unsupported) Error() string {
 	return text
 }
 
-// Is makes it ErrUnsupported.
-func (u *Unsupported) Is(err error) bool { return err == ErrUnsupported }
+// Is makes it errors.ErrUnsupported.
+func (u *Unsupported) Is(err error) bool { return err == errors.ErrUnsupported }
 
 // Unwrap is what the system said.
 func (u *Unsupported) Unwrap() error { return u.Err }

@@ -64,7 +64,7 @@ func missing() []string {
 }
 
 // Able reports whether this process may and can carry flows in the kernel, by
-// loading the program with room for nothing. The error is ErrUnsupported for a clear no.
+// loading the program with room for nothing. The error is errors.ErrUnsupported for a clear no.
 func Able() error {
 	k, err := Open(KernelOptions{Flows: 1})
 	if err != nil {
