@@ -29,6 +29,7 @@ type player struct {
 	fields []message.Field
 	sent   []message.Field
 	result exchange.Result
+	lag    time.Duration
 }
 
 func newPlayer(tb testing.TB, rule spec.Rule, changes ...func(*spec.TargetGroup)) *player {
@@ -92,7 +93,7 @@ func (p *player) play(fails int) {
 // begin begins the next request.
 func (p *player) begin() {
 	answer := p.d.Answer.Fields[:0]
-	p.d = exchange.Decision{Client: &p.client, Now: p.result.Start, At: p.result.Start, Draw: p.d.Draw*6364136223846793005 + 1, Begun: true, Scratch: p.d.Scratch[:0], State: p.d.State, Tried: p.d.Tried[:0]}
+	p.d = exchange.Decision{Client: &p.client, Lag: p.lag, Now: p.result.Start, At: p.result.Start, Draw: p.d.Draw*6364136223846793005 + 1, Begun: true, Scratch: p.d.Scratch[:0], State: p.d.State, Tried: p.d.Tried[:0]}
 	p.d.Answer.Fields = answer
 	host := playHost
 	if p.host != nil {
@@ -169,5 +170,31 @@ func BenchmarkHandler(b *testing.B) {
 				p.play(0)
 			}
 		})
+	}
+}
+
+// TestShedLate proves that a loop which is late turns requests of its own away, the
+// less important first, and none when it is not.
+func TestShedLate(t *testing.T) {
+	for _, tt := range []struct {
+		priority spec.Priority
+		lag      time.Duration
+		shed     bool
+	}{
+		{spec.PriorityLow, 60 * time.Millisecond, false},
+		{spec.PriorityLow, 80 * time.Millisecond, true},
+		{spec.PriorityHigh, 80 * time.Millisecond, false},
+		{spec.PriorityHigh, 100 * time.Millisecond, true},
+	} {
+		rule := busyRule
+		rule.Priority = tt.priority
+		p := newPlayer(t, rule)
+		p.h.spec.Shedding = &spec.Shedding{Requests: 1000, Lag: spec.Duration(100 * time.Millisecond), Normal: 90, Low: 70}
+		p.lag = tt.lag
+		p.begin()
+		if shed := p.d.Fixed != nil && p.d.Fixed.Why == exchange.Overloaded; shed != tt.shed {
+			t.Errorf("%s at %v: turned away %v, want %v", tt.priority, tt.lag, shed, tt.shed)
+		}
+		p.h.End(&p.req, &p.d, &p.result)
 	}
 }

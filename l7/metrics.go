@@ -115,6 +115,9 @@ func newMetrics(to prometheus.Registerer, s *Server) *metrics {
 			Name: "portico_l7_target_connections_idle", Help: "Connections to targets that wait for a request.",
 		}, func() float64 { return float64(s.stats().Idle) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "portico_l7_loop_lag_seconds", Help: "How long what is ready waits in the event loop that is the latest.",
+		}, func() float64 { return s.stats().Lag.Seconds() }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "portico_l7_rate_limit_keys", Help: "Keys that rate limits remember because they used some of their rate.",
 		}, func() float64 { return float64(s.kept.Rates(clock.Now()).Keys) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{

@@ -20,15 +20,15 @@ func rank(p spec.Priority) int {
 }
 
 // shed counts a request in, where the listener bounds them, and reports whether it
-// was turned away instead: because there are as many as one of its priority may see.
+// was turned away instead: because there are as many as one of its priority may see, or
+// because the loop is late.
 func (h *handler) shed(req *message.Request, d *exchange.Decision, st *state) bool {
 	s := h.spec.Shedding
 	if s == nil {
 		return false
 	}
 	p := h.priority(req, st)
-	n := h.live.inFlight.Add(1)
-	if n <= int64(s.Allows(priorities[p])) {
+	if n := h.live.inFlight.Add(1); n <= int64(s.Allows(priorities[p])) && !s.Late(priorities[p], d.Lag) {
 		st.counted = true
 		return false
 	}

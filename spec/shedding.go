@@ -1,5 +1,7 @@
 package spec
 
+import "time"
+
 // MinRate is how fast a client must send a body or take an answer at least, while
 // nothing but the client is waited for.
 type MinRate struct {
@@ -24,13 +26,32 @@ const (
 type Shedding struct {
 	// Requests in flight on one node; high priority may use them all.
 	Requests int `json:"requests" required:"true" range:"1..10000000"`
-	// Normal and Low are the percentages of Requests from which those priorities
-	// are turned away.
+	// Lag is how late an event loop of the node may be, as a mean over a quarter of a
+	// second; 0 means that it does not matter.
+	Lag Duration `json:"lag,omitempty" range:"1ms..10s"`
+	// Normal and Low are the percentages of Requests and Lag from which those
+	// priorities are turned away.
 	Normal int `json:"normal" default:"90" range:"1..100"`
 	Low    int `json:"low" default:"70" range:"1..100"`
 	// Header names a header whose value is a priority. A client may only lower
 	// its own by it; trusted proxies may raise it too.
 	Header string `json:"header,omitempty"`
+}
+
+// Late reports whether a loop is too late for one more request of a priority.
+func (s *Shedding) Late(p Priority, lag time.Duration) bool {
+	if s.Lag <= 0 {
+		return false
+	}
+	percent := time.Duration(100)
+	switch p {
+	case PriorityHigh:
+	case PriorityLow:
+		percent = time.Duration(s.Low)
+	case PriorityNormal:
+		percent = time.Duration(s.Normal)
+	}
+	return lag >= s.Lag.D()*percent/100
 }
 
 // Allows is how many requests may be in flight for one more of a priority.

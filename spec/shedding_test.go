@@ -2,9 +2,24 @@ package spec_test
 
 import (
 	"testing"
+	"time"
 
 	"portico/spec"
 )
+
+// TestLate proves from which lag each priority is turned away.
+func TestLate(t *testing.T) {
+	s := spec.Shedding{Lag: spec.Duration(100 * time.Millisecond), Normal: 90, Low: 70}
+	for p, from := range map[spec.Priority]time.Duration{spec.PriorityLow: 70, spec.PriorityNormal: 90, spec.PriorityHigh: 100, "": 90} {
+		from *= time.Millisecond
+		if p != "" && (s.Late(p, from-1) || !s.Late(p, from)) {
+			t.Errorf("%s is not turned away from %v on", p, from)
+		}
+	}
+	if (&spec.Shedding{Normal: 90, Low: 70}).Late(spec.PriorityLow, time.Hour) {
+		t.Error("a lag that nobody asked for turns requests away")
+	}
+}
 
 // TestAllows proves how many requests each priority may see, and that one always
 // may be in flight.

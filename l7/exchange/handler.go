@@ -84,12 +84,13 @@ const TargetsMax = 11
 type Decision struct {
 	// Set by the machine before Begin.
 	Client *message.Client
-	Now    time.Time // when the head was whole
-	At     time.Time // of the call to Begin, Resume or Next
-	Draw   uint64    // uniformly random
-	Serial int       // of the request on its connection, from 0
-	Begun  bool      // Begin was called
-	Wake   func()    // see Options.Wake; it may be kept, and called after the request's End
+	Now    time.Time     // when the head was whole
+	At     time.Time     // of the call to Begin, Resume or Next
+	Draw   uint64        // uniformly random
+	Serial int           // of the request on its connection, from 0
+	Begun  bool          // Begin was called
+	Lag    time.Duration // of the loop that serves the connection
+	Wake   func()        // see Options.Wake; it may be kept, and called after the request's End
 
 	// Set by the handler.
 	Route   spec.RouteName

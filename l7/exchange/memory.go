@@ -59,6 +59,8 @@ func NewMemory() *Memory {
 type Memories interface {
 	Get() *Memory
 	Put(*Memory)
+	// Lag is how late the loop is: what is ready waits for so long.
+	Lag() time.Duration
 }
 
 // reset makes the memory ready for another request, also of another connection.

@@ -154,4 +154,6 @@ type Stats struct {
 	Clients int // connections of clients
 	Targets int // connections to targets in use
 	Idle    int // pooled connections to targets
+	// Lag is how long what becomes ready waits in the loop that is the latest.
+	Lag time.Duration
 }

@@ -241,8 +241,8 @@ func (c *conn) expired() {
 	}
 	c.progress(exchange.ClientSide)
 	c.progress(exchange.TargetSide)
-	if at := c.m.Deadline(); !at.IsZero() && !c.w.now.Before(at) {
-		c.m.Tick(c.w.now)
+	if at := c.m.Deadline(); !at.IsZero() && !c.w.seen.Before(at) {
+		c.m.Tick(c.w.seen)
 	}
 	c.run()
 }

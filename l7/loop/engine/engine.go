@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"portico/internal/clock"
 	"portico/internal/netx"
 	"portico/l7/loop"
 )
@@ -291,6 +292,7 @@ func (d *Driver) Stats() loop.Stats {
 	for _, w := range d.workers {
 		s.Targets += int(w.targets.Load())
 		s.Idle += int(w.pool.count.Load())
+		s.Lag = max(s.Lag, w.lag.seen(clock.Now()))
 	}
 	return s
 }

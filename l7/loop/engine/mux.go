@@ -220,8 +220,8 @@ func (x *mux) expired() {
 		x.close(false)
 		return
 	}
-	if at := x.c.Deadline(); !at.IsZero() && !x.w.now.Before(at) {
-		x.c.Tick(x.w.now)
+	if at := x.c.Deadline(); !at.IsZero() && !x.w.seen.Before(at) {
+		x.c.Tick(x.w.seen)
 		x.events()
 	}
 	x.touch()

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"portico/internal/clock"
 	"portico/l7/loop"
 )
@@ -8,8 +10,14 @@ import (
 // queue holds the tokens of clients that are ready, the first that came first. A
 // token is in it once at most.
 type queue struct {
-	tokens []loop.Token
+	tokens []queued
 	at     int // the next one
+}
+
+// queued is one of them, and when it was found to be ready.
+type queued struct {
+	token loop.Token
+	since time.Time
 }
 
 // admitMax is how many clients' events are looked at before those of targets are
@@ -20,7 +28,18 @@ const admitMax = 32
 
 func (q *queue) empty() bool { return q.at == len(q.tokens) }
 
-func (q *queue) push(t loop.Token) {
+// first is since when the first one waits; the queue must not be empty.
+func (q *queue) first() time.Time { return q.tokens[q.at].since }
+
+// firstOr is that, or a time where nothing waits.
+func (q *queue) firstOr(now time.Time) time.Time {
+	if q.empty() {
+		return now
+	}
+	return q.first()
+}
+
+func (q *queue) push(t queued) {
 	if q.at > 0 && len(q.tokens) == cap(q.tokens) {
 		q.tokens = q.tokens[:copy(q.tokens, q.tokens[q.at:])]
 		q.at = 0
@@ -29,7 +48,7 @@ func (q *queue) push(t loop.Token) {
 }
 
 func (q *queue) pop() loop.Token {
-	t := q.tokens[q.at]
+	t := q.tokens[q.at].token
 	if q.at++; q.empty() {
 		q.tokens, q.at = q.tokens[:0], 0
 	}
@@ -37,7 +56,7 @@ func (q *queue) pop() loop.Token {
 }
 
 // take tells of an event at once, or queues it where it brings new work.
-func (w *worker) take(e loop.Event) {
+func (w *worker) take(e loop.Event, now time.Time) {
 	at := w.at(e.Token)
 	switch {
 	case at == nil:
@@ -45,7 +64,7 @@ func (w *worker) take(e loop.Event) {
 		w.tell(at, e.Ready)
 	default:
 		if at.waiting == 0 {
-			w.queue.push(e.Token)
+			w.queue.push(queued{e.Token, now})
 		}
 		at.waiting |= e.Ready
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -33,7 +34,7 @@ func TestQueue(t *testing.T) {
 		for range rapid.IntRange(1, 20).Draw(t, "rounds") {
 			for range rapid.IntRange(0, 40).Draw(t, "pushes") {
 				in++
-				q.push(in)
+				q.push(queued{token: in})
 			}
 			for n := rapid.IntRange(0, 40).Draw(t, "pops"); n > 0 && !q.empty(); n-- {
 				out++
@@ -69,14 +70,14 @@ func TestFinishFirst(t *testing.T) {
 	for i := range clients {
 		var token loop.Token
 		clients[i], token = who(true)
-		w.take(loop.Event{Token: token, Ready: loop.In})
-		w.take(loop.Event{Token: token, Ready: loop.Out})
+		w.take(loop.Event{Token: token, Ready: loop.In}, time.Time{})
+		w.take(loop.Event{Token: token, Ready: loop.Out}, time.Time{})
 	}
 	gone, token := who(true)
-	w.take(loop.Event{Token: token, Ready: loop.In})
+	w.take(loop.Event{Token: token, Ready: loop.In}, time.Time{})
 	w.forget(token)
 	target, token := who(false)
-	w.take(loop.Event{Token: token, Ready: loop.In})
+	w.take(loop.Event{Token: token, Ready: loop.In}, time.Time{})
 	if len(order) != 1 || order[0] != target {
 		t.Fatalf("%d were told before the clients' turn, want the target alone", len(order))
 	}

@@ -29,6 +29,8 @@ type worker struct {
 	d    *Driver
 	poll loop.Poller
 	now  time.Time // of the event that is looked at
+	seen time.Time // all that was ready by then was looked at
+	lag  lag
 
 	watched []watched // by the lower half of a Token
 	free    []uint32  // unused places in watched
@@ -88,6 +90,7 @@ func newWorker(d *Driver, p loop.Poller) *worker {
 		buf: make([]byte, readMax), frames: make([]byte, framesMax), trunks: map[shelf]*trunk{}, backlogs: map[*link]backlog{},
 		cipher: make([]byte, cipherSize), plain: make([]byte, 0, plainSize),
 	}
+	w.seen, w.lag.at = w.now, w.now
 	w.wheel.init(w.now)
 	w.pool.init(w, d.o)
 	return w
@@ -96,20 +99,30 @@ func newWorker(d *Driver, p loop.Poller) *worker {
 // run is the loop. It ends when a posted function stopped it.
 func (w *worker) run() {
 	for !w.stopped {
+		asked := w.now
 		n := w.poll.Wait(w.events[:], w.idle(), w.wheel.next())
+		w.now = clock.Now()
+		begun := w.now
+		w.lag.note(0, begun)
 		for _, e := range w.events[:n] {
-			w.take(e)
+			w.take(e, begun)
 		}
+		waited := begun.Sub(w.queue.firstOr(begun))
 		w.admit()
 		w.now = clock.Now()
 		w.callPosted()
-		w.wheel.advance(w.now)
+		w.see(asked)
+		w.wheel.advance(w.seen)
 		w.runMore()
 		w.flushAll()
+		w.now = clock.Now()
+		w.lag.note(waited+w.now.Sub(begun), w.now)
+		w.lag.tell()
 		if w.shakes > 0 {
 			runtime.Gosched() // handshakes run beside a loop that never sleeps
 		}
 	}
+	w.lag.told.Store(0)
 	_ = w.poll.Close() // nothing is watched any more
 }
 

@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// lagOver is the time over which a loop's lag is a mean: a pause of the garbage
+	// collector is not a loop that is late.
+	lagOver = 250 * time.Millisecond
+	// lateMax is how much later than asked timers may fire, so that what came in time
+	// is looked at first.
+	lateMax = time.Second
+)
+
+// lag is how late a loop is: how long what becomes ready waits until it is looked at.
+type lag struct {
+	mean time.Duration
+	at   time.Time // until when it is the mean
+
+	told   atomic.Int64 // mean, for other goroutines
+	toldAt atomic.Int64 // at, in Unix nanoseconds
+}
+
+// note takes what the lag was until a time.
+func (l *lag) note(was time.Duration, now time.Time) {
+	weight := min(1, float64(now.Sub(l.at))/float64(lagOver))
+	l.mean += time.Duration(float64(was-l.mean) * weight)
+	l.at = now
+}
+
+// tell lets other goroutines know.
+func (l *lag) tell() {
+	l.told.Store(int64(l.mean))
+	l.toldAt.Store(l.at.UnixNano())
+}
+
+// seen is the lag at a time, for any goroutine. A loop that waits since is not late.
+func (l *lag) seen(now time.Time) time.Duration {
+	waits := time.Duration(now.UnixNano() - l.toldAt.Load())
+	rest := max(0, 1-float64(waits)/float64(lagOver))
+	return time.Duration(float64(l.told.Load()) * min(1, rest))
+}
+
+// Lag is how late the loop is (exchange.Memories).
+func (w *worker) Lag() time.Duration { return w.lag.mean }
+
+// see moves the time up to which all that was ready has been looked at: when the
+// poller was asked, or when the first that still waits in the queue came. Timers fire
+// up to then alone, since what they would end may be waiting.
+func (w *worker) see(asked time.Time) {
+	if !w.queue.empty() && w.queue.first().Before(asked) {
+		asked = w.queue.first()
+	}
+	if late := w.now.Add(-lateMax); asked.Before(late) {
+		asked = late
+	}
+	if asked.After(w.seen) {
+		w.seen = asked
+	}
+}
