@@ -181,16 +181,25 @@ func TestFRRLosses(t *testing.T) {
 	t.Logf("frozen: gone from the kernel after %v", l.hops(t))
 }
 
-// TestFRRRestart proves that a planned restart with graceful restart changes
-// nothing in the router's kernel, and that without it the same restart does.
+// TestFRRRestart proves that a restart with graceful restart changes nothing in the
+// router's kernel, be it planned or after a crash, and that without it a restart does.
 func TestFRRRestart(t *testing.T) {
 	long(t)
-	for _, graceful := range []bool{true, false} {
-		t.Run(fmt.Sprint("graceful ", graceful), func(t *testing.T) {
+	cases := []struct {
+		name     string
+		graceful bool
+		end      func(*node)
+	}{
+		{"planned", true, (*node).restart},
+		{"crash", true, func(n *node) { n.kill() }},
+		{"not graceful", false, (*node).restart},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t, " neighbor P bfd profile calm\n")
 			change := func(o *order, p *spec.BGPPeer) {
 				watched(p, 10)
-				if !graceful {
+				if !c.graceful {
 					o.Spec.Sites[0].BGP.GracefulRestart = spec.Off
 				}
 			}
@@ -199,19 +208,19 @@ func TestFRRRestart(t *testing.T) {
 			n.established()
 			l.hops(t, 1)
 			events := l.watch(t)
-			n.restart()
+			c.end(n)
 			n = l.node(t, 0, change)
 			n.established() // before its routes are known, as after a real start
 			n.announce(bothVIPs(false)...)
 			testkit.Poll(t, bound, func() error {
-				if shown := l.router.VTY("show bgp neighbors 10.9.1.2"); !strings.Contains(shown, "End-of-RIB received: IPv4 Unicast") && graceful {
+				if shown := l.router.VTY("show bgp neighbors 10.9.1.2"); !strings.Contains(shown, "End-of-RIB received: IPv4 Unicast") && c.graceful {
 					return fmt.Errorf("no end of routes: %s", shown)
 				}
 				return nil
 			})
 			l.hops(t, 1)
-			if seen := events(); (seen == 0) != graceful {
-				t.Errorf("%d changes of the VIPs in the kernel, graceful %v", seen, graceful)
+			if seen := events(); (seen == 0) != c.graceful {
+				t.Errorf("%d changes of the VIPs in the kernel, graceful %v", seen, c.graceful)
 			}
 		})
 	}

@@ -183,20 +183,9 @@ func (p *peer) status() status.Peer {
 	return now
 }
 
-// watchOver starts BFD with the router, once its way is known; an error does not
-// keep the routes from it.
-func (p *peer) watchOver(local netip.Addr) error {
-	if p.config.bfd.Interval == 0 {
-		return nil
-	}
-	p.mu.Lock()
-	watched, from := p.watch != nil, p.from
-	p.mu.Unlock()
-	if watched && from == local {
-		return nil
-	}
-	p.unwatch()
-	watch, err := p.speaker.bfd.Watch(bfd.Options{
+// watching is the session of BFD with the router from an address of ours.
+func (p *peer) watching(local netip.Addr) bfd.Options {
+	return bfd.Options{
 		Settings: bfd.Settings{Interval: p.config.bfd.Interval.D(), Multiplier: p.config.bfd.Multiplier},
 		Local:    local, Remote: p.config.address, Hops: p.config.hops,
 		Changed: func(s bfd.State, lost bool) {
@@ -205,14 +194,56 @@ func (p *peer) watchOver(local netip.Addr) error {
 				poke(p.down)
 			}
 		},
-	})
+	}
+}
+
+// A router that holds a session sends a packet a second at least; what becomes of the
+// end of that session it does in milliseconds.
+const (
+	buryMax = 1500 * time.Millisecond
+	buried  = 200 * time.Millisecond
+)
+
+// bury ends the BFD session of a process that was killed before BGP begins: were it
+// to end later, the router would take that for a loss of this process.
+func (p *peer) bury(ctx context.Context, local netip.Addr) {
+	p.mu.Lock()
+	needed := p.restarting && p.watch == nil && p.config.bfd.Interval > 0
+	p.mu.Unlock()
+	if !needed {
+		return
+	}
+	if err := p.speaker.bfd.Bury(ctx, p.watching(local), buryMax); err != nil {
+		p.log.Warn("no bfd session", "reason", err)
+	}
+	wait := time.NewTimer(buried)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+}
+
+// watchOver starts BFD with the router; an error does not keep the routes from it.
+func (p *peer) watchOver(local netip.Addr) {
+	if p.config.bfd.Interval == 0 {
+		return
+	}
+	p.mu.Lock()
+	watched, from := p.watch != nil, p.from
+	p.mu.Unlock()
+	if watched && from == local {
+		return
+	}
+	p.unwatch()
+	watch, err := p.speaker.bfd.Watch(p.watching(local))
 	if err != nil {
-		return err
+		p.log.Warn("no bfd session", "reason", err)
+		return
 	}
 	p.mu.Lock()
 	p.watch, p.from = watch, local
 	p.mu.Unlock()
-	return nil
 }
 
 func (p *peer) unwatch() {

@@ -81,9 +81,7 @@ func (p *peer) dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.watchOver(local); err != nil {
-		p.log.Warn("no bfd session", "reason", err)
-	}
+	p.bury(ctx, local)
 	d := net.Dialer{
 		Timeout: dialTimeout, KeepAlive: -1,
 		LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0)),
@@ -151,6 +149,7 @@ func (s *session) serve(ctx context.Context) error {
 	}
 	s.p.set(stateEstablished, "")
 	s.p.log.Info("bgp session established", "address", s.local, "hold", s.o.hold, "restarting", s.restarts)
+	s.p.watchOver(s.local)
 	s.reads.Go(func() { s.ended <- s.read() })
 	s.p.wake()
 	tick, stop := ticks(s.o.hold / 3) // RFC 4271, section 4.4

@@ -1,7 +1,9 @@
 package bfd
 
 import (
+	"context"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -67,6 +69,7 @@ type Watch struct {
 	state    atomic.Uint32
 	out      *net.UDPConn
 	packets  chan Packet
+	heard    chan struct{} // closed with the first packet that was taken
 	stop     chan struct{}
 	finished chan struct{}
 	release  func()
@@ -76,8 +79,8 @@ type Watch struct {
 // had, or when the other end has a session already. Close ends it.
 func (e *Endpoint) Watch(o Options) (*Watch, error) {
 	w := &Watch{
-		o: o, session: NewSession(o.Settings, rand.Uint32()|1), packets: make(chan Packet, queued),
-		stop: make(chan struct{}), finished: make(chan struct{}),
+		o: o, session: NewSession(o.Settings, discriminator(o.Local, o.Remote)), packets: make(chan Packet, queued),
+		heard: make(chan struct{}), stop: make(chan struct{}), finished: make(chan struct{}),
 	}
 	w.state.Store(uint32(Down))
 	release, err := e.register(w)
@@ -91,6 +94,34 @@ func (e *Endpoint) Watch(o Options) (*Watch, error) {
 	}
 	go w.run()
 	return w, nil
+}
+
+// discriminator is the same for each process of a node, so that a router takes what
+// a process says of the session of the one before it.
+func discriminator(local, remote netip.Addr) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(local.String() + " " + remote.String()))
+	return h.Sum32() | 1 // never 0
+}
+
+// Bury says AdminDown for the session of a process that was killed, which its router
+// may hold on to until the time of detection passed. The router takes that from who
+// knows its discriminator alone, so it waits for a packet, at most for the bound.
+func (e *Endpoint) Bury(ctx context.Context, o Options, bound time.Duration) error {
+	o.Changed = func(State, bool) {}
+	w, err := e.Watch(o)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	wait := time.NewTimer(bound)
+	defer wait.Stop()
+	select {
+	case <-w.heard:
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 func port(hops int) uint16 {
@@ -250,7 +281,7 @@ func (w *Watch) run() {
 	send, expire := time.NewTimer(0), time.NewTimer(slow)
 	defer send.Stop()
 	defer expire.Stop()
-	for {
+	for heard := false; ; {
 		changed := false
 		select {
 		case <-w.stop:
@@ -260,6 +291,10 @@ func (w *Watch) run() {
 			var final bool
 			if changed, final = w.session.Receive(clock.Now(), p); final {
 				w.write(w.session.Final())
+			}
+			if w.session.Knows() && !heard {
+				heard = true
+				close(w.heard)
 			}
 			if changed {
 				send.Reset(0) // the other end waits for it

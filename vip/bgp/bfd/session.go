@@ -42,6 +42,9 @@ func (s *Session) State() State { return s.state }
 // about that (RFC 5882, section 3.2).
 func (s *Session) Lost() bool { return s.state == Down && s.diagnostic == Expired }
 
+// Knows reports whether the other end's discriminator is known.
+func (s *Session) Knows() bool { return s.yours != 0 }
+
 // Receive takes a packet that Parse let through, and reports whether the state
 // changed and whether a packet with Final must be sent at once (section 6.8.6).
 func (s *Session) Receive(now time.Time, p Packet) (changed, final bool) {
