@@ -14,4 +14,4 @@
 // Start reading at Decapsulator.Apply; the program is l4/xdp/bpf/decap.bpf.c.
 package decap
 
-//go:generate ../../../bin/tools/bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -cflags "-O2 -g -mcpu=v3 -fno-strict-aliasing -Wall -Wextra -Werror" program ../bpf/decap.bpf.c
+//go:generate ../../../bin/tools/bpf2go -cc clang-14 -strip llvm-strip-14 -target bpfel -output-stem program program ../bpf/decap.bpf.c -- -O2 -g -Wall -Wextra -Werror -mcpu=v3 -fno-strict-aliasing -idirafter /usr/include/x86_64-linux-gnu -idirafter /usr/include/aarch64-linux-gnu
