@@ -1,0 +1,137 @@
+package arp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"portico/spec"
+)
+
+// Files leases addresses by files in a folder. Its clock is CLOCK_BOOTTIME, which is
+// alike for all processes of one machine and on no other, so the folder may not be
+// shared between machines: it serves nodes of one host, and tests. A lease outlives
+// its holder's process, and ends by time alone.
+type Files struct {
+	dir string
+}
+
+// NewFiles leases by files in that folder, which it makes when it is first needed.
+func NewFiles(dir string) *Files { return &Files{dir: dir} }
+
+// Now reads CLOCK_BOOTTIME.
+func (f *Files) Now() time.Duration { return bootTime() }
+
+// record is a lease as it is in its file.
+type record struct {
+	Holder spec.NodeName `json:"holder"`
+	Epoch  uint64        `json:"epoch"`
+	Until  time.Duration `json:"untilNanoseconds"` // of CLOCK_BOOTTIME
+}
+
+// Look returns the lease of an address, also one that has ended.
+func (f *Files) Look(ctx context.Context, a netip.Addr) (got Lease, err error) {
+	err = f.change(ctx, a, func(r *record) bool {
+		got = Lease(*r)
+		return false
+	})
+	return got, err
+}
+
+// Acquire takes the lease of an address, or says who has it.
+func (f *Files) Acquire(ctx context.Context, a netip.Addr, self spec.NodeName, term time.Duration) (Lease, error) {
+	now := f.Now() // before the lock, so that waiting for it costs the holder
+	var got record
+	err := f.change(ctx, a, func(r *record) bool {
+		taken := r.Holder != self && r.Until > f.Now()
+		if !taken {
+			if r.Holder != self {
+				r.Epoch++
+			}
+			r.Holder, r.Until = self, now+term
+		}
+		got = *r
+		return !taken
+	})
+	return Lease(got), err
+}
+
+// Release ends the lease, if it is self's.
+func (f *Files) Release(ctx context.Context, a netip.Addr, self spec.NodeName) error {
+	return f.change(ctx, a, func(r *record) bool {
+		if r.Holder != self {
+			return false
+		}
+		r.Until = 0
+		return true
+	})
+}
+
+// change reads the record of an address under its lock, and writes it back, whole
+// or not at all, when do returns true.
+func (f *Files) change(ctx context.Context, a netip.Addr, do func(*record) bool) error {
+	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+		return fmt.Errorf("lease of %s: %w", a, err)
+	}
+	path := filepath.Join(f.dir, strings.ReplaceAll(a.String(), ":", "-")+".json")
+	unlock, err := lock(ctx, path+".lock")
+	if err != nil {
+		return fmt.Errorf("lease of %s: %w", a, err)
+	}
+	defer unlock()
+	r, err := readRecord(path)
+	if err != nil {
+		return fmt.Errorf("lease of %s: %w", a, err)
+	}
+	if !do(&r) {
+		return nil
+	}
+	if err := writeRecord(path, r); err != nil {
+		return fmt.Errorf("lease of %s: %w", a, err)
+	}
+	return nil
+}
+
+// recordMax is far above what a record takes.
+const recordMax = 4096
+
+func readRecord(path string) (r record, err error) {
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return record{}, nil
+	case err != nil:
+		return record{}, err
+	case len(text) > recordMax:
+		return record{}, fmt.Errorf("%s has %d bytes, which no lease has", path, len(text))
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return record{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if now := bootTime(); r.Until > now+untilMax {
+		r.Until = 0 // of an earlier boot: this clock begins anew
+	}
+	return r, nil
+}
+
+// untilMax is longer than any term.
+const untilMax = time.Hour
+
+func writeRecord(path string, r record) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	next := path + ".next"
+	if err := os.WriteFile(next, text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
