@@ -129,13 +129,10 @@ func New(o Options) *Node {
 		Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
 	})
 	n.vip = vip.New(vip.Options{
-		Self: o.Name, Look: n.look, Ways: ways(o, n.log), Holder: hold.New(hold.Loopback, n.log), Log: n.log, Metrics: o.Metrics,
+		Self: o.Name, Look: n.look, Ways: n.ways(&o), Holder: hold.New(hold.Loopback, n.log), Log: n.log, Metrics: o.Metrics,
 	})
 	return n
 }
-
-// ways are those that the system has to announce a VIP.
-func ways(Options, *slog.Logger) map[spec.Announce]vip.Way { return nil }
 
 // Name is who the node is.
 func (n *Node) Name() spec.NodeName { return n.name }

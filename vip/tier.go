@@ -79,6 +79,8 @@ type Tier struct {
 	states    map[netip.Addr]State
 	withdrawn map[netip.Addr]uint64 // how often it was
 	leaving   bool
+	begun     time.Time     // of the first look
+	told      bool          // the ways were told of anything yet
 	bound     time.Duration // of leaving, from the spec's drain
 }
 
@@ -194,13 +196,25 @@ func (t *Tier) look(now time.Time) {
 		// What is not held says so by Failed, below.
 		_ = t.o.Holder.Hold(t.heldHere())
 	}
+	if t.begun.IsZero() {
+		t.begun = now
+	}
+	waiting := false
 	seen := t.o.Look()
 	for _, a := range t.addresses {
 		g, why := t.judge(a, seen)
+		waiting = waiting || g == Waiting
 		t.step(now, a, g, why)
 	}
-	t.tell()
+	// Routers may have kept the routes of the process before this one (RFC 4724);
+	// the first word replaces them, so it waits until health has spoken.
+	if t.told = t.told || !waiting || now.Sub(t.begun) > firstWordMax; t.told {
+		t.tell()
+	}
 }
+
+// firstWordMax is shorter than routers keep the routes of a node that restarts.
+const firstWordMax = 5 * time.Second
 
 // heldHere lists the addresses that the node holds by itself.
 func (t *Tier) heldHere() []netip.Addr {

@@ -134,7 +134,7 @@ func TestRun(t *testing.T) {
 			t.Error(err)
 		}
 		want := []string{
-			"0s []", "1s [198.51.100.1]", "2s [198.51.100.1 last]", "3s []", "5s [198.51.100.1]",
+			"1s [198.51.100.1]", "2s [198.51.100.1 last]", "3s []", "5s [198.51.100.1]",
 			"6s [198.51.100.1 last]", "7s []",
 		}
 		if !slices.Equal(w.told, want) {

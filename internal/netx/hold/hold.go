@@ -39,8 +39,9 @@ type Holder struct {
 	link string
 	log  *slog.Logger
 
-	mu   sync.Mutex // guards what follows
-	held map[netip.Addr]bool
+	mu   sync.Mutex           // guards what follows
+	set  map[netip.Addr]bool  // that Hold was asked for
+	held map[netip.Addr]bool  // those of them that are here by this holder
 	why  map[netip.Addr]error // of those that could not be held
 }
 
@@ -49,7 +50,7 @@ func New(link string, log *slog.Logger) *Holder {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Holder{link: link, log: log, held: map[netip.Addr]bool{}, why: map[netip.Addr]error{}}
+	return &Holder{link: link, log: log, set: map[netip.Addr]bool{}, held: map[netip.Addr]bool{}, why: map[netip.Addr]error{}}
 }
 
 // Hold makes these the addresses that are held, and gives up every other. An error
@@ -61,15 +62,21 @@ func (h *Holder) Hold(set []netip.Addr) error {
 	for _, a := range set {
 		wanted[a] = true
 	}
-	for a := range h.held {
-		if !wanted[a] {
+	for a := range h.set {
+		if wanted[a] {
+			continue
+		}
+		delete(h.why, a)
+		if h.held[a] {
 			h.drop(a)
 		}
 	}
-	clear(h.why)
 	for _, a := range set {
-		h.take(a)
+		if !h.set[a] {
+			h.take(a) // the others are renewed by Run
+		}
 	}
+	h.set = wanted
 	return h.failed()
 }
 
@@ -100,11 +107,8 @@ func (h *Holder) Close() error { return h.Hold(nil) }
 func (h *Holder) renew() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for a := range h.held {
+	for a := range h.set {
 		h.take(a)
-	}
-	for a := range h.why {
-		h.take(a) // the interface may have come
 	}
 }
 

@@ -1,0 +1,71 @@
+package node
+
+import (
+	"net/netip"
+	"path/filepath"
+
+	"portico/spec"
+	"portico/spec/status"
+	"portico/vip"
+	"portico/vip/arp"
+	"portico/vip/bgp"
+)
+
+// ways are those that the system has to announce a VIP.
+func (n *Node) ways(o *Options) map[spec.Announce]vip.Way {
+	all := map[spec.Announce]vip.Way{
+		spec.AnnounceBGP: byBGP{bgp.New(bgp.Options{Self: o.Name, Log: n.log, Metrics: o.Metrics})},
+	}
+	if arp.Available() {
+		owner := arp.NewFiles(filepath.Join(o.State, "leases"))
+		all[spec.AnnounceARP] = byARP{arp.New(arp.Options{Self: o.Name, Owner: owner, Log: n.log})}
+	}
+	return all
+}
+
+// byBGP tells routers.
+type byBGP struct{ *bgp.Speaker }
+
+func (byBGP) Check(want *spec.Spec) []spec.Problem { return bgp.Check(want) }
+
+func (b byBGP) Announce(set []vip.Announcement) error {
+	routes := make([]bgp.Route, len(set))
+	for i, a := range set {
+		routes[i] = bgp.Route{Prefix: bgp.Prefix(a.Addr), Carries: a.Routes, Leaving: a.Last}
+	}
+	return b.Speaker.Announce(routes)
+}
+
+// Seen is so when a router has routes of this node; of which, it is told alike.
+func (b byBGP) Seen(netip.Addr) (ok bool, why string, owner spec.NodeName) {
+	peers := b.Peers()
+	if len(peers) == 0 {
+		return false, "no router is named for this node", ""
+	}
+	why = "no session with any router"
+	for _, p := range peers {
+		switch {
+		case p.Routes > 0:
+			return true, "", ""
+		case p.Reason != "":
+			why = "router " + p.Address + ": " + p.Reason
+		}
+	}
+	return false, why, ""
+}
+
+// byARP answers on the link of the node, as the only one.
+type byARP struct{ *arp.Announcer }
+
+func (byARP) Check(*spec.Spec) []spec.Problem { return nil }
+
+func (b byARP) Announce(set []vip.Announcement) error {
+	wishes := make([]arp.Wish, len(set))
+	for i, a := range set {
+		wishes[i] = arp.Wish{Addr: a.Addr, Last: a.Last}
+	}
+	b.Announcer.Announce(wishes)
+	return nil
+}
+
+func (byARP) Peers() []status.Peer { return nil }
