@@ -1,0 +1,204 @@
+package arp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"portico/spec"
+)
+
+// leases is an Owner in memory that can be cut off.
+type leases struct {
+	mu    sync.Mutex
+	start time.Time
+	l     Lease
+	cut   map[spec.NodeName]bool
+}
+
+func (o *leases) Now() time.Duration { return time.Since(o.start) + time.Hour }
+
+func (o *leases) Look(context.Context, netip.Addr) (Lease, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.l, nil
+}
+
+func (o *leases) Acquire(_ context.Context, _ netip.Addr, self spec.NodeName, term time.Duration) (Lease, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.cut[self]:
+		return Lease{}, errors.New("cut off")
+	case o.l.Holder != self && o.l.Until > o.Now():
+	case o.l.Holder != self:
+		o.l = Lease{self, o.l.Epoch + 1, o.Now() + term}
+	default:
+		o.l.Until = o.Now() + term
+	}
+	return o.l, nil
+}
+
+func (o *leases) Release(_ context.Context, _ netip.Addr, self spec.NodeName) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cut[self] {
+		return errors.New("cut off")
+	}
+	if o.l.Holder == self {
+		o.l.Until = 0
+	}
+	return nil
+}
+
+// wire is a link whose kernel ends addresses as late as it may.
+type wire struct {
+	mu    sync.Mutex
+	until time.Time // of the address
+	tells int
+}
+
+func (w *wire) Put(_ netip.Addr, d time.Duration) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.until = time.Now().Add(d + lateMax)
+	return nil
+}
+
+func (w *wire) Remove(netip.Addr) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.until = time.Time{}
+	return nil
+}
+
+func (w *wire) Tell(netip.Addr) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tells++
+	return nil
+}
+
+func (w *wire) String() string { return "wire" }
+
+func (w *wire) answers() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Before(w.until)
+}
+
+// rivals are two nodes that strive for one address.
+type rivals struct {
+	t     *testing.T
+	owner *leases
+	wires []*wire
+	keeps []*keeper
+	stops []context.CancelFunc
+	done  sync.WaitGroup
+}
+
+func strive(t *testing.T) *rivals {
+	r := &rivals{t: t, owner: &leases{start: time.Now(), cut: map[spec.NodeName]bool{}}}
+	for i, name := range []spec.NodeName{"a", "b"} {
+		ctx, stop := context.WithCancel(t.Context())
+		w := &wire{}
+		k := &keeper{
+			a: netip.MustParseAddr("198.51.100.1"), self: name, owner: r.owner, link: w, log: slog.New(slog.DiscardHandler),
+			term: Term, rank: i, wanted: true, wake: make(chan struct{}, 1),
+		}
+		r.wires, r.keeps, r.stops = append(r.wires, w), append(r.keeps, k), append(r.stops, stop)
+		r.done.Go(func() { k.run(ctx) })
+	}
+	return r
+}
+
+// who answers now; never both.
+func (r *rivals) who() string {
+	a, b := r.wires[0].answers(), r.wires[1].answers()
+	switch {
+	case a && b:
+		r.t.Fatal("two nodes answer")
+	case a:
+		return "a"
+	case b:
+		return "b"
+	}
+	return "-"
+}
+
+// run watches for a while and says who answered at the end, and how long nobody did.
+func (r *rivals) run(d time.Duration) string {
+	var silent time.Duration
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		synctest.Wait()
+		if r.who() == "-" {
+			silent += 10 * time.Millisecond
+		}
+	}
+	return fmt.Sprintf("%s %v", r.who(), silent.Round(500*time.Millisecond))
+}
+
+func (r *rivals) end() {
+	for _, stop := range r.stops {
+		stop()
+	}
+	r.done.Wait()
+	if r.who() != "-" {
+		r.t.Error("an address is left")
+	}
+}
+
+// TestKeeper proves who answers over the life of two nodes, with a kernel that ends
+// addresses as late as it may: never both; the first by rank; the other at once when
+// the first leaves or should be the last, and after the term when it is cut off; and
+// nobody moves back without need.
+func TestKeeper(t *testing.T) {
+	tests := []struct {
+		name string
+		do   func(r *rivals)
+		want string // who answers after, and how long nobody did
+	}{
+		{"stays", func(*rivals) {}, "a 0s"},
+		{"leaves", func(r *rivals) { r.stops[0]() }, "b 0s"},
+		{"is not wanted", func(r *rivals) { r.keeps[0].wish(false, false) }, "b 0s"},
+		{"others are preferred", func(r *rivals) { r.keeps[0].wish(true, true) }, "b 0s"},
+		{"nobody else is there", func(r *rivals) {
+			r.keeps[1].wish(false, false)
+			r.keeps[0].wish(true, true)
+		}, "a 2s"},
+		{"cut off", func(r *rivals) {
+			r.owner.mu.Lock()
+			r.owner.cut["a"] = true
+			r.owner.mu.Unlock()
+		}, "b 2.5s"},
+		{"comes back", func(r *rivals) {
+			r.keeps[0].wish(false, false)
+			r.run(time.Second)
+			r.keeps[0].wish(true, false)
+		}, "b 0s"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := strive(t)
+				defer r.end()
+				if got := r.run(5 * time.Second); got != "a 0s" {
+					t.Fatalf("at the start %s, want a", got)
+				}
+				if n := r.wires[0].tells; n != len(tellAt) {
+					t.Errorf("the link was told %d times, want %d", n, len(tellAt))
+				}
+				tt.do(r)
+				if got := r.run(10 * time.Second); got != tt.want {
+					t.Errorf("after: %s, want %s", got, tt.want)
+				}
+			})
+		})
+	}
+}
