@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/netip"
+	"os"
 	"path/filepath"
 
 	"portico/spec"
@@ -17,7 +18,11 @@ func (n *Node) ways(o *Options) map[spec.Announce]vip.Way {
 		spec.AnnounceBGP: byBGP{bgp.New(bgp.Options{Self: o.Name, Log: n.log, Metrics: o.Metrics})},
 	}
 	if arp.Available() {
-		owner := arp.NewFiles(filepath.Join(o.State, "leases"))
+		folder := o.State
+		if folder == "" {
+			folder = os.TempDir()
+		}
+		owner := arp.NewFiles(filepath.Join(folder, "portico-leases"))
 		all[spec.AnnounceARP] = byARP{arp.New(arp.Options{Self: o.Name, Owner: owner, Log: n.log})}
 	}
 	return all

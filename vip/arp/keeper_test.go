@@ -104,6 +104,7 @@ type rivals struct {
 }
 
 func strive(t *testing.T) *rivals {
+	t.Helper()
 	r := &rivals{t: t, owner: &leases{start: time.Now(), cut: map[spec.NodeName]bool{}}}
 	for i, name := range []spec.NodeName{"a", "b"} {
 		ctx, stop := context.WithCancel(t.Context())
