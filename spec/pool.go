@@ -11,4 +11,6 @@ type Pool struct {
 	Name PoolName `json:"name" required:"true"`
 	// Addresses lists, by site, what may be given out: 198.51.100.0/28, or one address.
 	Addresses map[SiteName][]netip.Prefix `json:"addresses" required:"true"`
+	// Share lets VIPs have one address as long as their listeners have other ports.
+	Share bool `json:"share,omitempty"`
 }
