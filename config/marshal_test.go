@@ -269,7 +269,7 @@ func anySpec(t *rapid.T) *spec.Spec {
 	for i := range g.some("vips", 2) {
 		s.VIPs = append(s.VIPs, spec.VIP{
 			Name: spec.VIPName(fmt.Sprint("v", i)), Addresses: map[spec.SiteName][]netip.Addr{"s0": {g.addr("vip")}},
-			Announce: "none", Health: spec.VIPHealth{Timing: g.timing()},
+			Announce: "none", WhenNoneHealthy: "open", Health: spec.VIPHealth{Timing: g.timing()},
 		})
 	}
 	for range g.some("zones", 2) {

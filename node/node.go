@@ -28,6 +28,7 @@ import (
 	"portico/spec/status"
 	"portico/target"
 	"portico/vip"
+	"portico/vip/pool"
 )
 
 // Options are what New needs.
@@ -92,9 +93,11 @@ type Node struct {
 	datapath   spec.Datapath // that it was run with, if any
 	started    time.Time
 	generation atomic.Uint64
-	want       atomic.Pointer[spec.Spec]
-	state      atomic.Value // of string
-	apply      sync.Mutex   // one Apply at a time
+	want       atomic.Pointer[spec.Spec] // with the addresses of pools
+	pools      atomic.Pointer[pool.Held] // what they gave
+	kept       steer.Keeper              // nil where nothing is kept
+	state      atomic.Value              // of string
+	apply      sync.Mutex                // one Apply at a time
 }
 
 // New returns a node that serves nothing until Apply.
@@ -109,13 +112,15 @@ func New(o Options) *Node {
 		o.Pins = filepath.Join("/sys/fs/bpf/portico", string(o.Name))
 	}
 	n := &Node{name: o.Name, datapath: o.Datapath, log: o.Log.With("node", o.Name), started: clock.Now()}
+	n.kept = n.keeper(o.State)
+	n.recall()
 	n.state.Store("starting")
 	n.want.Store(&spec.Spec{})
 	n.dialer.Store(&netx.Dialer{})
 	n.targets = target.New(target.Options{Dial: n.dial, Log: n.log, Metrics: o.Metrics, OnChange: n.changed})
 	n.dns = dns.New(dns.Options{Self: o.Name, Facts: facts{n.targets, n.want.Load}, Log: n.log, Metrics: o.Metrics})
 	n.steer = steer.New(steer.Options{
-		Self: o.Name, Groups: n.targets, Sockets: n.inSockets, Keep: n.keeper(o.State), OnChange: n.placed, Log: n.log, Metrics: o.Metrics,
+		Self: o.Name, Groups: n.targets, Sockets: n.inSockets, Keep: n.kept, OnChange: n.placed, Log: n.log, Metrics: o.Metrics,
 	})
 	n.xdp = xdp.New(xdp.Options{
 		Self: o.Name, Groups: n.targets, Tables: n.steer, Pins: filepath.Join(o.Pins, "l4"), Log: n.log, Metrics: o.Metrics,
@@ -139,7 +144,12 @@ func (n *Node) Name() spec.NodeName { return n.name }
 
 // Check finds everything the node would refuse in a spec. It changes nothing.
 func (n *Node) Check(want *spec.Spec) spec.Problems {
-	want = n.here(want)
+	filled, _, problems := n.fill(n.here(want))
+	return append(problems, n.checkWhole(filled)...)
+}
+
+// checkWhole is Check for a spec with the addresses of pools.
+func (n *Node) checkWhole(want *spec.Spec) spec.Problems {
 	problems := spec.Problems(check.Spec(want))
 	if node, _ := want.Node(n.name); node == nil {
 		problems = append(problems, noSuchNode(want, n.name))
@@ -167,8 +177,8 @@ func (n *Node) Apply(want *spec.Spec) error {
 	if state := n.state.Load(); state == "draining" || state == "stopped" {
 		return fmt.Errorf("the node is %s: it takes no other spec", state)
 	}
-	want = n.here(want)
-	if problems := n.Check(want); problems.Fatal() {
+	want, held, problems := n.fill(n.here(want))
+	if problems = append(problems, n.checkWhole(want)...); problems.Fatal() {
 		return problems
 	}
 	before := n.want.Load()
@@ -182,6 +192,7 @@ func (n *Node) Apply(want *spec.Spec) error {
 	if err := n.targets.Apply(next); err != nil {
 		n.log.Error("targets that left are still watched", "error", err)
 	}
+	n.remember(held)
 	n.log.Info("spec applied", "generation", n.generation.Add(1))
 	return nil
 }
