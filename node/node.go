@@ -122,13 +122,13 @@ func New(o Options) *Node {
 	n.steer = steer.New(steer.Options{
 		Self: o.Name, Groups: n.targets, Sockets: n.inSockets, Keep: n.kept, OnChange: n.placed, Log: n.log, Metrics: o.Metrics,
 	})
-	n.xdp = xdp.New(xdp.Options{
-		Self: o.Name, Groups: n.targets, Tables: n.steer, Pins: filepath.Join(o.Pins, "l4"), Log: n.log, Metrics: o.Metrics,
-	})
-	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Tables: n.steer, Dialer: dialer{n}, FlowLog: o.AccessLog, Log: n.log, Metrics: o.Metrics})
 	n.decap = decap.New(decap.Options{
 		Self: o.Name, State: o.State, Pins: filepath.Join(o.Pins, "l7"), Log: n.log, Metrics: o.Metrics,
 	})
+	n.xdp = xdp.New(xdp.Options{
+		Self: o.Name, Groups: n.targets, Tables: n.steer, Next: n.decap.Program, Pins: filepath.Join(o.Pins, "l4"), Log: n.log, Metrics: o.Metrics,
+	})
+	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Tables: n.steer, Dialer: dialer{n}, FlowLog: o.AccessLog, Log: n.log, Metrics: o.Metrics})
 	n.l7 = l7.New(l7.Options{
 		Self: o.Name, Groups: n.targets, Dialer: dialer{n}, Driver: o.Driver, SegmentMax: n.decap.SegmentMax,
 		Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
