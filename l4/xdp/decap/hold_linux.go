@@ -1,11 +1,13 @@
 package decap
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -50,7 +52,31 @@ func (r *record) add(links *netlink.Handle, lo netlink.Link, vip netip.Addr) err
 			return err
 		}
 	}
-	return links.AddrReplace(lo, onLo(vip))
+	if err := links.AddrReplace(lo, onLo(vip)); err != nil {
+		return err
+	}
+	return settle(links, vip)
+}
+
+// How often, and after what pause, settle looks.
+const (
+	settleLooks = 200
+	settlePause = 5 * time.Millisecond
+)
+
+// settle waits until the kernel takes packets for an address. For IPv6 it sees to
+// that on its own, a moment after it has the address, and refuses packets till then.
+func settle(links *netlink.Handle, vip netip.Addr) error {
+	var last error
+	for range settleLooks {
+		routes, err := links.RouteGet(vip.AsSlice())
+		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
+			return nil
+		}
+		last = err
+		<-time.After(settlePause)
+	}
+	return fmt.Errorf("the kernel takes no packets for it: %w", cmp.Or[error](last, unix.EHOSTUNREACH))
 }
 
 // release takes addresses of ours off lo, but for some.
