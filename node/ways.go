@@ -41,22 +41,10 @@ func (b byBGP) Announce(set []vip.Announcement) error {
 	return b.Speaker.Announce(routes)
 }
 
-// Seen is so when a router has routes of this node; of which, it is told alike.
-func (b byBGP) Seen(netip.Addr) (ok bool, why string, owner spec.NodeName) {
-	peers := b.Peers()
-	if len(peers) == 0 {
-		return false, "no router is named for this node", ""
-	}
-	why = "no session with any router"
-	for _, p := range peers {
-		switch {
-		case p.Routes > 0:
-			return true, "", ""
-		case p.Reason != "":
-			why = "router " + p.Address + ": " + p.Reason
-		}
-	}
-	return false, why, ""
+// Seen is so when a router was told of the address.
+func (b byBGP) Seen(addr netip.Addr) (ok bool, why string, owner spec.NodeName) {
+	told, _, why := b.Told(addr)
+	return told > 0, why, ""
 }
 
 // byARP answers on the link of the node, as the only one.

@@ -76,9 +76,13 @@ func TestMetricsNamed(t *testing.T) {
 	}
 }
 
-// announcing is a node that would announce a VIP, had it a listener to serve.
+// announcing is a node that would announce a VIP, had it a listener to serve; its
+// router is not there.
 const announcing = `portico: v1
-sites: [{name: lab, nodes: [{name: edge, address: 127.0.5.9, roles: [vip, l4], interface: lo}]}]
+sites:
+  - name: lab
+    nodes: [{name: edge, address: 127.0.5.9, roles: [vip, l4], interface: lo}]
+    bgp: {as: 65001, peers: [{address: 127.0.5.10, as: 65000, bfd: {interval: 1s}}]}
 vips: [{name: idle, announce: arp, addresses: {lab: [198.51.100.1]}}]
 `
 

@@ -95,7 +95,7 @@ func (w *wire) answers() bool {
 
 // rivals are two nodes that strive for one address.
 type rivals struct {
-	t     *testing.T
+	tb    testing.TB
 	owner *leases
 	wires []*wire
 	keeps []*keeper
@@ -103,11 +103,11 @@ type rivals struct {
 	done  sync.WaitGroup
 }
 
-func strive(t *testing.T) *rivals {
-	t.Helper()
-	r := &rivals{t: t, owner: &leases{start: time.Now(), cut: map[spec.NodeName]bool{}}}
+func strive(tb testing.TB) *rivals {
+	tb.Helper()
+	r := &rivals{tb: tb, owner: &leases{start: time.Now(), cut: map[spec.NodeName]bool{}}}
 	for i, name := range []spec.NodeName{"a", "b"} {
-		ctx, stop := context.WithCancel(t.Context())
+		ctx, stop := context.WithCancel(tb.Context())
 		w := &wire{}
 		k := &keeper{
 			a: netip.MustParseAddr("198.51.100.1"), self: name, owner: r.owner, link: w, log: slog.New(slog.DiscardHandler),
@@ -121,10 +121,11 @@ func strive(t *testing.T) *rivals {
 
 // who answers now; never both.
 func (r *rivals) who() string {
+	r.tb.Helper()
 	a, b := r.wires[0].answers(), r.wires[1].answers()
 	switch {
 	case a && b:
-		r.t.Fatal("two nodes answer")
+		r.tb.Fatal("two nodes answer")
 	case a:
 		return "a"
 	case b:
@@ -135,6 +136,7 @@ func (r *rivals) who() string {
 
 // run watches for a while and says who answered at the end, and how long nobody did.
 func (r *rivals) run(d time.Duration) string {
+	r.tb.Helper()
 	var silent time.Duration
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		synctest.Wait()
@@ -146,12 +148,13 @@ func (r *rivals) run(d time.Duration) string {
 }
 
 func (r *rivals) end() {
+	r.tb.Helper()
 	for _, stop := range r.stops {
 		stop()
 	}
 	r.done.Wait()
 	if r.who() != "-" {
-		r.t.Error("an address is left")
+		r.tb.Error("an address is left")
 	}
 }
 

@@ -213,7 +213,7 @@ func (s *Speaker) Told(a netip.Addr) (told, of int, why string) {
 		if knows {
 			told++
 		} else if why == "" {
-			why = p.config.name + ": " + reason
+			why = "router " + p.config.name + ": " + reason
 		}
 	}
 	switch {

@@ -118,7 +118,7 @@ func TestAnnounce(t *testing.T) {
 		}
 	}
 
-	if told, _, why := s.Told(netip.MustParseAddr("198.18.0.9")); told != 0 || why != "127.77.0.1: session established" {
+	if told, _, why := s.Told(netip.MustParseAddr("198.18.0.9")); told != 0 || why != "router 127.77.0.1: session established" {
 		t.Errorf("Told = %d, %q for a route that is not announced", told, why)
 	}
 

@@ -195,7 +195,7 @@ type socket struct {
 	udp  bool
 }
 
-func socketOf(l *spec.Listener) socket { return socket{l.Port, l.Protocol == "udp"} }
+func socketOf(l *spec.Listener) socket { return socket{l.Port, l.Protocol == spec.ProtocolUDP} }
 
 // assign gives a VIP an address. The map is its own: that of the spec is left alone.
 func (a *assignment) assign(v *spec.VIP, site spec.SiteName, addr netip.Addr) {
