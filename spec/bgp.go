@@ -10,7 +10,7 @@ type BGP struct {
 	// GracefulRestart is how long routers keep the routes of an l4 node whose process
 	// is away (RFC 4724), where its datapath forwards on; "off" means not at all. With
 	// a relay nothing forwards on, and they never do.
-	GracefulRestart Duration `json:"gracefulRestart,omitempty" default:"10s" range:"1s..4095s"`
+	GracefulRestart Duration `json:"gracefulRestart,omitempty" default:"10s"`
 }
 
 // BGPPeer is a router that nodes with the role vip announce VIPs to.

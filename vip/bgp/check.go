@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -32,9 +33,7 @@ func checkSite(at string, site spec.Site) []spec.Problem {
 	if len(site.BGP.Peers) == 0 {
 		found = append(found, spec.Problemf(spec.At(at, "peers"), "no peer: nobody would hear of a VIP"))
 	}
-	if !wholeSeconds(site.BGP.GracefulRestart) {
-		found = append(found, inSeconds(spec.At(at, "gracefulRestart"), site.BGP.GracefulRestart))
-	}
+	found = append(found, checkRestart(spec.At(at, "gracefulRestart"), site.BGP.GracefulRestart)...)
 	first := map[string]int{}
 	for i, p := range site.BGP.Peers {
 		here := spec.At(at, "peers", i)
@@ -48,6 +47,23 @@ func checkSite(at string, site spec.Site) []spec.Problem {
 		}
 	}
 	return found
+}
+
+// restartMax is what the 12 bits of a capability hold (RFC 4724, section 3).
+const restartMax = 4095 * time.Second
+
+func checkRestart(at string, d spec.Duration) []spec.Problem {
+	switch {
+	case d < 0: // off
+		return nil
+	case d.D() > restartMax:
+		p := spec.Problemf(at, "%v is out of range", d)
+		p.Help = fmt.Sprintf("use 1s to %v, or off", restartMax)
+		return []spec.Problem{p}
+	case !wholeSeconds(d):
+		return []spec.Problem{inSeconds(at, d)}
+	}
+	return nil
 }
 
 func wholeSeconds(d spec.Duration) bool { return d == spec.Off || d.D()%time.Second == 0 }

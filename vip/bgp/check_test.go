@@ -76,6 +76,10 @@ func TestCheck(t *testing.T) {
 			"sites[0].bgp.gracefulRestart: 1.5s is not a number of seconds; BGP counts in whole seconds",
 			"sites[0].bgp.peers[0].holdTime: 3.2s is not a number of seconds; BGP counts in whole seconds",
 		}},
+		{"no graceful restart", func(s *spec.Spec, _ *spec.BGPPeer) { s.Sites[0].BGP.GracefulRestart = spec.Off }, nil},
+		{"a long restart", func(s *spec.Spec, _ *spec.BGPPeer) { s.Sites[0].BGP.GracefulRestart = spec.Duration(2 * time.Hour) }, []string{
+			"sites[0].bgp.gracefulRestart: 2h is out of range; use 1s to 1h8m15s, or off",
+		}},
 		{"slow BFD", func(_ *spec.Spec, p *spec.BGPPeer) {
 			p.BFD = &spec.BFD{Interval: spec.Duration(3 * time.Second), Multiplier: 3}
 		}, []string{"warning: sites[0].bgp.peers[0].bfd: notices a loss after 9s, no sooner than holdTime, which is 9s"}},
