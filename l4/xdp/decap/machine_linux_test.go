@@ -212,8 +212,10 @@ func TestNobodyIsTold(t *testing.T) {
 	}
 	// Asking for the neighbor in the name of the VIP would tell it as much.
 	for _, vip := range linkVIPs {
-		p.node.IP("neigh flush all")
-		p.neighbor.IP("neigh flush all")
+		for _, s := range []*netns.Space{p.node, p.neighbor} {
+			s.IP("neigh flush all")
+			s.IP("neigh flush all nud failed") // as of when the link was not there yet
+		}
 		neighbor := addr(map[bool]string{true: "198.18.7.2", false: "2001:db8:7::2"}[vip.Is4()])
 		if got := p.resolve(t, p.node, neighbor, vip); !strings.Contains(got, "lladdr") {
 			t.Errorf("from VIP %s the neighbor is not found: %q", vip, got)
