@@ -44,6 +44,14 @@ func newPair(t *testing.T) *pair {
 		}
 	}
 	p.node.Sysctl("net/ipv4/conf/eth0/rp_filter", "1")
+	for _, s := range []*netns.Space{p.node, p.neighbor} { // a moment after the link is up
+		testkit.Poll(t, bound, func() error {
+			if known := s.IP("-6 addr show dev eth0 scope link"); !strings.Contains(known, "fe80") || strings.Contains(known, "tentative") {
+				return fmt.Errorf("no link-local address: %q", known)
+			}
+			return nil
+		})
+	}
 	return p
 }
 
