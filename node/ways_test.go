@@ -71,7 +71,9 @@ func router(tb testing.TB) spec.BGPPeer {
 		}
 		defer func() { _ = conn.Close() }()
 		opened := binary.BigEndian.AppendUint16([]byte{4}, 65000)
-		_, _ = conn.Write(message(1, append(opened, 0, 90, 192, 0, 2, 1, 0)...))
+		wide := []byte{2, 6, 65, 4, 0, 0, 0xfd, 0xe8} // AS numbers of four octets (RFC 6793)
+		opened = append(opened, 0, 90, 192, 0, 2, 1, byte(len(wide)))
+		_, _ = conn.Write(message(1, append(opened, wide...)...))
 		_, _ = conn.Write(message(4))
 		_, _ = io.Copy(io.Discard, conn)
 	}()

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"portico/l7/exchange"
+	"portico/l7/loop"
 	"portico/spec"
 )
 
@@ -39,8 +40,9 @@ func TestSlowButNotStuck(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := speaking(t, speaks[1])
-			p.timeouts.Body = spec.Duration(body)
+			p := newProxy(t, func(p *proxy, _ *loop.Options) {
+				p.bounds.HTTP2, p.timeouts.Body = true, spec.Duration(body)
+			})
 			p.serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				for piece := make([]byte, 64<<10); ; {
 					if _, err := w.Write(piece); err != nil {
