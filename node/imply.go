@@ -41,6 +41,19 @@ func groups(want *spec.Spec, self spec.NodeName) []spec.TargetGroup {
 	return list
 }
 
+// begun is next without the VIPs' listeners that are not in now. They are asked once
+// the tiers have taken the new spec: before that nobody listens there, and the first
+// answer would be a refusal that sends the site's clients elsewhere.
+func begun(now, next []spec.TargetGroup) []spec.TargetGroup {
+	known := make(map[spec.TargetGroupName]bool, len(now))
+	for i := range now {
+		known[now[i].Name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(next), func(g spec.TargetGroup) bool {
+		return strings.HasPrefix(string(g.Name), "vip:") && !known[g.Name]
+	})
+}
+
 // leaving is next with what is in now and not in next: groups as they are, and
 // targets that take nothing new. They are watched until every tier has taken the
 // new spec, so that nothing known of them is lost when one does not.

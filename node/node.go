@@ -183,7 +183,7 @@ func (n *Node) Apply(want *spec.Spec) error {
 	}
 	before := n.want.Load()
 	now, next := groups(before, n.name), groups(want, n.name)
-	if err := n.applyAll(want, leaving(now, next)); err != nil {
+	if err := n.applyAll(want, leaving(now, begun(now, next))); err != nil {
 		if undo := n.applyAll(before, now); undo != nil {
 			n.log.Error("spec before the failed one could not be restored whole", "error", undo)
 		}
