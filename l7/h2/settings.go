@@ -95,7 +95,9 @@ func (c *Conn) settings(f frame, p []byte) {
 			c.peer.streams = streamsNobodyNeeds
 		}
 	}
+	// Before what the settings allow: the peer is to know that it comes by these.
 	c.out = appendFrame(c.out, 0, frameSettings, flagAck, 0)
+	c.pump()
 }
 
 // set takes one of them, and reports whether it is acceptable.
@@ -147,6 +149,5 @@ func (c *Conn) setWindow(value uint32) bool {
 			c.enqueue(s)
 		}
 	}
-	c.pump()
 	return true
 }
