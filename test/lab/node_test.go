@@ -35,6 +35,7 @@ func (w *world) startNodes() {
 	for _, h := range append(append([]*host{}, w.l7...), w.l4...) {
 		if w.relays() && w.arm.routes == static && strings.HasPrefix(h.name, "l4") {
 			h.IP("addr add " + w.vip4 + "/32 dev lo") // what routes bring here is taken
+			h.IP("addr add 198.18.101.1/32 dev lo")
 			h.IP("addr add " + w.vip6 + "/128 dev lo nodad")
 		}
 		w.nodes[h.name] = &node{w: w, host: h, binary: binary}
@@ -89,8 +90,8 @@ func (n *node) launch() {
 	n.starts++
 	args := []string{
 		"run", "--config", n.w.specPath(), "--node", n.host.name, "--admin", "off", "--socket", n.socket(),
+		"--state", filepath.Join(n.w.dir, n.host.name),
 	}
-	args = append(args, n.w.flags(n)...)
 	cmd := n.host.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", ownPins, n.w.pins, n.binary}, args...)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1") // nine of them share the machine
 	n.process = start(n.w.t, fmt.Sprintf("%s (start %d)", n.host.name, n.starts), cmd, nil)
@@ -99,9 +100,6 @@ func (n *node) launch() {
 // ownPins is a shell that becomes a program which has the world's folder for its BPF
 // file system, so that two worlds do not meet there.
 const ownPins = `mount --bind "$0" /sys/fs/bpf && exec "$@"`
-
-// flags are those that the arm adds to a node's.
-func (w *world) flags(*node) []string { return nil }
 
 func (n *node) socket() string { return filepath.Join(n.w.dir, n.host.name+".sock") }
 
