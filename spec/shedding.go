@@ -43,15 +43,15 @@ func (s *Shedding) Late(p Priority, lag time.Duration) bool {
 	if s.Lag <= 0 {
 		return false
 	}
-	percent := time.Duration(100)
+	percent := 100
 	switch p {
 	case PriorityHigh:
 	case PriorityLow:
-		percent = time.Duration(s.Low)
+		percent = s.Low
 	case PriorityNormal:
-		percent = time.Duration(s.Normal)
+		percent = s.Normal
 	}
-	return lag >= s.Lag.D()*percent/100
+	return int64(lag) >= int64(s.Lag)*int64(percent)/100
 }
 
 // Allows is how many requests may be in flight for one more of a priority.

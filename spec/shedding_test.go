@@ -10,9 +10,10 @@ import (
 // TestLate proves from which lag each priority is turned away.
 func TestLate(t *testing.T) {
 	s := spec.Shedding{Lag: spec.Duration(100 * time.Millisecond), Normal: 90, Low: 70}
-	for p, from := range map[spec.Priority]time.Duration{spec.PriorityLow: 70, spec.PriorityNormal: 90, spec.PriorityHigh: 100, "": 90} {
-		from *= time.Millisecond
-		if p != "" && (s.Late(p, from-1) || !s.Late(p, from)) {
+	for p, from := range map[spec.Priority]time.Duration{
+		spec.PriorityLow: 70 * time.Millisecond, spec.PriorityNormal: 90 * time.Millisecond, spec.PriorityHigh: 100 * time.Millisecond,
+	} {
+		if s.Late(p, from-1) || !s.Late(p, from) {
 			t.Errorf("%s is not turned away from %v on", p, from)
 		}
 	}

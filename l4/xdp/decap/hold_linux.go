@@ -68,13 +68,15 @@ const (
 // that on its own, a moment after it has the address, and refuses packets till then.
 func settle(links *netlink.Handle, vip netip.Addr) error {
 	var last error
+	look := time.NewTicker(settlePause)
+	defer look.Stop()
 	for range settleLooks {
 		routes, err := links.RouteGet(vip.AsSlice())
 		if err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL {
 			return nil
 		}
 		last = err
-		<-time.After(settlePause)
+		<-look.C
 	}
 	return fmt.Errorf("the kernel takes no packets for it: %w", cmp.Or[error](last, unix.EHOSTUNREACH))
 }
