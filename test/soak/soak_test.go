@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -70,7 +71,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// start starts targets and Portico, and waits until they are healthy.
+// start starts targets and Portico, and waits until every listener is there.
 func start(t *testing.T) *soak {
 	t.Helper()
 	b := bed.New(t)
@@ -97,7 +98,26 @@ func start(t *testing.T) *soak {
 		args = append(args, "--driver", driver)
 	}
 	s.portico = b.Portico(write(b, 0, "round-robin"), b.Addr("10:8001"), args...)
+	s.listens()
 	return s
+}
+
+// listens waits until every listener of the first spec takes connections: Portico
+// binds one after the other.
+func (s *soak) listens() {
+	s.t.Helper()
+	for name, port := range ports {
+		if name == "passing" {
+			continue
+		}
+		testkit.Poll(s.t, hang, func() error {
+			c, err := net.DialTimeout("tcp", s.bed.Addr("10:"+port), time.Second)
+			if err != nil {
+				return err
+			}
+			return c.Close()
+		})
+	}
 }
 
 // load lets clients, targets and specs do their worst for a while.
