@@ -11,13 +11,13 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 RACE     := $(shell echo 'int main(void){return 0;}' | $$($(GO) env CC) -x c -o /dev/null - 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test conformance soak lab bpf bench-l4 bench-l7 fuzz
+.PHONY: help run build check test conformance soak lab bpf bench-l4 bench-l7 pgo fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 build: ## build bin/portico
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/portico ./cmd/portico
+	CGO_ENABLED=0 $(GO) build -trimpath -pgo=bench/portico.pgo -ldflags '-X main.version=$(VERSION)' -o bin/portico ./cmd/portico
 
 run: build ## build, then start the demo: two sites on this machine, no root needed
 	bin/portico demo
@@ -51,6 +51,14 @@ bench-l4: build ## what flows cost beside HAProxy and nginx (3 minutes)
 
 bench-l7: build ## the L7 proxy beside nginx and HAProxy: CPU and memory (8 minutes)
 	$(GO) run ./bench/l7
+
+pgo: ## profile the binary under the benches again, for make build (bench/portico.pgo; 3 minutes)
+	rm -rf bin/profiles && mkdir -p bin/profiles
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/portico-profiled ./cmd/profiled
+	PORTICO_PROFILES=$(CURDIR)/bin/profiles $(GO) run ./bench/l7 -only portico -portico bin/portico-profiled -rounds 2 -for 3s \
+		-arms h1-c64,sticky,h1-c512,h1-64k,tls13,handshakes,h2,routes
+	PORTICO_PROFILES=$(CURDIR)/bin/profiles $(GO) run ./bench/l4/relay -only portico -portico bin/portico-profiled -rounds 1 -for 3s
+	$(GO) tool pprof -proto -output bench/portico.pgo bin/profiles/*.pprof
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@grep -rE --include='*_test.go' '^func Fuzz' . | sed -E 's/^\.\/(.*)\/[^/]*\.go:func (Fuzz[A-Za-z0-9_]*).*/\1 \2/' | sort | \
