@@ -232,6 +232,9 @@ func (c *conn) arm() {
 
 // expired is the timer's; it may come early.
 func (c *conn) expired() {
+	if c.phase == greeting || c.due() {
+		c.look()
+	}
 	if c.phase == greeting {
 		c.giveUp()
 		return
@@ -241,10 +244,35 @@ func (c *conn) expired() {
 	}
 	c.progress(exchange.ClientSide)
 	c.progress(exchange.TargetSide)
-	if at := c.m.Deadline(); !at.IsZero() && !c.w.seen.Before(at) {
-		c.m.Tick(c.w.seen)
+	if c.due() {
+		c.m.Tick(c.w.now)
 	}
 	c.run()
+}
+
+// due reports whether the machine's deadline has passed.
+func (c *conn) due() bool {
+	if c.phase != serving || c.mux != nil {
+		return false
+	}
+	at := c.m.Deadline()
+	return !at.IsZero() && !c.w.now.Before(at)
+}
+
+// look takes what came in time on either side and was not told yet.
+func (c *conn) look() {
+	for _, s := range []exchange.Side{exchange.TargetSide, exchange.ClientSide} {
+		l := c.side(s).link
+		switch f := c.flow(s); {
+		case f != nil:
+			l = f.mux.link
+		case s == exchange.TargetSide && c.dialing != nil:
+			l = c.dialing
+		}
+		if l != nil {
+			l.look()
+		}
+	}
 }
 
 // progress tells the machine when a side last took some of what it is being sent.

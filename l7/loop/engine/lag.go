@@ -5,14 +5,9 @@ import (
 	"time"
 )
 
-const (
-	// lagOver is the time over which a loop's lag is a mean: a pause of the garbage
-	// collector is not a loop that is late.
-	lagOver = 250 * time.Millisecond
-	// lateMax is how much later than asked timers may fire, so that what came in time
-	// is looked at first.
-	lateMax = time.Second
-)
+// lagOver is the time over which a loop's lag is a mean: a pause of the garbage
+// collector is not a loop that is late.
+const lagOver = 250 * time.Millisecond
 
 // lag is how late a loop is: how long what becomes ready waits until it is looked at.
 type lag struct {
@@ -45,18 +40,3 @@ func (l *lag) seen(now time.Time) time.Duration {
 
 // Lag is how late the loop is (exchange.Memories).
 func (w *worker) Lag() time.Duration { return w.lag.mean }
-
-// see moves the time up to which all that was ready has been looked at: when the
-// poller was asked, or when the first that still waits in the queue came. Timers fire
-// up to then alone, since what they would end may be waiting.
-func (w *worker) see(asked time.Time) {
-	if !w.queue.empty() && w.queue.first().Before(asked) {
-		asked = w.queue.first()
-	}
-	if late := w.now.Add(-lateMax); asked.Before(late) {
-		asked = late
-	}
-	if asked.After(w.seen) {
-		w.seen = asked
-	}
-}

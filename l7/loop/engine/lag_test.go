@@ -3,8 +3,6 @@ package engine
 import (
 	"testing"
 	"time"
-
-	"portico/l7/loop"
 )
 
 // TestLagMean proves that the lag is a mean over time: one pause says little, pauses
@@ -33,36 +31,5 @@ func TestLagMean(t *testing.T) {
 	now = now.Add(time.Minute)
 	if l.note(0, now); l.mean != 0 || l.seen(now) != 0 {
 		t.Errorf("after a rest: %v, %v to others", l.mean, l.seen(now))
-	}
-}
-
-// TestSee proves that timers fire no further than what was ready has been looked at,
-// up to the bound.
-func TestSee(t *testing.T) {
-	now := time.Unix(1_700_000_000, 0)
-	w := &worker{poll: still{}, seen: now, now: now}
-	_, err := w.watch(0, true, &told{all: &[]*told{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	later := func(d time.Duration) time.Time { w.now = now.Add(d); return w.now }
-	if at := later(time.Millisecond); true {
-		if w.see(at); !w.seen.Equal(at) {
-			t.Errorf("with nothing that waits: up to %v", w.seen.Sub(now))
-		}
-	}
-	w.queue.push(queued{loop.Token(1), w.now})
-	since := w.now
-	if w.see(later(500 * time.Millisecond)); !w.seen.Equal(since) {
-		t.Errorf("with a client that waits: up to %v", w.seen.Sub(now))
-	}
-	if w.see(later(3 * time.Second)); !w.seen.Equal(w.now.Add(-lateMax)) {
-		t.Errorf("with one that waits for long: up to %v", w.seen.Sub(now))
-	}
-	w.queue.pop()
-	if at := later(4 * time.Second); true {
-		if w.see(at); !w.seen.Equal(at) {
-			t.Errorf("when it was looked at: up to %v", w.seen.Sub(now))
-		}
 	}
 }

@@ -220,11 +220,20 @@ func (x *mux) expired() {
 		x.close(false)
 		return
 	}
-	if at := x.c.Deadline(); !at.IsZero() && !x.w.seen.Before(at) {
-		x.c.Tick(x.w.seen)
+	if x.due() {
+		x.link.look()
+	}
+	if x.due() {
+		x.c.Tick(x.w.now)
 		x.events()
 	}
 	x.touch()
+}
+
+// due reports whether the connection's deadline has passed.
+func (x *mux) due() bool {
+	at := x.c.Deadline()
+	return !x.over && !at.IsZero() && !x.w.now.Before(at)
 }
 
 // part ends our side, and waits for the peer to end its own.

@@ -76,7 +76,8 @@ type proxy struct {
 	limit  int64
 	open   atomic.Int64
 
-	quiet    bool // ended is not kept
+	quiet    bool                          // ended is not kept
+	poller   func(loop.Poller) loop.Poller // around the one under test; nil for none
 	begin    func(*exchange.Decision)
 	resume   func(*exchange.Decision, time.Time)
 	timeouts spec.Timeouts
@@ -100,7 +101,7 @@ func newProxy(tb testing.TB, edit func(p *proxy, o *loop.Options)) *proxy {
 		edit(p, &o)
 	}
 	var err error
-	if p.driver, err = newDriver(o); err != nil {
+	if p.driver, err = p.newDriver(o); err != nil {
 		tb.Fatal(err)
 	}
 	if p.ln, err = p.driver.Listen(context.Background(), netip.MustParseAddrPort("127.0.0.1:0"), netx.Options{}); err != nil {
@@ -117,6 +118,17 @@ func newProxy(tb testing.TB, edit func(p *proxy, o *loop.Options)) *proxy {
 		}
 	})
 	return p
+}
+
+// newDriver is the one under test, with another poller where one is asked for.
+func (p *proxy) newDriver(o loop.Options) (*engine.Driver, error) {
+	if p.poller == nil {
+		return newDriver(o)
+	}
+	return engine.New(o, func() (loop.Poller, error) {
+		inner, err := newPoller()
+		return p.poller(inner), err
+	})
 }
 
 // to makes addr the target.

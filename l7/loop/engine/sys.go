@@ -4,6 +4,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"portico/l7/loop"
 )
 
 // vectorMax is how many segments one call sends; what is beyond is sent by the next.
@@ -26,6 +28,21 @@ func sockaddr(a unix.Sockaddr) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
 	}
 	return netip.AddrPort{}
+}
+
+// readiness is how a socket can be used without waiting.
+func readiness(fd int) (r loop.Ready) {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
+	if _, err := unix.Poll(fds, 0); err != nil {
+		return 0 // it is told of as ever
+	}
+	if fds[0].Revents&^unix.POLLOUT != 0 {
+		r |= loop.In | loop.Ended // that the peer ended is not told apart
+	}
+	if fds[0].Revents&^unix.POLLIN != 0 {
+		r |= loop.Out
+	}
+	return r
 }
 
 // broken is the error that reading would end with now, or nil.

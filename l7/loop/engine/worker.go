@@ -29,7 +29,6 @@ type worker struct {
 	d    *Driver
 	poll loop.Poller
 	now  time.Time // of the event that is looked at
-	seen time.Time // all that was ready by then was looked at
 	lag  lag
 
 	watched []watched // by the lower half of a Token
@@ -90,7 +89,7 @@ func newWorker(d *Driver, p loop.Poller) *worker {
 		buf: make([]byte, readMax), frames: make([]byte, framesMax), trunks: map[shelf]*trunk{}, backlogs: map[*link]backlog{},
 		cipher: make([]byte, cipherSize), plain: make([]byte, 0, plainSize),
 	}
-	w.seen, w.lag.at = w.now, w.now
+	w.lag.at = w.now
 	w.wheel.init(w.now)
 	w.pool.init(w, d.o)
 	return w
@@ -99,7 +98,6 @@ func newWorker(d *Driver, p loop.Poller) *worker {
 // run is the loop. It ends when a posted function stopped it.
 func (w *worker) run() {
 	for !w.stopped {
-		asked := w.now
 		n := w.poll.Wait(w.events[:], w.idle(), w.wheel.next())
 		w.now = clock.Now()
 		begun := w.now
@@ -111,8 +109,7 @@ func (w *worker) run() {
 		w.admit()
 		w.now = clock.Now()
 		w.callPosted()
-		w.see(asked)
-		w.wheel.advance(w.seen)
+		w.wheel.advance(w.now)
 		w.runMore()
 		w.flushAll()
 		w.now = clock.Now()
