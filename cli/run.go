@@ -17,6 +17,7 @@ import (
 
 	"portico/client"
 	"portico/control/api"
+	"portico/internal/handover"
 	"portico/node"
 	"portico/spec"
 )
@@ -42,9 +43,11 @@ func runVerb(io Streams) *cobra.Command {
 
 A changed file, SIGHUP and portico apply each bring a new spec, which is served
 whole or, when anything is wrong with it, not at all. SIGTERM drains within the
-bound of the spec (drain: 30s); a second one ends it at once.
+bound of the spec (drain: 30s); a second one ends it at once. SIGUSR2 ends it
+for a successor: nothing is drained; flows in the kernel (datapath xdp) and routes
+that routers keep over a restart stay, flows in sockets are reset.
 
-Exit codes: 0 drained, 1 it could not start or serve, 2 the spec has problems.`,
+Exit codes: 0 drained or handed over, 1 it could not start or serve, 2 the spec has problems.`,
 		Args: exactly(0, "only flags"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			log, err := newLog(io, f.logFormat, f.logLevel)
@@ -113,6 +116,8 @@ func (f runFlags) stateDir() string {
 
 // serve runs one node until ctx ends.
 func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.Logger) error {
+	ctx, stop := endedBySuccessor(ctx)
+	defer stop()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h, err := newHost(io, from, node.Options{
@@ -138,6 +143,22 @@ func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.L
 	err = h.node.Run(ctx)
 	log.Info("stopped", "node", h.node.Name())
 	return err
+}
+
+// endedBySuccessor is a context that SIGUSR2 ends too, for a process that takes over;
+// after another end, and a second time, that does nothing.
+func endedBySuccessor(ctx context.Context) (ending context.Context, stop func()) {
+	ending, end := context.WithCancelCause(ctx)
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR2)
+	go func() {
+		select {
+		case <-asked:
+			end(handover.Err)
+		case <-ending.Done():
+		}
+	}()
+	return ending, func() { signal.Stop(asked); end(nil) }
 }
 
 // openAdmin opens the control socket and the admin address. They answer until

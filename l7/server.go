@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portico/internal/clock"
+	"portico/internal/handover"
 	"portico/l7/accesslog"
 	"portico/l7/kept"
 	"portico/l7/loop"
@@ -105,7 +106,8 @@ func New(o Options) *Server {
 // Run serves until ctx ends. Then it is not ready any more, goes on accepting
 // until those before it have noticed (see spec.Leave), closes its listeners and
 // waits for what is in flight, all within the spec's drain bound; what is left
-// then is reset. It is called once; specs may be applied before and during.
+// then is reset, and all of it at once for a successor (internal/handover). It is
+// called once; specs may be applied before and during.
 func (s *Server) Run(ctx context.Context) error {
 	logged, stopLog := context.WithCancel(context.WithoutCancel(ctx))
 	written := make(chan struct{})
@@ -120,7 +122,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.ready.Store(true)
 	<-ctx.Done()
 	s.ready.Store(false)
-	s.drain(context.WithoutCancel(ctx))
+	s.drain(ctx)
 
 	s.kept.Close()
 	stopLog()
@@ -128,8 +130,8 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// drain ends everything within the drain bound.
-func (s *Server) drain(ctx context.Context) {
+// drain ends everything within the drain bound, which begins now.
+func (s *Server) drain(ended context.Context) {
 	s.mu.Lock()
 	bound, leave := s.want.Drain.D(), s.want.Leave(s.o.Self, spec.RoleL7)
 	fronted := false
@@ -137,7 +139,10 @@ func (s *Server) drain(ctx context.Context) {
 		fronted = fronted || len(k.ProxyFrom()) > 0
 	}
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, max(bound, 0))
+	if handover.Asked(ended) {
+		bound, leave = 0, 0
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), max(bound, 0))
 	defer cancel()
 	if leave > 0 {
 		s.leave(ctx, leave, fronted)

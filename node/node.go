@@ -15,6 +15,7 @@ import (
 
 	"portico/dns"
 	"portico/internal/clock"
+	"portico/internal/handover"
 	"portico/internal/netx"
 	"portico/internal/netx/hold"
 	"portico/l4/relay"
@@ -235,19 +236,18 @@ func (n *Node) changed(g *target.Group) {
 // wait for. Until they are done, packets are unwrapped, VIPs are held, and the dns
 // tier answers, so that clients learn from it where else to go. Health checks go on
 // until the last tier is done.
+//
+// For a successor (internal/handover) none of that is waited for: routers are left
+// with their routes where they keep them, sockets are reset, and what is in the
+// kernel stays for the next process.
 func (n *Node) Run(ctx context.Context) error {
-	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopAnswering()
-	probing, stopProbing := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopProbing()
+	answering, stopAnswering := context.WithCancelCause(context.WithoutCancel(ctx))
+	probing, stopProbing := context.WithCancelCause(context.WithoutCancel(ctx))
+	serving, stopServing := context.WithCancelCause(context.WithoutCancel(ctx))
+	unwrapping, stopUnwrapping := context.WithCancelCause(context.WithoutCancel(ctx))
 	n.state.Store("serving")
 	stop := context.AfterFunc(ctx, func() { n.state.Store("draining") })
 	defer stop()
-
-	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopServing()
-	unwrapping, stopUnwrapping := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopUnwrapping()
 
 	announced, served := make(chan error, 1), make(chan error, 2)
 	unwrapped, answered, probed := make(chan error, 1), make(chan error, 1), make(chan error, 3)
@@ -261,19 +261,38 @@ func (n *Node) Run(ctx context.Context) error {
 	go func() { probed <- n.xdp.Run(probing) }()
 
 	err := <-announced
-	stopServing()
-	err = errors.Join(err, <-served, <-served, n.vip.Release())
-	stopUnwrapping()
+	why := context.Cause(ctx)
+	if handover.Asked(ctx) {
+		n.handOver()
+	}
+	stopServing(why)
+	err = errors.Join(err, <-served, <-served)
+	if !handover.Asked(ctx) {
+		err = errors.Join(err, n.vip.Release())
+	}
+	stopUnwrapping(why)
 	err = errors.Join(err, <-unwrapped)
-	stopAnswering()
+	stopAnswering(why)
 	err = errors.Join(err, <-answered)
-	stopProbing()
+	stopProbing(why)
 	err = errors.Join(err, <-probed, <-probed, <-probed)
 	n.state.Store("stopped")
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
+}
+
+// handOver says what a successor finds, and what ends before it.
+func (n *Node) handOver() {
+	open := int64(0)
+	for _, l := range append(n.l4.Status(), n.l7.Status()...) {
+		open += l.Active
+	}
+	n.log.Info("handing over: what the kernel carries stays", "listeners", len(xdp.Takes(n.want.Load(), n.name)))
+	if open > 0 {
+		n.log.Warn("flows and connections in sockets end with this process", "open", open)
+	}
 }
 
 // Cut makes the drain that follows the end of Run's context wait for nothing,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portico/internal/handover"
 	"portico/internal/testkit"
 	"portico/node"
 	"portico/spec"
@@ -264,6 +265,16 @@ func TestCut(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = ln.Close() })
 	n, stop := start(t, load(t, oneNode(at)))
+	conns := underWay(t, n, at)
+	n.Cut()
+	stop()
+	areReset(t, conns)
+}
+
+// underWay opens a connection to each listener of oneNode, and asks for what its
+// target does not answer.
+func underWay(t *testing.T, n *node.Node, at string) []net.Conn {
+	t.Helper()
 	var conns []net.Conn
 	for _, port := range []string{"8080", "9000"} {
 		c, err := net.Dial("tcp", at+".10:"+port)
@@ -286,14 +297,47 @@ func TestCut(t *testing.T) {
 		}
 		return nil
 	})
-	n.Cut()
-	stop()
+	return conns
+}
+
+func areReset(t *testing.T, conns []net.Conn) {
+	t.Helper()
 	for _, c := range conns {
 		_ = c.SetReadDeadline(time.Now().Add(pollFor))
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("after the cut a read gives %v, want a reset", err)
+			t.Errorf("a read gives %v, want a reset", err)
 		}
 	}
+}
+
+// TestHandOver proves that a node that ends for a successor waits for nothing: its
+// sockets are reset long before the drain bound.
+func TestHandOver(t *testing.T) {
+	testkit.NoLeaks(t)
+	at := network()
+	ln, err := net.Listen("tcp", at+".101:3000") // accepts and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	n := newNode()
+	if err := n.Apply(load(t, oneNode(at, "drain: 5s", "drain: 1h"))); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancelCause(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	conns := underWay(t, n, at)
+	end(handover.Err)
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	case <-time.After(pollFor):
+		t.Fatal("the node waits, with a successor waiting for it")
+	}
+	areReset(t, conns)
 }
 
 // TestApplyWhileRunning proves that a target that goes takes its requests along

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portico/internal/clock"
+	"portico/internal/handover"
 	"portico/spec"
 	"portico/spec/status"
 )
@@ -155,9 +156,10 @@ const lookEvery = 250 * time.Millisecond
 
 // Run announces until ctx ends. Then it leaves: routers are asked to prefer others,
 // and told no more of the node when they had the time to; only after that it
-// returns. The addresses stay on the machine until Release.
+// returns. The addresses stay on the machine until Release. For a successor
+// (internal/handover) it does not leave: each way ends as it does for one.
 func (t *Tier) Run(ctx context.Context) error {
-	going, stop := context.WithCancel(context.WithoutCancel(ctx))
+	going, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	var ways sync.WaitGroup
 	var failures sync.Map // a way, to its error
 	for name, w := range t.o.Ways {
@@ -180,8 +182,10 @@ func (t *Tier) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-	t.leave()
-	stop()
+	if !handover.Asked(ctx) {
+		t.leave()
+	}
+	stop(context.Cause(ctx))
 	ways.Wait()
 	var err error
 	failures.Range(func(_, v any) bool { err = errors.Join(err, v.(error)); return true })

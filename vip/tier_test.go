@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"portico/internal/handover"
 	"portico/spec"
 	"portico/spec/status"
 	"portico/vip"
@@ -22,7 +23,8 @@ type way struct {
 	mu    sync.Mutex
 	start time.Time
 	told  []string
-	deaf  bool // nobody hears it
+	deaf  bool  // nobody hears it
+	ended error // what its context ended for
 }
 
 func (w *way) Check(*spec.Spec) []spec.Problem { return nil }
@@ -30,6 +32,7 @@ func (w *way) Apply(*spec.Spec) error          { return nil }
 
 func (w *way) Run(ctx context.Context) error {
 	<-ctx.Done()
+	w.ended = context.Cause(ctx)
 	return ctx.Err()
 }
 
@@ -164,6 +167,32 @@ func TestLeaveNothing(t *testing.T) {
 		stop()
 		if err := tier.Run(ctx); err != nil || time.Since(start) > 0 {
 			t.Errorf("Run took %v, error %v; want neither", time.Since(start), err)
+		}
+	})
+}
+
+// TestHandOver proves that a node that ends for a successor tells the world nothing,
+// is done at once, and leaves the addresses on the machine.
+func TestHandOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, h, held := &way{start: time.Now()}, &health{g: vip.Able}, &holder{}
+		tier := vip.New(vip.Options{Self: "edge", Look: h.look, Ways: map[spec.Announce]vip.Way{spec.AnnounceBGP: w}, Holder: held})
+		if err := tier.Apply(one()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, end := context.WithCancelCause(t.Context())
+		done := make(chan error)
+		go func() { done <- tier.Run(ctx) }()
+		time.Sleep(time.Second)
+		end(handover.Err)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if want := []string{"0s [198.51.100.1]"}; !slices.Equal(w.told, want) || !errors.Is(w.ended, handover.Err) {
+			t.Errorf("told %q, ended by %v; want %q and that the way knows why", w.told, w.ended, want)
+		}
+		if took := time.Since(w.start); took != time.Second || len(held.held) != 1 {
+			t.Errorf("after %v the machine holds %v, want the address, at once", took, held.held)
 		}
 	})
 }

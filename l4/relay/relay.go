@@ -30,6 +30,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portico/internal/clock"
+	"portico/internal/handover"
 	"portico/internal/netx"
 	"portico/l4"
 	"portico/spec"
@@ -246,7 +247,8 @@ func (r *Relay) openNew(table *l4.Table) (map[place][]int, error) {
 }
 
 // Run serves what was applied until ctx ends, then leaves and drains, together for
-// no longer than the spec's drain bound. It is called once.
+// no longer than the spec's drain bound; for a successor (internal/handover) it
+// resets the flows at once. It is called once.
 func (r *Relay) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	if err := r.start(&loops); err != nil {
@@ -254,7 +256,11 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	written := r.log.start()
 	<-ctx.Done()
-	draining, done := context.WithTimeout(context.WithoutCancel(ctx), r.state.Load().drain)
+	bound := r.state.Load().drain
+	if handover.Asked(ctx) {
+		bound = 0
+	}
+	draining, done := context.WithTimeout(context.WithoutCancel(ctx), bound)
 	defer done()
 	r.leave(draining)
 	err := r.Drain(draining)

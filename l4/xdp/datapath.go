@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portico/internal/handover"
 	"portico/l4"
 	"portico/l4/maglev"
 	"portico/spec"
@@ -225,7 +226,11 @@ func (d *Datapath) Run(ctx context.Context) error {
 			if d.kernel == nil {
 				return nil
 			}
-			err := errors.Join(d.kernel.Next(nil), d.kernel.Close()) // who is next ends with us
+			var err error
+			if !handover.Asked(ctx) {
+				err = d.kernel.Next(nil) // who is next ends with us
+			}
+			err = errors.Join(err, d.kernel.Close())
 			d.kernel = nil
 			return err
 		case <-d.changed:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portico/internal/handover"
 	"portico/spec"
 	"portico/spec/status"
 	"portico/vip/bgp/bfd"
@@ -149,8 +150,8 @@ func (s *Speaker) announced() (routes []Route, ok bool) {
 	return nil, false
 }
 
-// Run holds the sessions until ctx ends, and then closes them as Close(false) does,
-// unless Close was called.
+// Run holds the sessions until ctx ends, and then closes them as Close does, planned
+// where that was for a successor (internal/handover), unless Close was called.
 func (s *Speaker) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.running = context.WithoutCancel(ctx) // sessions end by Close alone, in its way
@@ -163,7 +164,7 @@ func (s *Speaker) Run(ctx context.Context) error {
 		p.start(s.running)
 	}
 	<-ctx.Done()
-	s.Close(false)
+	s.Close(handover.Asked(ctx))
 	return nil
 }
 

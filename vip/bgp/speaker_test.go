@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
+	"portico/internal/handover"
 	"portico/internal/testkit"
 	"portico/spec"
 	"portico/vip/bgp"
@@ -328,6 +329,31 @@ func TestClose(t *testing.T) {
 				t.Error("Apply after Close gave no error")
 			}
 		})
+	}
+}
+
+// TestHandOver proves that a speaker whose context ends for a successor goes as for a
+// planned restart.
+func TestHandOver(t *testing.T) {
+	testkit.NoLeaks(t)
+	r := listen(t, "127.77.0.1:0")
+	s := bgp.New(bgp.Options{Self: "east-1"})
+	if err := s.Apply(site(peer(r, 65000))); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancelCause(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	announce(t, s, route("198.18.0.1/32", spec.VIPRoutes{}))
+	want := map[string]told{"198.18.0.1/32": {NextHop: "127.77.0.2", Path: "65001"}}
+	knows(t, r, want)
+	end(handover.Err)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	r.idle()
+	if diff := cmp.Diff(want, r.snapshot()); diff != "" || r.cease() != 0 {
+		t.Errorf("the router was told of a cease (%d) or a withdrawal (-want +got):\n%s", r.cease(), diff)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portico/internal/clock"
+	"portico/internal/handover"
 	"portico/spec"
 	"portico/spec/status"
 )
@@ -107,7 +108,8 @@ func (d *Decapsulator) Apply(want *spec.Spec) error {
 const keepEvery = 2 * time.Second
 
 // Run keeps the machine as the spec says until ctx ends, then puts everything
-// back. It is to end after the l7 tier, whose connections need the VIPs.
+// back; for a successor (internal/handover), who reads in State what was changed, it
+// leaves all as it is. It is to end after the l7 tier, whose connections need the VIPs.
 func (d *Decapsulator) Run(ctx context.Context) error {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
@@ -116,6 +118,9 @@ func (d *Decapsulator) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			d.mu.Lock()
 			defer d.mu.Unlock()
+			if handover.Asked(ctx) && d.machine.record != "" {
+				return d.machine.close() // the next process knows from the record what is ours
+			}
 			d.now, d.before = nil, nil
 			return d.keep()
 		case <-tick.C:

@@ -159,7 +159,12 @@ func (m *machine) restore() error {
 	if len(r.VIPs) > 0 {
 		err = errors.Join(m.open(), r.hold(m.links, nil))
 	}
-	err = errors.Join(err, r.loud(func(string) bool { return false }), removeOthers(m.pins, ""))
+	return errors.Join(err, r.loud(func(string) bool { return false }), removeOthers(m.pins, ""), m.close())
+}
+
+// close lets go of what is open, and changes nothing on the machine.
+func (m *machine) close() error {
+	var err error
 	if m.program != nil {
 		err = errors.Join(err, m.program.close())
 		m.program, m.nodes, m.vips, m.on = nil, nil, nil, device{}

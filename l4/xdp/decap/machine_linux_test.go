@@ -13,6 +13,7 @@ import (
 
 	"github.com/cilium/ebpf/link"
 
+	"portico/internal/handover"
 	"portico/internal/testkit"
 	"portico/internal/testkit/netns"
 	"portico/spec"
@@ -92,8 +93,14 @@ func (p *pair) open(state string) *Decapsulator {
 // stop ends one as Run does.
 func (p *pair) stop(t *testing.T, d *Decapsulator) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
+	p.end(t, d, nil)
+}
+
+// end is stop for a reason.
+func (p *pair) end(t *testing.T, d *Decapsulator, why error) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(why)
 	var err error
 	p.node.Run(func() { err = d.Run(ctx) })
 	if err != nil {
@@ -160,6 +167,28 @@ func TestLeavesNothing(t *testing.T) {
 			}
 			noFile(t, filepath.Join(of, "decap-v0"))
 			p.stop(t, next)
+		}},
+		{"handed over, then adopted", func(t *testing.T, d *Decapsulator, state string) {
+			t.Helper()
+			was := p.linkID(t)
+			during := p.machine()
+			p.end(t, d, handover.Err)
+			if now := p.machine(); now != during || p.linkID(t) != was {
+				t.Errorf("a successor finds\n%s\nwant\n%s", now, during)
+			}
+			next := p.open(state)
+			apply(t, p.node, next, want)
+			if p.linkID(t) != was {
+				t.Error("the program was attached anew")
+			}
+			p.stop(t, next)
+		}},
+		{"handed over without a record", func(t *testing.T, d *Decapsulator, _ string) {
+			t.Helper()
+			p.stop(t, d)
+			nobody := p.open("")
+			apply(t, p.node, nobody, want)
+			p.end(t, nobody, handover.Err) // a successor could put nothing back
 		}},
 		{"killed, then not wanted", func(t *testing.T, d *Decapsulator, state string) {
 			t.Helper()

@@ -25,5 +25,6 @@ func Able() error { return errUnsupported }
 func (*machine) find(*plan) (device, error)         { return device{}, errUnsupported }
 func (*machine) take(*plan, device) error           { return errUnsupported }
 func (*machine) restore() error                     { return nil }
+func (*machine) close() error                       { return nil }
 func (*machine) counts() (map[string]uint64, error) { return nil, nil }
 func (*machine) next() *ebpf.Program                { return nil }
