@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -15,11 +16,13 @@ import (
 
 func checkVerb(io Streams) *cobra.Command {
 	var self, output string
+	var rights bool
 	c := &cobra.Command{
 		Use:   "check PATH...",
 		Short: "Find every problem in a spec, without touching anything",
 		Long: `Check reads spec files, or folders of them, as one document and prints every
-problem with its place, what is wrong, and what would be right.
+problem with its place, what is wrong, and what would be right. With --needs it
+also lists the capabilities that each node needs, and what for.
 
 Exit codes: 0 the spec can be applied, 2 it has problems.`,
 		Args: atLeastOne("the spec's files or folders"),
@@ -28,7 +31,7 @@ Exit codes: 0 the spec can be applied, 2 it has problems.`,
 			if err != nil {
 				return err
 			}
-			_, report := node.Load(sources, spec.NodeName(self))
+			want, report := node.Load(sources, spec.NodeName(self))
 			if output == "json" {
 				err = writeJSON(io.Out, report.Problems())
 			} else {
@@ -37,12 +40,37 @@ Exit codes: 0 the spec can be applied, 2 it has problems.`,
 			if report.Fatal() {
 				return refusal{errSaid}
 			}
+			if err == nil && rights {
+				err = writeNeeds(io.Out, want, spec.NodeName(self))
+			}
 			return err
 		},
 	}
 	c.Flags().StringVar(&self, "node", "", "check as this node would; the first of the spec when not given")
+	c.Flags().BoolVar(&rights, "needs", false, "list the capabilities that nodes need")
 	outputFlag(c, &output)
+	c.MarkFlagsMutuallyExclusive("needs", "output")
 	return c
+}
+
+// writeNeeds lists what one node, or each of a spec, needs of root's power.
+func writeNeeds(w io.Writer, want *spec.Spec, self spec.NodeName) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, site := range want.Sites {
+		for _, n := range site.Nodes {
+			if self != "" && n.Name != self {
+				continue
+			}
+			needs := node.Needs(want, n.Name, "")
+			for _, need := range needs {
+				_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", n.Name, need.Capability, need.For)
+			}
+			if len(needs) == 0 {
+				_, _ = fmt.Fprintf(t, "%s\tnone\t\n", n.Name)
+			}
+		}
+	}
+	return t.Flush()
 }
 
 func writeReport(io Streams, report *config.Report, args []string) error {

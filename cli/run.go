@@ -118,6 +118,7 @@ func (f runFlags) stateDir() string {
 func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.Logger) error {
 	ctx, stop := endedBySuccessor(ctx)
 	defer stop()
+	lower(log)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h, err := newHost(io, from, node.Options{
@@ -127,6 +128,7 @@ func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.L
 	if err != nil {
 		return err
 	}
+	settle(log, h.needs(spec.Datapath(f.datapath)))
 	admin := api.New(api.Options{Host: h, Metrics: registry, Log: log})
 	closeAdmin, err := openAdmin(ctx, admin, f, string(h.node.Name()), log)
 	if err != nil {

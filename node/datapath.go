@@ -52,12 +52,17 @@ func (n *Node) here(want *spec.Spec) *spec.Spec {
 	if path == spec.DatapathAuto {
 		path = n.best(want)
 	}
-	if path == site.L4.Datapath {
+	return by(want, n.name, path)
+}
+
+// by is a spec with the datapath of a node's site changed.
+func by(want *spec.Spec, self spec.NodeName, path spec.Datapath) *spec.Spec {
+	if _, site := want.Node(self); path == site.L4.Datapath {
 		return want
 	}
 	own := *want
 	own.Sites = slices.Clone(want.Sites)
-	_, site = own.Node(n.name)
+	_, site := own.Node(self)
 	site.L4.Datapath = path
 	return &own
 }

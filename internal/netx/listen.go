@@ -7,11 +7,9 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
-)
 
-// firstOpenPort is the first port that an ordinary user may listen on, where
-// the machine was not told otherwise.
-const firstOpenPort = 1024
+	"portico/internal/capability"
+)
 
 // Listen opens a listening socket on exactly this address: 0.0.0.0 takes no IPv6
 // and [::] no IPv4. The address may be one a stopped process used a moment ago
@@ -103,9 +101,10 @@ func listen(ctx context.Context, addr netip.AddrPort, o Options, shared bool) (*
 
 func listenError(addr netip.AddrPort, err error) error {
 	worded := reword("listen", addr, err)
+	open := capability.OpenPort()
 	switch {
-	case errors.Is(err, syscall.EACCES) && addr.Port() < firstOpenPort:
-		return fmt.Errorf("%w; run as root, grant the binary the capability (setcap cap_net_bind_service=+ep), or use a port from %d", worded, firstOpenPort)
+	case errors.Is(err, syscall.EACCES) && addr.Port() < open:
+		return fmt.Errorf("%w; %s, or use a port from %d", worded, capability.NetBindService.Grant(), open)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%w; %s is not an address of this machine", worded, addr.Addr())
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"portico/internal/capability"
 )
 
 // available says whether this system can announce on a link.
@@ -57,7 +59,7 @@ func (l kernelLink) Put(a netip.Addr, lifetime time.Duration) error {
 	}
 	err = netlink.AddrReplace(i, addr)
 	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("%w; run as root, or grant the binary the capabilities (setcap cap_net_admin,cap_net_raw=+ep)", err)
+		return fmt.Errorf("%w; %s", err, capability.NetAdmin.Grant())
 	}
 	return err
 }
@@ -96,6 +98,9 @@ func (l kernelLink) Tell(a netip.Addr) error {
 		return nil // no Ethernet, and nobody to tell, as on lo
 	}
 	c, err := packet.Listen(i, packet.Raw, 0, nil) // 0: it sends, and hears nothing
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("%w; %s", err, capability.NetRaw.Grant())
+	}
 	if err != nil {
 		return err
 	}

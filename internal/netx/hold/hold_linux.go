@@ -9,6 +9,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"portico/internal/capability"
 )
 
 // put adds an address to an interface, or renews it. It reports true for one that
@@ -106,7 +108,7 @@ func label(link string) string {
 // permission says what a process needs where it lacks it.
 func permission(err error) error {
 	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("%w; run as root, grant the binary the capability (setcap cap_net_admin=+ep), or put the address on lo yourself", err)
+		return fmt.Errorf("%w; %s, or put the address on lo yourself", err, capability.NetAdmin.Grant())
 	}
 	return err
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"portico/internal/capability"
 )
 
 // layout is the version of the maps that are pinned. Raise it when a key or value
@@ -73,11 +75,17 @@ func explainLoad(err error) error {
 	case isVerifier(err) || errors.Is(err, ebpf.ErrNotSupported):
 		return fmt.Errorf("load the program: this kernel lacks what it needs, socket lookup for XDP (Linux 5.2): %w: %w", errors.ErrUnsupported, err)
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
-		return fmt.Errorf("load the program: it takes the capabilities bpf, perfmon and net_admin; "+
-			"run as root, or setcap cap_bpf,cap_perfmon,cap_net_admin,cap_net_bind_service=+ep: %w: %w", errors.ErrUnsupported, unix.EPERM)
+		needs := "it takes a kernel that lets this process use BPF"
+		if lacks := capabilities.Missing(); lacks != 0 {
+			needs = fmt.Sprintf("it takes %s; %s", lacks, lacks.Grant())
+		}
+		return fmt.Errorf("load the program: %s: %w: %w", needs, errors.ErrUnsupported, unix.EPERM)
 	}
 	return fmt.Errorf("load the program: %w", err)
 }
+
+// capabilities are what loading and attaching need.
+const capabilities = capability.NetAdmin | capability.BPF | capability.Perfmon
 
 func isVerifier(err error) bool {
 	var v *ebpf.VerifierError

@@ -1,0 +1,91 @@
+package node
+
+import (
+	"fmt"
+
+	"portico/internal/capability"
+	"portico/l4/xdp"
+	"portico/spec"
+)
+
+// Need is a part of root's power that a node must have, and what for.
+type Need struct {
+	Capability capability.Set
+	For        string
+}
+
+// Uses are the capabilities that any spec may need. A process keeps those of them
+// that it has, since the next spec may ask for what this one does not.
+const Uses = capability.NetBindService | capability.NetAdmin | capability.NetRaw | capability.BPF | capability.Perfmon |
+	capability.DACReadSearch // else root could not read again the keys that it could read at first
+
+// Needs lists the capabilities that a node must have for a spec, on a machine like
+// this one. The datapath is the site's where "" is given; auto counts as xdp.
+func Needs(want *spec.Spec, self spec.NodeName, path spec.Datapath) []Need {
+	node, site := want.Node(self)
+	if node == nil {
+		return nil
+	}
+	if path == "" {
+		path = site.L4.Datapath
+	}
+	if path == spec.DatapathAuto {
+		path = spec.DatapathXDP
+	}
+	want = by(want, self, path)
+	var needs []Need
+	if whose, port := lowPort(want, node); port > 0 {
+		needs = append(needs, Need{capability.NetBindService, fmt.Sprintf("port %d of %s", port, whose)})
+	}
+	if node.Has(spec.RoleVIP) {
+		needs = append(needs, announcing(want, site)...)
+	}
+	if inKernel(want, node.Name) {
+		needs = append(needs, Need{capability.NetAdmin | capability.BPF | capability.Perfmon, "datapath xdp"})
+	}
+	return needs
+}
+
+// lowPort is the lowest port that takes a capability, and whose it is; 0 for none.
+func lowPort(want *spec.Spec, node *spec.Node) (whose string, port uint16) {
+	lower := func(name string, p uint16) {
+		if p > 0 && p < capability.OpenPort() && (port == 0 || p < port) {
+			whose, port = name, p
+		}
+	}
+	for _, b := range append(want.L4Binds(node.Name), want.L7Binds(node.Name)...) {
+		for _, l := range b.Listeners {
+			lower(fmt.Sprintf("listener %q", l.Name), b.Address.Port())
+		}
+	}
+	if node.Has(spec.RoleDNS) {
+		for _, at := range node.DNSListen() {
+			lower("dns", at.Port())
+		}
+	}
+	return whose, port
+}
+
+// announcing is what the vip tier needs at a site.
+func announcing(want *spec.Spec, site *spec.Site) []Need {
+	how := map[spec.Announce]spec.VIPName{}
+	for i := range want.VIPs {
+		if v := &want.VIPs[i]; v.Floats() && (len(v.Addresses[site.Name]) > 0 || v.Pool != "") && how[v.Announce] == "" {
+			how[v.Announce] = v.Name
+		}
+	}
+	var needs []Need
+	if v := how[spec.AnnounceBGP]; v != "" {
+		needs = append(needs, Need{capability.NetAdmin, fmt.Sprintf("VIP %q on lo, announced by bgp", v)})
+	}
+	if v := how[spec.AnnounceARP]; v != "" {
+		needs = append(needs, Need{capability.NetAdmin | capability.NetRaw, fmt.Sprintf("VIP %q, announced by arp", v)})
+	}
+	return needs
+}
+
+// inKernel reports whether a node loads programs for a spec.
+func inKernel(want *spec.Spec, self spec.NodeName) bool {
+	node, site := want.Node(self)
+	return len(xdp.Takes(want, self)) > 0 || node.Has(spec.RoleL7) && site.Encapsulates() && len(site.With(spec.RoleL4)) > 0
+}
