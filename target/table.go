@@ -39,6 +39,7 @@ type table struct {
 	limit   int64     // of what a target may have in flight; 0 means none
 	trials  bool      // some of used take one at a time
 	used    []*Target // those that take what is new
+	unasked []*Target // those that may, and whose check had not answered
 	weights []int     // of used, as they are while some warm up
 	picker  balance.Picker
 }
@@ -49,7 +50,7 @@ func build(s *spec.TargetGroup, members []*Target, now time.Time) *table {
 	for _, m := range members {
 		t.byID[m.id] = m
 	}
-	t.mode, t.used = choose(s, members)
+	t.mode, t.used, t.unasked = choose(s, members)
 	t.trials = slices.ContainsFunc(t.used, func(m *Target) bool { return m.phase() == outlier.Trial })
 	candidates := make([]balance.Candidate, len(t.used))
 	t.weights = weights(s, t.used, now)
@@ -83,9 +84,9 @@ func (t *table) balance() spec.Choice {
 //   - all are unhealthy: all, unless the group fails when none is healthy.
 //
 // Those that drain or have weight 0 never do, those that are ejected only where
-// no other is left.
-func choose(s *spec.TargetGroup, members []*Target) (mode string, used []*Target) {
-	var healthy, unknown, all []*Target
+// no other is left. Unknown are all that are, used or not.
+func choose(s *spec.TargetGroup, members []*Target) (mode string, used, unknown []*Target) {
+	var healthy, all []*Target
 	for _, m := range members {
 		if !m.TakesNew() {
 			continue
@@ -101,19 +102,19 @@ func choose(s *spec.TargetGroup, members []*Target) (mode string, used []*Target
 	}
 	switch {
 	case len(all) == 0:
-		return ModeNone, nil
+		return ModeNone, nil, nil
 	case s.Health == nil:
-		return ModeUnchecked, present(all)
+		return ModeUnchecked, present(all), unknown
 	case len(healthy) > 0 && len(healthy)*100 < len(all)*s.PanicThreshold:
-		return ModePanic, all
+		return ModePanic, all, unknown
 	case len(healthy) > 0:
-		return ModeHealthy, present(healthy)
+		return ModeHealthy, present(healthy), unknown
 	case len(unknown) > 0:
-		return ModeUnknown, unknown
+		return ModeUnknown, unknown, unknown
 	case s.WhenNoneHealthy == spec.FailClosed:
-		return ModeNone, nil
+		return ModeNone, nil, nil
 	}
-	return ModeOpen, all
+	return ModeOpen, all, nil
 }
 
 // present leaves out those that are ejected, unless that leaves none.

@@ -19,3 +19,7 @@ func (g *Group) Used() []Use {
 	}
 	return list
 }
+
+// Unasked lists those that may take what is new and whose check had not answered when
+// Used was chosen. To see no target in neither, ask for these first.
+func (g *Group) Unasked() []*Target { return g.table.Load().unasked }

@@ -3,14 +3,12 @@ package steer
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 	"slices"
 	"time"
 
 	"portico/l4"
 	"portico/l4/maglev"
 	"portico/spec"
-	"portico/spec/status"
 	"portico/target"
 )
 
@@ -83,21 +81,16 @@ func (s *Steer) wanted(l *listener, sockets bool) (want []maglev.Member, dead []
 	in, may := map[maglev.Name]bool{}, map[maglev.Name]bool{}
 	for _, share := range l.shares {
 		group := s.o.Groups.Group(share.Group)
-		listed := map[netip.AddrPort]*target.Target{}
 		if group != nil {
 			for _, t := range group.Targets() {
 				name := maglev.Name{Group: share.Group, Address: t.Address()}
-				listed[t.Address()] = t
 				may[name] = !t.TakesNew() || share.Weight <= 0
 			}
 		}
 		if share.Weight <= 0 {
 			continue
 		}
-		members := used(group, share, sockets)
-		if !sockets {
-			members = append(members, unproven(members, l.state.Now.Members, listed, share)...)
-		}
+		members := l.members(group, share, sockets)
 		if len(members) == 0 {
 			members = []maglev.Member{{Name: maglev.Name{Group: share.Group}, Weight: 1, Share: share.Weight}}
 		}
@@ -114,12 +107,22 @@ func (s *Steer) wanted(l *listener, sockets bool) (want []maglev.Member, dead []
 	return want, dead
 }
 
-// used are the members for the targets of a group that take what is new. Weights
-// that grow step by step are followed only where that moves no flow.
-func used(group *target.Group, share l4.Share, sockets bool) []maglev.Member {
+// members are those of a share as they should be.
+func (l *listener) members(group *target.Group, share l4.Share, sockets bool) []maglev.Member {
 	if group == nil {
 		return nil
 	}
+	unasked := group.Unasked()
+	members := used(group, share, sockets)
+	if sockets {
+		return members
+	}
+	return append(members, unproven(members, l.state.Now.Members, unasked, share)...)
+}
+
+// used are the members for the targets of a group that take what is new. Weights
+// that grow step by step are followed only where that moves no flow.
+func used(group *target.Group, share l4.Share, sockets bool) []maglev.Member {
 	var members []maglev.Member
 	for _, u := range group.Used() {
 		m := maglev.Member{Name: maglev.Name{Group: share.Group, Address: u.Address()}, Weight: u.Weight, Share: share.Weight}
@@ -133,21 +136,20 @@ func used(group *target.Group, share l4.Share, sockets bool) []maglev.Member {
 
 // unproven are those that are members, take what is new, and are not used because
 // nobody knows how they are: after a start, of all that were good before it. They
-// stay until they are known to be unhealthy, or most flows would move twice.
-func unproven(used, now []maglev.Member, listed map[netip.AddrPort]*target.Target, share l4.Share) []maglev.Member {
+// stay until they are known to be unhealthy, or most flows would move twice. What is
+// known is what the group has chosen by: a verdict of this moment may not have come
+// to its choice yet, and who has just been found healthy would be in neither.
+func unproven(used, now []maglev.Member, unasked []*target.Target, share l4.Share) []maglev.Member {
 	var members []maglev.Member
 	for _, m := range now {
-		t := listed[m.Address]
-		if m.Group != share.Group || t == nil || !t.TakesNew() {
+		if m.Group != share.Group || !slices.ContainsFunc(unasked, func(t *target.Target) bool { return t.Address() == m.Address }) {
 			continue
 		}
 		if slices.ContainsFunc(used, func(u maglev.Member) bool { return u.Name == m.Name }) {
 			continue
 		}
-		if verdict, _ := t.Verdict(); verdict == status.Unknown {
-			m.Share = share.Weight
-			members = append(members, m)
-		}
+		m.Share = share.Weight
+		members = append(members, m)
 	}
 	return members
 }

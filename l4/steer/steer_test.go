@@ -19,6 +19,7 @@ import (
 	"portico/l4/maglev"
 	"portico/l4/steer"
 	"portico/spec"
+	"portico/spec/status"
 	"portico/target"
 	"portico/target/health"
 )
@@ -64,7 +65,8 @@ type bed struct {
 	metrics *prometheus.Registry
 
 	mu   sync.Mutex
-	down string // letters of targets that do not answer
+	down string    // letters of targets that do not answer
+	up   time.Time // when a answers at the earliest; the next letters each a little later
 	told []string
 }
 
@@ -93,10 +95,15 @@ func (b *bed) run() (stop func()) {
 	return func() { cancel(); wg.Wait() }
 }
 
+// little is less than a group rests between two choices.
+const little = 100 * time.Microsecond
+
 func (b *bed) dial(_ context.Context, to netip.AddrPort) (net.Conn, error) {
+	letter := to.Addr().As4()[3]
+	time.Sleep(time.Until(b.up) + little*time.Duration(letter-'a'))
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if strings.IndexByte(b.down, to.Addr().As4()[3]) >= 0 {
+	if strings.IndexByte(b.down, letter) >= 0 {
 		return nil, errors.New("refused")
 	}
 	c, other := net.Pipe()
@@ -236,6 +243,29 @@ func TestRestart(t *testing.T) {
 		}
 		time.Sleep(drain)
 		again.want("the window passed", "bde/bd")
+	})
+}
+
+// A node that starts finds one target after the other healthy, and no table ever lacks
+// one of them: not even while a verdict has not come to the group's choice yet.
+func TestFirstVerdicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, nil, false)
+		b.up = time.Now().Add(300 * time.Millisecond) // when each was asked
+		b.apply("abc")
+		defer b.run()()
+		for time.Since(b.up) < 10*little {
+			b.steer.Changed(nil)
+			time.Sleep(little)
+		}
+		for _, g := range b.targets.Group("db").Status().Targets {
+			if g.Verdict != status.Healthy {
+				t.Errorf("%s is %v, want healthy", g.Label, g.Verdict)
+			}
+		}
+		if s := b.steer.Status("db"); s.Generation != 1 || s.Waits {
+			t.Errorf("Status = %+v, want generation 1 as at first, and no change that waits", s)
+		}
 	})
 }
 
