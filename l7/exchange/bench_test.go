@@ -53,7 +53,7 @@ func benchMachine() *exchange.Machine {
 	m := &exchange.Machine{}
 	m.Start(exchange.Options{
 		Client:   &message.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000")},
-		Handler:  func() exchange.Handler { return h },
+		Handlers: h,
 		Memories: h,
 	}, epoch)
 	return m
@@ -128,7 +128,7 @@ func benchOptions() exchange.Options {
 	h := newHandler()
 	return exchange.Options{
 		Client:   &message.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000")},
-		Handler:  func() exchange.Handler { return h },
+		Handlers: h,
 		Memories: h,
 	}
 }

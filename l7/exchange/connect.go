@@ -22,7 +22,7 @@ func (m *Machine) dial(fresh bool, now time.Time) {
 	m.mem.dialAt = now
 	m.upAt = deadline.In(now, m.mem.d.Timeouts.Connect.D())
 	if r := m.mem.d.Retry; r != nil {
-		m.tryAt = deadline.In(now, r.PerTry)
+		m.mem.tryAt = deadline.In(now, r.PerTry)
 	}
 }
 
@@ -109,9 +109,9 @@ func (m *Machine) unlink() {
 	}
 	if m.mem != nil {
 		m.mem.out[TargetSide].Drop()
+		m.mem.tryAt = time.Time{}
 	}
 	m.link, m.want.dial, m.want.pool, m.want.shut[TargetSide] = linkNone, false, false, false
-	m.tryAt = time.Time{}
 }
 
 // headUp sends the head of the request to the target.

@@ -23,6 +23,9 @@ type handler struct {
 	free     []*exchange.Memory
 }
 
+// Handler is itself: it names the handler too (exchange.Handlers).
+func (h *handler) Handler() exchange.Handler { return h }
+
 func newHandler() *handler {
 	return &handler{
 		bounds: exchange.Bounds{Head: 4096, Fields: 20, HeadTimeout: 10 * time.Second, IdleTimeout: 60 * time.Second},

@@ -70,7 +70,7 @@ func (m *Machine) settleClient(now time.Time) {
 // rest waits for the connection's next request.
 func (m *Machine) rest(now time.Time) {
 	m.up, m.down = upIdle, downNone
-	m.downAt, m.totalAt = time.Time{}, time.Time{}
+	m.downAt = time.Time{}
 	m.upAt = deadline.In(now, m.bounds.IdleTimeout)
 	if m.draining {
 		m.upAt = deadline.Sooner(m.upAt, now.Add(drainGrace))
@@ -82,7 +82,7 @@ func (m *Machine) linger(now time.Time) {
 	m.closed = true
 	m.up = upLinger
 	m.want.shut[ClientSide] = true
-	m.upAt, m.downAt, m.totalAt = now.Add(lingerTime), time.Time{}, time.Time{}
+	m.upAt, m.downAt = now.Add(lingerTime), time.Time{}
 }
 
 // shutDown closes the client's connection.
@@ -91,7 +91,7 @@ func (m *Machine) shutDown(reset bool) {
 	m.up, m.down = upDone, downNone
 	m.want.shut[ClientSide] = false
 	m.want.close[ClientSide], m.want.reset = true, reset
-	m.upAt, m.downAt, m.totalAt = time.Time{}, time.Time{}, time.Time{}
+	m.upAt, m.downAt = time.Time{}, time.Time{}
 	m.release()
 }
 

@@ -46,7 +46,7 @@ func newChaos(t *testing.T, stream [2]bool) *chaos {
 	}
 	c.open[exchange.ClientSide] = true
 	o := exchange.Options{
-		Client: &message.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1")}, Handler: func() exchange.Handler { return c.h }, Memories: c.h,
+		Client: &message.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1")}, Handlers: c.h, Memories: c.h,
 	}
 	if stream[exchange.ClientSide] {
 		c.m.StartStream(o, c.now)

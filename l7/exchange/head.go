@@ -41,7 +41,7 @@ func (m *Machine) limits() http1.Limits {
 
 // open begins a request with its first byte.
 func (m *Machine) open(now time.Time) {
-	m.h = m.o.Handler()
+	m.h = m.o.Handlers.Handler()
 	m.bounds = m.h.Bounds()
 	m.mem = m.o.Memories.Get()
 	m.mem.res.Start = now

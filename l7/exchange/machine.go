@@ -45,11 +45,13 @@ const (
 	linkOpen
 )
 
+// Handlers name the handler for a new request, whose bounds hold until then.
+type Handlers interface{ Handler() Handler }
+
 // Options are what a Machine is started with.
 type Options struct {
-	Client *message.Client
-	// Handler returns the handler for a new request, and the bounds until then.
-	Handler  func() Handler
+	Client   *message.Client
+	Handlers Handlers
 	Memories Memories
 	// Wake has the driver give the machine the event Resume, soon. It is safe to
 	// call from any goroutine, as often as one likes, also during an event of this
@@ -102,19 +104,17 @@ type Machine struct {
 	poolable    bool // the target would take another request
 	waits       bool // the handler is to be woken
 
-	bounds  *Bounds
-	upAt    time.Time // deadlines; zero means none
-	downAt  time.Time
-	totalAt time.Time
-	born    int64     // when the connection was accepted, in Unix nanoseconds
-	tryAt   time.Time // when the target asked now must have begun its answer
+	bounds *Bounds
+	upAt   time.Time // deadlines; zero means none
+	downAt time.Time
+	born   int64 // when the connection was accepted, in Unix nanoseconds
 }
 
 // Start makes m serve a connection that was just accepted, whatever it served
 // before. The first head must begin within the bound for heads.
 func (m *Machine) Start(o Options, now time.Time) {
 	*m = Machine{o: o, serial: o.Serial}
-	m.bounds = o.Handler().Bounds()
+	m.bounds = o.Handlers.Handler().Bounds()
 	m.upAt = deadline.In(now, m.bounds.HeadTimeout)
 	m.born = now.UnixNano()
 }

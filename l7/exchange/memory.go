@@ -39,7 +39,11 @@ type Memory struct {
 
 	dialAt time.Time // when the dial going on began
 	waitAt time.Time // when the wait going on began; zero without one
-	pace   pace.Window
+
+	// Deadlines that only a request has; zero means none.
+	totalAt time.Time // of all of it
+	tryAt   time.Time // for the target asked now to begin its answer
+	pace    pace.Window
 
 	out    [sides]outbox.Box
 	pieces [][]byte // the parts of a body in one event's bytes
@@ -70,7 +74,7 @@ func (m *Memory) reset() {
 	m.resp = message.Response{Fields: m.resp.Fields[:0]}
 	m.res = Result{}
 	m.pace = pace.Window{}
-	m.waitAt = time.Time{}
+	m.waitAt, m.totalAt, m.tryAt = time.Time{}, time.Time{}, time.Time{}
 	m.head, m.rhead, m.made = kept(m.head), kept(m.rhead), kept(m.made)
 	m.whole, m.held = kept(m.whole), kept(m.held)
 	m.d.Scratch = kept(m.d.Scratch)

@@ -105,7 +105,7 @@ func (m *Machine) answer(end bool, now time.Time) {
 	if m.again(OK, now) {
 		return
 	}
-	m.tryAt = time.Time{}
+	mem.tryAt = time.Time{}
 	m.poolable = mem.resp.KeepAlive || m.stream[TargetSide]
 	if m.up == upWait {
 		// Whether the client sends its body now, nobody knows (RFC 9110, section 10.1.1).

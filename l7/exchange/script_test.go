@@ -74,7 +74,7 @@ func newPlayer(t *testing.T, split func(int) int) *player {
 func (p *player) options() exchange.Options {
 	return exchange.Options{
 		Client:   &message.Client{Peer: netip.MustParseAddrPort("192.0.2.1:1000"), Local: netip.MustParseAddrPort("192.0.2.2:80")},
-		Handler:  func() exchange.Handler { return p.h },
+		Handlers: p.h,
 		Memories: p.h,
 	}
 }

@@ -17,32 +17,30 @@ var (
 
 // Deadline is when Tick is due; zero means never. It may move with every event.
 func (m *Machine) Deadline() time.Time {
-	t := deadline.Sooner(deadline.Sooner(m.totalAt, m.upAt), deadline.Sooner(m.downAt, m.tryAt))
-	if m.mem != nil && !m.ended {
-		t = deadline.Sooner(t, m.mem.pace.End)
+	t := deadline.Sooner(m.upAt, m.downAt)
+	if mem := m.mem; mem != nil && !m.ended {
+		t = deadline.Sooner(t, deadline.Sooner(deadline.Sooner(mem.totalAt, mem.tryAt), mem.pace.End))
 	}
 	return t
 }
 
 // Tick is the event that time passed; it may come early.
 func (m *Machine) Tick(now time.Time) {
+	mem := m.mem
+	if m.ended {
+		mem = nil // what is left of its memory is with the driver
+	}
 	switch {
-	case deadline.Due(&m.totalAt, now):
-		m.totalPassed(now)
-	case deadline.Due(&m.tryAt, now):
+	case mem != nil && deadline.Due(&mem.totalAt, now):
+		m.fail(504, TotalTimeout, nil, now)
+	case mem != nil && deadline.Due(&mem.tryAt, now):
 		m.tryPassed(now)
 	case deadline.Due(&m.upAt, now):
 		m.upPassed(now)
-	case m.mem != nil && deadline.Due(&m.mem.pace.End, now):
+	case mem != nil && deadline.Due(&mem.pace.End, now):
 		m.pacePassed(now)
 	case deadline.Due(&m.downAt, now):
 		m.downPassed(now)
-	}
-}
-
-func (m *Machine) totalPassed(now time.Time) {
-	if m.mem != nil && !m.ended {
-		m.fail(504, TotalTimeout, nil, now)
 	}
 }
 

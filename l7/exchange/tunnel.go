@@ -37,7 +37,7 @@ func (m *Machine) beginTunnel(now time.Time) {
 	mem.res.Status = mem.resp.Status
 	m.answered, m.keep, m.poolable = true, false, false
 	m.up, m.down = upTunnel, downTunnel
-	m.upAt, m.totalAt, m.tryAt = time.Time{}, time.Time{}, time.Time{}
+	m.upAt, m.mem.totalAt, m.mem.tryAt = time.Time{}, time.Time{}, time.Time{}
 	m.touchTunnel(now)
 	if m.clientEOF {
 		m.want.shut[TargetSide] = true

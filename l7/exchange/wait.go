@@ -14,7 +14,7 @@ const waitMax = time.Minute
 // decided does what the handler said of a request.
 func (m *Machine) decided(now time.Time) {
 	d, req := &m.mem.d, &m.mem.req
-	m.totalAt = deadline.In(d.Now, d.Timeouts.Total.D())
+	m.mem.totalAt = deadline.In(d.Now, d.Timeouts.Total.D())
 	switch {
 	case d.Fixed != nil:
 		why := Handled

@@ -244,7 +244,7 @@ func TestWakeIsLent(t *testing.T) {
 	p := newPlayer(t, func(int) int { return 0 })
 	woken := 0
 	p.m.Start(exchange.Options{
-		Client: &message.Client{}, Handler: func() exchange.Handler { return p.h }, Memories: p.h,
+		Client: &message.Client{}, Handlers: p.h, Memories: p.h,
 		Wake: func() { woken++ },
 	}, p.now)
 	p.h.begin = func(d *exchange.Decision) {

@@ -66,7 +66,7 @@ func (c *conn) begin() {
 	}
 	c.sniff = l.tls == nil && c.l.Handler().Bounds().HTTP2
 	c.m.Start(exchange.Options{
-		Client: &c.info, Handler: c.l.Handler, Memories: c.w, Wake: c.wake, Seed: rand.Uint64(),
+		Client: &c.info, Handlers: c.l, Memories: c.w, Wake: c.wake, Seed: rand.Uint64(),
 	}, c.w.now)
 	if c.w.leaving {
 		c.m.Leave()

@@ -21,7 +21,7 @@ type mux struct {
 
 	// Of a client's connection.
 	host    *conn
-	handler func() exchange.Handler
+	handler exchange.Handlers
 	serial  int // requests so far
 	// Of a target's.
 	trunk *trunk
@@ -43,8 +43,8 @@ const partTime = time.Second
 func (c *conn) multiplex() {
 	c.w.wheel.stop(&c.timer)
 	l := c.client.link
-	x := &mux{w: c.w, link: l, side: exchange.ClientSide, host: c, handler: c.l.Handler, leaving: c.w.leaving}
-	b := x.handler().Bounds()
+	x := &mux{w: c.w, link: l, side: exchange.ClientSide, host: c, handler: c.l, leaving: c.w.leaving}
+	b := x.handler.Handler().Bounds()
 	c.mux, l.owner = x, x
 	x.start(h2.Options{
 		TLS: l.tls != nil, Connect: true, Head: b.Head, Fields: b.Fields, Greeting: b.HeadTimeout, Idle: b.IdleTimeout, Age: b.Age,
@@ -321,7 +321,7 @@ func (x *mux) request(ev *h2.Event) {
 	c := x.w.streamConn(x.host)
 	c.joins(exchange.ClientSide, x, ev.Stream)
 	c.m.StartStream(exchange.Options{
-		Client: &x.host.info, Handler: x.handler, Memories: x.w, Wake: c.ext.waker, Seed: rand.Uint64(), Serial: x.serial,
+		Client: &x.host.info, Handlers: x.handler, Memories: x.w, Wake: c.ext.waker, Seed: rand.Uint64(), Serial: x.serial,
 	}, x.w.now)
 	x.serial++
 	req, octets := c.m.RequestRoom()
@@ -336,7 +336,7 @@ func (x *mux) request(ev *h2.Event) {
 		c.m.Broke(exchange.ClientSide, err, x.w.now)
 	}
 	c.run()
-	if most := x.handler().Bounds().Requests; x.leaving || most > 0 && x.serial >= most {
+	if most := x.handler.Handler().Bounds().Requests; x.leaving || most > 0 && x.serial >= most {
 		x.c.Drain(x.w.now)
 	}
 }
