@@ -9,6 +9,7 @@ import (
 
 	"portico/l7/exchange"
 	"portico/l7/filter"
+	"portico/l7/h2"
 	"portico/l7/hashkey"
 	"portico/l7/kept"
 	"portico/l7/route"
@@ -141,7 +142,7 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 		port: strconv.AppendUint(nil, uint64(l.Port), 10),
 		bounds: exchange.Bounds{
 			Head: orDefault(int(l.Limits.Head), headDefault), Fields: orDefault(l.Limits.Headers, headersDefault),
-			HeadTimeout: t.Head.D(), IdleTimeout: t.Idle.D(), HTTP2: l.SpeaksHTTP2(),
+			HeadTimeout: t.Head.D(), IdleTimeout: t.Idle.D(), HTTP2: h2.LimitsOf(l.HTTP2),
 			Requests: l.Limits.ConnectionRequests, Age: l.Limits.ConnectionAge.D(),
 		},
 		redirect:    c.redirect(l),

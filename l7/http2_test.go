@@ -27,10 +27,10 @@ func TestHTTP2(t *testing.T) {
 	})
 	secure := protocolTarget(t, func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() })
 	old := protocolTarget(t, (*httptest.Server).StartTLS)
-	off := false
+	off := spec.HTTP2{}
 	tests := []struct {
 		name     string
-		http2    *bool // of the https listener
+		http2    *spec.HTTP2 // of the https listener
 		protocol spec.TargetProtocol
 		target   *httptest.Server
 		client   string

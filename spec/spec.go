@@ -201,9 +201,9 @@ type Listener struct {
 	VIP      VIPName      `json:"vip" required:"true"`
 	Port     uint16       `json:"port" required:"true" range:"1..65535"`
 	Protocol Protocol     `json:"protocol" required:"true" enum:"http|https|tcp|udp|tls"`
-	// HTTP2 lets clients speak HTTP/2: agreed on in the TLS handshake, or known
-	// beforehand in plain text (http and https); nil means true.
-	HTTP2 *bool `json:"http2,omitempty"`
+	// HTTP2 is whether and how clients speak HTTP/2 (http and https); nil means that
+	// they may, within the defaults.
+	HTTP2 *HTTP2 `json:"http2,omitempty"`
 	// Redirect sends every request elsewhere, before any route (http only).
 	Redirect *ListenerRedirect `json:"redirect,omitempty"`
 	// Routes are tried in order; the most specific host wins (http and https).

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"portico/l7/h2"
 	"portico/l7/message"
 	"portico/l7/transport"
 	"portico/spec"
@@ -61,9 +62,8 @@ type Bounds struct {
 	Fields      int // lines of one head or of trailers
 	HeadTimeout time.Duration
 	IdleTimeout time.Duration
-	// HTTP2 lets clients in plain text speak HTTP/2 without being asked. With TLS
-	// that is agreed on in the handshake.
-	HTTP2 bool
+	// HTTP2 bounds clients who speak HTTP/2; nil means that without TLS none may.
+	HTTP2 *h2.Limits
 
 	// Of one connection: how many requests it has, and how old it becomes, before
 	// the answer to the next is its last. Zero means no bound.

@@ -14,8 +14,8 @@ type Options struct {
 	TLS bool
 	// Connect says that a client may open tunnels (RFC 8441).
 	Connect bool
-	// Streams is how many streams a client may have open at once; 0 means 128.
-	Streams int
+	// Limits bound what a client may make us hold and do; nil means the defaults.
+	Limits *Limits
 	// Head bounds the octets of a head, and Fields its fields; 0 means 16 KiB and 100.
 	Head, Fields int
 	// Window is how much a stream may send before anything of it was taken, from
@@ -34,16 +34,9 @@ type Options struct {
 }
 
 const (
-	streamsDefault  = 128
 	headDefault     = 16 << 10
 	fieldsDefault   = 100
 	greetingDefault = 10 * time.Second
-	// streamWindowMax is up to where a stream's window grows: 500 ms to the other
-	// side of the world at 16 Mbit/s.
-	streamWindowMax = 1 << 20
-	// connWindow bounds what clients may have sent that no target took, on all
-	// streams of a connection.
-	connWindow = 4 << 20
 	// outMax is how much output waits for the driver before data does.
 	outMax = 128 << 10
 	// outGone is how much more a peer may have us answer without reading it.
@@ -126,9 +119,11 @@ const (
 // Start makes c serve a connection that was just opened, whatever it served
 // before, with memory of sh.
 func (c *Conn) Start(o Options, sh *Shared, now time.Time) {
-	o.Streams = or(o.Streams, streamsDefault)
+	if o.Limits == nil {
+		o.Limits = DefaultLimits()
+	}
 	o.Head, o.Fields = or(o.Head, headDefault), or(o.Fields, fieldsDefault)
-	o.Window = min(max(o.Window, windowStart), streamWindowMax)
+	o.Window = min(max(o.Window, windowStart), max(o.Limits.StreamWindow, windowStart))
 	if o.Greeting <= 0 {
 		o.Greeting = greetingDefault
 	}
@@ -150,8 +145,11 @@ func (c *Conn) Start(o Options, sh *Shared, now time.Time) {
 		c.oldAt = now.Add(o.Age)
 	}
 	c.appendSettings()
-	c.out = appendWord(c.out, frameWindow, 0, connWindow-windowStart)
-	c.recv = connWindow
+	c.connWindow = int32(max(o.Limits.ConnWindow, windowStart))
+	if more := c.connWindow - windowStart; more > 0 {
+		c.out = appendWord(c.out, frameWindow, 0, uint32(more))
+		c.recv += more
+	}
 	c.rest()
 }
 
@@ -242,7 +240,7 @@ func (c *Conn) goAway(f frame, p []byte) {
 	case len(p) < 8:
 		c.fail(FrameSizeError, "GOAWAY of a wrong size")
 		return
-	case !c.afford(&c.chatter, chatterLimit, "GOAWAY"):
+	case !c.afford(&c.chatter, c.o.Limits.Control, "GOAWAY"):
 		return
 	}
 	last := word(p) & idMax

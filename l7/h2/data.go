@@ -12,7 +12,7 @@ func (c *Conn) beginData() {
 	case size > c.recv:
 		c.fail(FlowControlError, "DATA beyond the window of the connection")
 		return
-	case f.size == 0 && !f.has(flagEnd) && !c.afford(&c.empties, emptyLimit, "empty DATA"):
+	case f.size == 0 && !f.has(flagEnd) && !c.afford(&c.empties, c.o.Limits.Empty, "empty DATA"):
 		return
 	case f.has(flagPadded) && f.size == 0:
 		c.fail(FrameSizeError, "padding of DATA")
@@ -163,8 +163,8 @@ func (c *Conn) credit(s *Stream, n int32) {
 		return
 	}
 	grow := int32(0)
-	if s.untaken == 0 && s.input == nil && s.room < streamWindowMax {
-		grow = s.room
+	if s.untaken == 0 && s.input == nil {
+		grow = max(0, min(s.room, int32(c.o.Limits.StreamWindow)-s.room))
 	}
 	c.out = appendWord(c.out, frameWindow, s.id, uint32(s.taken+grow))
 	s.recv += s.taken + grow
@@ -174,7 +174,7 @@ func (c *Conn) credit(s *Stream, n int32) {
 
 // creditConn gives back what was taken of the connection's window.
 func (c *Conn) creditConn(n int32) {
-	if c.taken += n; c.taken >= connWindow/4 && c.broken == nil {
+	if c.taken += n; c.taken >= c.connWindow/4 && c.broken == nil {
 		c.out = appendWord(c.out, frameWindow, 0, uint32(c.taken))
 		c.recv += c.taken
 		c.taken = 0

@@ -32,7 +32,7 @@ func FuzzServer(f *testing.F) {
 		if step&1 == 0 { // most inputs would fail at the preface
 			in = append([]byte(h2.Preface+"\x00\x00\x00\x04\x00\x00\x00\x00\x00"), in...)
 		}
-		s := newEnd(t, h2.Options{Connect: step&2 != 0, Streams: 4})
+		s := newEnd(t, h2.Options{Connect: step&2 != 0, Limits: limits(4)})
 		s.lazy = step&4 != 0
 		for len(in) > 0 {
 			k := min(len(in), 1+int(step>>3)*7)

@@ -3,30 +3,13 @@ package h2
 import "time"
 
 // What a peer can make us do without doing as much itself is bounded: each kind of
-// it has a burst, which fills up again as time passes. Whoever goes beyond has its
-// connection ended by ENHANCE_YOUR_CALM. Everything else that can grow is bounded
-// where it grows: streams (Options.Streams), heads (Options.Head, partsMax), data
-// (Options.Window, connWindow), settings (settingsMax), output (outMax, outGone).
-var (
-	// resetLimit is of streams that end by a reset, ours of a mistake among them: each
-	// has cost a request to a target (CVE-2023-44487). Browsers reset a few when
-	// a page is left.
-	resetLimit = limit{burst: 500, perSecond: 50}
-	// chatterLimit is of PING, SETTINGS, PRIORITY and the like: gRPC measures its path
-	// with a PING for each round trip.
-	chatterLimit = limit{burst: 1000, perSecond: 200}
-	// emptyLimit is of frames of data that hold nothing.
-	emptyLimit = limit{burst: 100, perSecond: 10}
-	// updateLimit is of WINDOW_UPDATE beyond updatesPerFrame for each frame of data.
-	updateLimit = limit{burst: 1000, perSecond: 200}
-)
+// it has a Rate. Everything else that can grow is bounded where it grows: streams
+// (Limits.Streams), heads (Options.Head, partsMax), data (Limits.StreamWindow and
+// ConnWindow), settings (settingsMax), output (outMax, outGone).
 
 // updatesPerFrame is how many WINDOW_UPDATE a peer may send for a frame of data:
 // one for the stream and one for the connection, and as many for its halves.
 const updatesPerFrame = 4
-
-// limit is how often something may happen.
-type limit struct{ burst, perSecond int }
 
 // meter counts what happened and was not yet made up for by time.
 type meter struct {
@@ -44,9 +27,9 @@ type guard struct {
 }
 
 // afford counts something that happened, and reports whether it may have.
-func (c *Conn) afford(m *meter, l limit, what string) bool {
+func (c *Conn) afford(m *meter, l Rate, what string) bool {
 	if m.used > 0 {
-		passed := int(c.now.Sub(m.at) * time.Duration(l.perSecond) / time.Second)
+		passed := int(c.now.Sub(m.at) * time.Duration(l.PerSecond) / time.Second)
 		if passed > 0 {
 			m.used, m.at = max(0, m.used-passed), c.now
 		}
@@ -55,7 +38,7 @@ func (c *Conn) afford(m *meter, l limit, what string) bool {
 	}
 	m.used++
 	switch {
-	case m.used > l.burst:
+	case m.used > l.Burst:
 		c.fail(EnhanceYourCalm, "too many "+what)
 	case len(c.out)-c.outAt > outMax+outGone:
 		c.fail(EnhanceYourCalm, "answers are not read")

@@ -69,7 +69,7 @@ func (c *Conn) headersOfClient() {
 	default:
 		c.lastPeer = o.id
 		o.then = heads
-		if c.held >= c.o.Streams {
+		if c.held >= c.o.Limits.Streams {
 			o.then = refused
 		}
 	}

@@ -24,6 +24,13 @@ type end struct {
 	refs  map[*h2.Stream]*heard
 }
 
+// limits are the usual ones but for how many streams there are.
+func limits(streams int) *h2.Limits {
+	l := h2.DefaultLimits()
+	l.Streams = streams
+	return l
+}
+
 // heard is what one stream said.
 type heard struct {
 	s        *h2.Stream
@@ -355,7 +362,7 @@ func TestAge(t *testing.T) {
 // TestRefused proves that a stream beyond the last one that GOAWAY names, and one
 // too many, are gone as refused, which no other is.
 func TestRefused(t *testing.T) {
-	c, s := pair(t, h2.Options{}, h2.Options{Streams: 2})
+	c, s := pair(t, h2.Options{}, h2.Options{Limits: limits(2)})
 	if got := c.c.Room(); got != 2 {
 		t.Fatalf("Room() = %d, want 2", got)
 	}

@@ -4,21 +4,22 @@ import "time"
 
 // reader is where the reading of frames stands.
 type reader struct {
-	greeting string // what is still to come of the preface
-	started  bool   // the first frame, which must be SETTINGS, began
-	head     [headSize]byte
-	headLen  int
-	f        frame
-	inFrame  bool
-	left     int    // of the frame's payload
-	part     []byte // of a payload that comes in pieces
-	padding  int    // at the end of the DATA being read; -1 while its length is to come
-	opened   opened
-	gather   []byte // the parts of a head so far
-	gathered int    // how many
-	block    []byte // a head that nobody read yet
-	recv     int32  // what the peer may still send on the connection
-	taken    int32  // what was taken of it since it was told
+	greeting   string // what is still to come of the preface
+	started    bool   // the first frame, which must be SETTINGS, began
+	head       [headSize]byte
+	headLen    int
+	f          frame
+	inFrame    bool
+	left       int    // of the frame's payload
+	part       []byte // of a payload that comes in pieces
+	padding    int    // at the end of the DATA being read; -1 while its length is to come
+	opened     opened
+	gather     []byte // the parts of a head so far
+	gathered   int    // how many
+	block      []byte // a head that nobody read yet
+	recv       int32  // what the peer may still send on the connection
+	connWindow int32  // what it may at first
+	taken      int32  // what was taken of it since it was told
 }
 
 // opened is what a HEADERS began that is not whole, or not read yet.
@@ -144,7 +145,7 @@ func (c *Conn) begin() {
 	case f.kind == frameData:
 		c.beginData()
 	case f.kind > frameContinuation:
-		if c.afford(&c.chatter, chatterLimit, "unknown frames") && f.size == 0 {
+		if c.afford(&c.chatter, c.o.Limits.Control, "unknown frames") && f.size == 0 {
 			c.inFrame = false
 		}
 	case f.size == 0:
@@ -184,7 +185,7 @@ func (c *Conn) priority(f frame, p []byte) {
 	switch {
 	case f.stream == 0:
 		c.fail(ProtocolError, "PRIORITY without a stream")
-	case !c.afford(&c.chatter, chatterLimit, "PRIORITY"):
+	case !c.afford(&c.chatter, c.o.Limits.Control, "PRIORITY"):
 	case len(p) != 5:
 		c.resetID(f.stream, FrameSizeError)
 	case word(p)&idMax == f.stream:
@@ -204,10 +205,10 @@ func (c *Conn) reset(f frame, p []byte) {
 	}
 	s := c.streams[f.stream]
 	if s == nil {
-		c.afford(&c.chatter, chatterLimit, "RST_STREAM")
+		c.afford(&c.chatter, c.o.Limits.Control, "RST_STREAM")
 		return
 	}
-	if !c.o.Client && !c.afford(&c.resets, resetLimit, "RST_STREAM") {
+	if !c.o.Client && !c.afford(&c.resets, c.o.Limits.Resets, "RST_STREAM") {
 		return
 	}
 	code := Code(word(p))
@@ -221,7 +222,7 @@ func (c *Conn) pong(f frame, p []byte) {
 	case len(p) != 8:
 		c.fail(FrameSizeError, "PING of a wrong size")
 	case f.has(flagAck):
-	case c.afford(&c.chatter, chatterLimit, "PING"):
+	case c.afford(&c.chatter, c.o.Limits.Control, "PING"):
 		c.out = appendFrame(c.out, 8, framePing, flagAck, 0)
 		c.out = append(c.out, p...)
 	}

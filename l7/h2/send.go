@@ -102,7 +102,7 @@ func (c *Conn) frame(s *Stream, n int, end bool) {
 	s.moved = c.now
 	s.window -= int64(n)
 	c.window -= int64(n)
-	c.paid = min(c.paid+updatesPerFrame, updateLimit.burst)
+	c.paid = min(c.paid+updatesPerFrame, c.o.Limits.Control.Burst)
 }
 
 // finish ends a stream whose data was sent.
@@ -166,7 +166,7 @@ func (c *Conn) windowUpdate(f frame, p []byte) {
 	}
 	if c.paid > 0 {
 		c.paid--
-	} else if !c.afford(&c.updates, updateLimit, "WINDOW_UPDATE") {
+	} else if !c.afford(&c.updates, c.o.Limits.Control, "WINDOW_UPDATE") {
 		return
 	}
 	n := int64(word(p) & idMax)

@@ -52,7 +52,7 @@ func (c *Conn) appendSettings() {
 	if c.o.Client {
 		set(settingPush, 0)
 	} else {
-		set(settingStreams, uint32(c.o.Streams))
+		set(settingStreams, uint32(c.o.Limits.Streams))
 		if c.o.Connect {
 			set(settingConnect, 1)
 		}
@@ -81,7 +81,7 @@ func (c *Conn) settings(f frame, p []byte) {
 		c.fail(EnhanceYourCalm, "too many settings")
 		return
 	}
-	if c.peer.known && !c.afford(&c.chatter, chatterLimit, "SETTINGS") {
+	if c.peer.known && !c.afford(&c.chatter, c.o.Limits.Control, "SETTINGS") {
 		return
 	}
 	for ; len(p) > 0; p = p[settingSize:] {

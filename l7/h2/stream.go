@@ -127,7 +127,7 @@ func (c *Conn) forget(s *Stream, how ended) {
 
 // resetID ends a stream because of what the peer did.
 func (c *Conn) resetID(id uint32, code Code) {
-	if code != RefusedStream && !c.afford(&c.resets, resetLimit, "mistakes") {
+	if code != RefusedStream && !c.afford(&c.resets, c.o.Limits.Resets, "mistakes") {
 		return
 	}
 	c.out = appendWord(c.out, frameReset, id, uint32(code))

@@ -47,6 +47,9 @@ func (c *checker) flowFields(l *spec.Listener, at string) {
 	if l.FlowLog == spec.FlowLogJSON && l.Protocol.IsHTTP() {
 		c.problem(spec.At(at, "flowLog"), fmt.Sprintf("%s listeners have requests", l.Protocol), "use accessLog")
 	}
+	if l.HTTP2 != nil && !l.Protocol.IsHTTP() {
+		c.problem(spec.At(at, "http2"), fmt.Sprintf("%s listeners have no requests", l.Protocol), "use the protocol http or https, or leave it out")
+	}
 	seen := map[string]bool{}
 	for i, s := range l.Servers {
 		path := spec.At(at, "servers", i)

@@ -36,6 +36,9 @@ func TestFlowListeners(t *testing.T) {
 		}, []string{
 			`listeners[2].servers: tcp listeners do not choose by the name in TLS; use the protocol tls, or leave it out`,
 		}},
+		{"flows with HTTP/2", func(s *spec.Spec) { s.Listeners[2].HTTP2 = &spec.HTTP2{Enabled: true} }, []string{
+			`listeners[2].http2: tcp listeners have no requests; use the protocol http or https, or leave it out`,
+		}},
 		{"http with what flows have", func(s *spec.Spec) {
 			s.Listeners[0].ProxyFrom = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 			s.Listeners[0].FlowLog = spec.FlowLogJSON

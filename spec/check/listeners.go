@@ -49,6 +49,10 @@ func (c *checker) httpListener(l *spec.Listener, at string) {
 	if l.Protocol == spec.ProtocolHTTPS {
 		c.covered(l, at)
 	}
+	if o := l.HTTP2; o != nil && o.Enabled && o.StreamWindow > o.ConnectionWindow {
+		c.problem(spec.At(at, "http2", "streamWindow"), fmt.Sprintf("a stream may hold %v, and its connection only %v", o.StreamWindow, o.ConnectionWindow),
+			"make connectionWindow at least as large")
+	}
 	c.sharedHosts(l, at)
 }
 

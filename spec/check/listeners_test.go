@@ -30,6 +30,11 @@ func TestListeners(t *testing.T) {
 		{"tcp without target groups", func(s *spec.Spec) { s.Listeners[2].TargetGroups = nil }, []string{
 			`listeners[2]: tcp listener "db" has no target groups; name some in targetGroups`,
 		}},
+		{"a stream that holds more than its connection", func(s *spec.Spec) {
+			s.Listeners[1].HTTP2 = &spec.HTTP2{Enabled: true, StreamWindow: 4 << 20, ConnectionWindow: 1 << 20}
+		}, []string{
+			`listeners[1].http2.streamWindow: a stream may hold 4MiB, and its connection only 1MiB; make connectionWindow at least as large`,
+		}},
 		{"tcp with what http has", func(s *spec.Spec) {
 			s.Listeners[2].Routes = []spec.RouteName{"shop"}
 			s.Listeners[2].Redirect = &spec.ListenerRedirect{Scheme: "https"}

@@ -64,7 +64,7 @@ func (c *conn) begin() {
 		c.multiplex()
 		return
 	}
-	c.sniff = l.tls == nil && c.l.Handler().Bounds().HTTP2
+	c.sniff = l.tls == nil && c.l.Handler().Bounds().HTTP2 != nil
 	c.m.Start(exchange.Options{
 		Client: &c.info, Handlers: c.l, Memories: c.w, Wake: c.wake, Seed: rand.Uint64(),
 	}, c.w.now)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/h2"
 	"portico/l7/loop"
 	"portico/l7/transport"
 )
@@ -41,7 +42,7 @@ func (s speak) protocols() *http.Protocols {
 func speaking(t *testing.T, client speak) *proxy {
 	t.Helper()
 	return newProxy(t, func(p *proxy, _ *loop.Options) {
-		p.bounds.HTTP2 = true
+		p.bounds.HTTP2 = h2.DefaultLimits()
 		if client.tls {
 			p.tls = selfSigned(t)
 			p.tls.NextProtos = []string{"h2", "http/1.1"}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/h2"
 	"portico/l7/loop"
 	"portico/spec"
 )
@@ -68,7 +69,10 @@ func TestInTime(t *testing.T) {
 			const soon = 50 * time.Millisecond
 			p := newProxy(t, func(p *proxy, _ *loop.Options) {
 				p.poller = func(inner loop.Poller) loop.Poller { return &silent{Poller: inner} }
-				p.bounds.HeadTimeout, p.bounds.HTTP2 = soon, s.h2
+				p.bounds.HeadTimeout = soon
+				if s.h2 {
+					p.bounds.HTTP2 = h2.DefaultLimits()
+				}
 				p.timeouts.Connect, p.timeouts.Response = spec.Duration(soon), spec.Duration(soon)
 			})
 			p.serve(http.HandlerFunc(echo))

@@ -47,7 +47,7 @@ func (c *conn) multiplex() {
 	b := x.handler.Handler().Bounds()
 	c.mux, l.owner = x, x
 	x.start(h2.Options{
-		TLS: l.tls != nil, Connect: true, Head: b.Head, Fields: b.Fields, Greeting: b.HeadTimeout, Idle: b.IdleTimeout, Age: b.Age,
+		TLS: l.tls != nil, Connect: true, Limits: b.HTTP2, Head: b.Head, Fields: b.Fields, Greeting: b.HeadTimeout, Idle: b.IdleTimeout, Age: b.Age,
 	})
 	if c.drain || c.w.draining {
 		x.drain()

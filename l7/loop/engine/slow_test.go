@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"portico/l7/exchange"
+	"portico/l7/h2"
 	"portico/l7/loop"
 	"portico/spec"
 )
@@ -41,7 +42,7 @@ func TestSlowButNotStuck(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p := newProxy(t, func(p *proxy, _ *loop.Options) {
-				p.bounds.HTTP2, p.timeouts.Body = true, spec.Duration(body)
+				p.bounds.HTTP2, p.timeouts.Body = h2.DefaultLimits(), spec.Duration(body)
 			})
 			p.serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				for piece := make([]byte, 64<<10); ; {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"portico/l7/exchange"
+	"portico/l7/h2"
 	"portico/l7/loop"
 	"portico/l7/transport"
 )
@@ -139,7 +140,7 @@ func either(t *testing.T, p *proxy) {
 // TestConnectStream proves that a plain CONNECT in a stream is a tunnel to a target
 // that knows nothing of HTTP, with what either side sends first.
 func TestConnectStream(t *testing.T) {
-	p := newProxy(t, func(p *proxy, _ *loop.Options) { p.bounds.HTTP2 = true })
+	p := newProxy(t, func(p *proxy, _ *loop.Options) { p.bounds.HTTP2 = h2.DefaultLimits() })
 	p.script(func(c net.Conn, r *bufio.Reader) {
 		_, _ = io.WriteString(c, "hello ")
 		_, _ = io.Copy(c, r)
