@@ -343,6 +343,7 @@ func (u *user) readStreamsSlowly() {
 	defer func() { _ = s.Close() }()
 	slow := []*stream{s.begin(http.MethodGet, u.at("/big"), true), s.begin(http.MethodGet, u.at("/big"), true)}
 	for range u.rnd.IntN(60) {
+		_ = s.SetDeadline(time.Now().Add(hang)) // for each round: they are slow together
 		for _, st := range slow {
 			if !st.ended && !st.lost {
 				s.grant(st, 1+u.rnd.IntN(4<<10), false)
