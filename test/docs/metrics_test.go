@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"portico/l4/xdp"
 )
 
 // metricsPage lists every metric.
@@ -107,11 +110,57 @@ func scrape(t *testing.T) map[string]*dto.MetricFamily {
 	for _, f := range more {
 		byName[f.GetName()] = f
 	}
-	for _, f := range families {
+	for _, f := range append(families, inKernel(t)...) {
 		byName[f.GetName()] = f
 	}
 	return byName
 }
+
+// inKernel are the metrics of flows in the kernel, as their collector describes them:
+// to have them takes root.
+func inKernel(t *testing.T) []*dto.MetricFamily {
+	t.Helper()
+	var all describer
+	xdp.New(xdp.Options{Self: "none", Metrics: &all})
+	var families []*dto.MetricFamily
+	for _, d := range all {
+		is := descPattern.FindStringSubmatch(d)
+		if is == nil {
+			t.Fatalf("unknown description: %s", d)
+		}
+		f := &dto.MetricFamily{Name: &is[1], Help: &is[2], Type: dto.MetricType_COUNTER.Enum(), Metric: []*dto.Metric{{}}}
+		for label := range strings.SplitSeq(is[3], ",") {
+			f.Metric[0].Label = append(f.Metric[0].Label, &dto.LabelPair{Name: &label})
+		}
+		families = append(families, f)
+	}
+	return families
+}
+
+var descPattern = regexp.MustCompile(`^Desc{fqName: "(.*?)", help: "(.*?)\.?", .*variableLabels: {(.*)}}$`)
+
+// describer keeps what collectors that are registered with it describe.
+type describer []string
+
+// Register is of prometheus.Registerer.
+func (d *describer) Register(c prometheus.Collector) error {
+	to := make(chan *prometheus.Desc)
+	go func() { c.Describe(to); close(to) }()
+	for desc := range to {
+		*d = append(*d, desc.String())
+	}
+	return nil
+}
+
+// MustRegister is of prometheus.Registerer.
+func (d *describer) MustRegister(all ...prometheus.Collector) {
+	for _, c := range all {
+		_ = d.Register(c)
+	}
+}
+
+// Unregister is of prometheus.Registerer.
+func (*describer) Unregister(prometheus.Collector) bool { return false }
 
 // labels lists the labels of a family, in the order of the alphabet.
 func labels(f *dto.MetricFamily) []string {

@@ -8,7 +8,7 @@
 // who is no node of the site, passes as if this program were not there.
 //
 // Start reading at portico_decap, at the end.
-#include "packet.h"
+#include "cookie.h"
 #include <linux/in6.h>
 
 char LICENSE[] SEC("license") = "GPL"; // bpf_tcp_check_syncookie asks for it
@@ -42,6 +42,7 @@ enum result {
 	ICMP,      // an error or a question
 	OTHER,     // a fragment, or another protocol
 	CHAINED,   // nobody here owns it: sent on
+	ANSWERED,  // begins a flow, one of a flood: answered with a cookie
 	MALFORMED, // dropped, as are the next two
 	NOT_VIP,   // to an address that this node does not hold
 	HOPS,      // was sent on too often
@@ -85,6 +86,7 @@ struct outer {
 	__u8 proto;   // what follows the IP header
 	__u8 inner;   // 4 or 41: the packet within
 	__u8 left;
+	__u8 hops;    // that it may still take
 };
 
 INLINE void count(__u32 result)
@@ -129,13 +131,14 @@ INLINE int read_ip(void *at, void *end, __be16 ethertype, struct outer *o, struc
 			return 0;
 		o->version = 4, o->proto = ip->protocol, o->size = sizeof(*ip);
 		o->length = bpf_ntohs(ip->tot_len) - sizeof(*ip); // below 0 is too long
+		o->hops = ip->ttl;
 		e->src = mapped(ip->saddr), e->dst = mapped(ip->daddr);
 	} else if (ethertype == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = at;
 		if ((void *)(ip + 1) > end || ip->version != 6)
 			return 0;
 		o->version = 6, o->proto = ip->nexthdr, o->size = sizeof(*ip);
-		o->length = bpf_ntohs(ip->payload_len);
+		o->length = bpf_ntohs(ip->payload_len), o->hops = ip->hop_limit;
 		e->src = v6(&ip->saddr), e->dst = v6(&ip->daddr);
 	} else {
 		return 0;
@@ -389,6 +392,19 @@ INLINE int may_send(const struct node *n, const struct outer *o)
 	return (n->roles & IS_L7) && !is_packet(o->proto) && o->left == 0;
 }
 
+// Answers a SYN in the kernel's place, where too many come. 0: it is the kernel's.
+//
+// The answer goes back to the router that the SYN came by, which knows the way to
+// clients. An l4 node on the same link, whose packets no router has touched, does not.
+INLINE int answer(struct xdp_md *ctx, const struct outer *o)
+{
+	__u32 zero = 0;
+	struct settings *s = bpf_map_lookup_elem(&settings, &zero);
+	if (!s || o->hops >= TTL || !is_hot(s))
+		return 0;
+	return o->inner == PROTO_IPIP ? answer4(ctx, o->size, s->mss4) : answer6(ctx, o->size, s->mss6);
+}
+
 SEC("xdp")
 int portico_decap(struct xdp_md *ctx)
 {
@@ -426,6 +442,11 @@ int portico_decap(struct xdp_md *ctx)
 		if (second->ifindex && second->ifindex != ctx->ingress_ifindex)
 			return bpf_redirect(second->ifindex, 0);
 		return XDP_TX;
+	}
+	int answered = result == SYN ? answer(ctx, &o) : 0;
+	if (answered) {
+		count(answered == XDP_TX ? ANSWERED : MALFORMED);
+		return answered;
 	}
 	count(result);
 	return result >= MALFORMED ? XDP_DROP : deliver(ctx, &o);

@@ -31,9 +31,9 @@ import (
 // bed is a client, an l4 node that the test itself plays, and two l7 nodes, each
 // joined by a link of its own to a router.
 type bed struct {
-	client, lb, a, b *netns.Space
-	pins             string
-	lbs              *wrapper
+	client, lb, a, b, router *netns.Space
+	pins                     string
+	lbs                      *wrapper
 }
 
 // What the bed's hosts are called by; N is 1 for the client, 2 for the l4 node, 3
@@ -55,6 +55,7 @@ func newBed(t *testing.T) *bed {
 	n := netns.New(t)
 	b := &bed{pins: bpffs(t)}
 	router := n.Add("r")
+	b.router = router
 	for i, s := range []**netns.Space{&b.client, &b.lb, &b.a, &b.b} {
 		*s = n.Add([]string{"c", "l", "a", "b"}[i])
 		join(t, n, router, *s, i+1)

@@ -14,6 +14,7 @@ import (
 // machine is what is changed on this machine, and how it is put back.
 type machine struct {
 	pins   string // folder of what is pinned
+	calm   uint32 // SYNs a second on one core that are left to the kernel
 	record string // file of what was changed; "" keeps that for this process alone
 
 	change  *record         // what was changed; nil: not read yet
@@ -126,6 +127,15 @@ func (m *machine) take(p *plan, on device) error {
 			return err
 		}
 		m.nodes, m.vips = nodes, slices.Clone(p.vips)
+	}
+	room := on.mtu - p.overhead
+	err = m.program.set(programSettings{
+		Calm: m.calm,
+		Mss4: uint32(segmentMax(room, netip.IPv4Unspecified())),
+		Mss6: uint32(segmentMax(room, netip.IPv6Unspecified())),
+	})
+	if err != nil {
+		return err
 	}
 	if m.on != on {
 		attach := m.program.attach

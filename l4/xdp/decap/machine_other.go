@@ -10,7 +10,10 @@ import (
 )
 
 // machine cannot be changed here.
-type machine struct{ pins, record string }
+type machine struct {
+	pins, record string
+	calm         uint32
+}
 
 type device struct {
 	name string

@@ -26,12 +26,27 @@ type programNode struct {
 	Source  [6]uint8
 }
 
+type programRate struct {
+	_     structs.HostLayout
+	Since uint64
+	Syns  uint64
+}
+
+type programSettings struct {
+	_    structs.HostLayout
+	Calm uint32
+	Mss4 uint32
+	Mss6 uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	programMapNodes         = "nodes"
+	programMapRates         = "rates"
 	programMapResults       = "results"
+	programMapSettings      = "settings"
 	programMapVips          = "vips"
 	programProgPorticoDecap = "portico_decap"
 )
@@ -85,9 +100,11 @@ type programProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type programMapSpecs struct {
-	Nodes   *ebpf.MapSpec `ebpf:"nodes"`
-	Results *ebpf.MapSpec `ebpf:"results"`
-	Vips    *ebpf.MapSpec `ebpf:"vips"`
+	Nodes    *ebpf.MapSpec `ebpf:"nodes"`
+	Rates    *ebpf.MapSpec `ebpf:"rates"`
+	Results  *ebpf.MapSpec `ebpf:"results"`
+	Settings *ebpf.MapSpec `ebpf:"settings"`
+	Vips     *ebpf.MapSpec `ebpf:"vips"`
 }
 
 // programVariableSpecs contains global variables before they are loaded into the kernel.
@@ -116,15 +133,19 @@ func (o *programObjects) Close() error {
 //
 // It can be passed to loadProgramObjects or ebpf.CollectionSpec.LoadAndAssign.
 type programMaps struct {
-	Nodes   *ebpf.Map `ebpf:"nodes"`
-	Results *ebpf.Map `ebpf:"results"`
-	Vips    *ebpf.Map `ebpf:"vips"`
+	Nodes    *ebpf.Map `ebpf:"nodes"`
+	Rates    *ebpf.Map `ebpf:"rates"`
+	Results  *ebpf.Map `ebpf:"results"`
+	Settings *ebpf.Map `ebpf:"settings"`
+	Vips     *ebpf.Map `ebpf:"vips"`
 }
 
 func (m *programMaps) Close() error {
 	return _ProgramClose(
 		m.Nodes,
+		m.Rates,
 		m.Results,
+		m.Settings,
 		m.Vips,
 	)
 }

@@ -19,7 +19,7 @@ import (
 // layout is the version of the maps that are pinned. Raise it when a key or value
 // changes its shape: the program of the process before then keeps maps of its own
 // until ours takes its place.
-const layout = "decap-v1"
+const layout = "decap-v2"
 
 // program is the program in the kernel, pinned so that it outlives this process.
 type program struct {
@@ -99,6 +99,14 @@ func (p *program) fill(nodes map[netip.Addr]programNode, vips []netip.Addr) erro
 		held[v] = 1
 	}
 	return errors.Join(mirror(p.Nodes, nodes), mirror(p.Vips, held))
+}
+
+// set tells the program what it goes by when it answers SYNs.
+func (p *program) set(s programSettings) error {
+	if err := p.Settings.Put(uint32(0), s); err != nil {
+		return fmt.Errorf("map %s: %w", p.Settings, err)
+	}
+	return nil
 }
 
 // mirror makes a map of addresses hold exactly what is wanted.

@@ -7,7 +7,7 @@ import "github.com/prometheus/client_golang/prometheus"
 func results() []string {
 	return []string{
 		"syn", "flow", "cookie", "last", "udp", "icmp", "other",
-		"chained", "malformed", "not-vip", "hops", "stranger",
+		"chained", "answered", "malformed", "not-vip", "hops", "stranger",
 	}
 }
 
