@@ -15,8 +15,8 @@ type BGP struct {
 
 // BGPPeer is a router that nodes with the role vip announce VIPs to.
 type BGPPeer struct {
-	// Address is the router's; a link-local one needs Interface too. Interface alone
-	// (unnumbered) is not supported.
+	// Address is the router's; a link-local one needs Interface too. With Interface
+	// alone (unnumbered) it is found there, as the only router on that link.
 	Address   netip.Addr `json:"address,omitzero"`
 	Interface string     `json:"interface,omitempty"`
 	Port      uint16     `json:"port,omitempty" default:"179" range:"1..65535"`

@@ -83,10 +83,9 @@ func checkAddress(at string, p spec.BGPPeer) []spec.Problem {
 	}
 	switch {
 	case !a.IsValid() && p.Interface == "":
-		return problem("", "say its address", "a peer without address")
-	case !a.IsValid():
-		return problem("interface", "say the router's link-local address too, such as fe80::1",
-			"a peer that is found by interface %q alone is not supported", p.Interface)
+		return problem("", "say its address, or the interface that it alone is on", "a peer without address")
+	case !a.IsValid() && p.Multihop > 0:
+		return problem("multihop", "say the router's address", "%d hops to a router on interface %q, which is none away", p.Multihop, p.Interface)
 	case a.Zone() != "":
 		return problem("address", "say the interface with the key interface", "%q holds an interface", a)
 	case a.IsUnspecified(), a.IsMulticast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):

@@ -36,16 +36,17 @@ func TestCheck(t *testing.T) {
 		{"without graceful restart", func(s *spec.Spec, _ *spec.BGPPeer) { s.Sites[0].BGP.GracefulRestart = spec.Off }, nil},
 		{"a password that fits", func(_ *spec.Spec, p *spec.BGPPeer) { p.Password = &spec.Secret{Value: make([]byte, 80)} }, nil},
 		{"link-local", func(_ *spec.Spec, p *spec.BGPPeer) { p.Address, p.Interface = netip.MustParseAddr("fe80::1"), "eth0" }, nil},
+		{"unnumbered", func(_ *spec.Spec, p *spec.BGPPeer) { p.Address, p.Interface = netip.Addr{}, "eth0" }, nil},
 		{"carries all there is", carries(spec.VIPRoutes{Communities: []string{"65001:1", "4200000000:1:2", "no-export"}, MED: new(uint32(1))}), nil},
 
 		{"no peers", func(s *spec.Spec, _ *spec.BGPPeer) { s.Sites[0].BGP.Peers = nil }, []string{
 			"sites[0].bgp.peers: no peer: nobody would hear of a VIP",
 		}},
 		{"no address", func(_ *spec.Spec, p *spec.BGPPeer) { p.Address = netip.Addr{} }, []string{
-			"sites[0].bgp.peers[0]: a peer without address; say its address",
+			"sites[0].bgp.peers[0]: a peer without address; say its address, or the interface that it alone is on",
 		}},
-		{"unnumbered", func(_ *spec.Spec, p *spec.BGPPeer) { p.Address, p.Interface = netip.Addr{}, "eth0" }, []string{
-			`sites[0].bgp.peers[0].interface: a peer that is found by interface "eth0" alone is not supported; say the router's link-local address too, such as fe80::1`,
+		{"hops to an unnumbered one", func(_ *spec.Spec, p *spec.BGPPeer) { p.Address, p.Interface, p.Multihop = netip.Addr{}, "eth0", 2 }, []string{
+			`sites[0].bgp.peers[0].multihop: 2 hops to a router on interface "eth0", which is none away; say the router's address`,
 		}},
 		{"link-local anywhere", address("fe80::1"), []string{
 			`sites[0].bgp.peers[0].interface: missing: "fe80::1" is link-local, and every link may have it; say the interface that leads to it`,

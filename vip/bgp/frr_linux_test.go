@@ -207,7 +207,7 @@ func TestFRRRestart(t *testing.T) {
 			n.announce(bothVIPs(false)...)
 			n.established()
 			l.hops(t, 1)
-			events := l.watch(t)
+			events := l.watch(t, vip4, vip6)
 			c.end(n)
 			n = l.node(t, 0, change)
 			n.established() // before its routes are known, as after a real start
@@ -228,7 +228,7 @@ func TestFRRRestart(t *testing.T) {
 
 // watch counts changes of the VIPs' routes in the router's kernel from now on, until
 // the returned function is called.
-func (l *lab) watch(t *testing.T) (changes func() int) {
+func (l *lab) watch(t *testing.T, vips ...string) (changes func() int) {
 	t.Helper()
 	out, in := io.Pipe()
 	cmd := l.router.Space.Command("ip", "-o", "monitor", "route")
@@ -242,7 +242,7 @@ func (l *lab) watch(t *testing.T) (changes func() int) {
 			switch text := lines.Text(); {
 			case strings.Contains(text, "198.18.255.255"):
 				ready <- struct{}{} // the monitor is listening
-			case strings.Contains(text, vip4), strings.Contains(text, vip6):
+			case slices.ContainsFunc(vips, func(a string) bool { return strings.Contains(text, a) }):
 				t.Log(text)
 				seen.Add(1)
 			}

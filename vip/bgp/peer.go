@@ -39,6 +39,7 @@ type peer struct {
 	speaker *Speaker
 	log     *slog.Logger
 
+	router  netip.Addr    // its address, by the last search for it; of run alone
 	changed chan struct{} // routes changed; holds one
 	down    chan struct{} // BFD lost the router; holds one
 
@@ -48,7 +49,7 @@ type peer struct {
 	losses     int   // sessions that were established and ended unasked
 	restarting bool  // until a router has the routes of before the restart again
 	watch      *bfd.Watch
-	from       netip.Addr              // of watch
+	ends       [2]netip.Addr           // of watch: ours and the router's
 	cancel     context.CancelCauseFunc // nil before start
 	done       chan struct{}
 }
@@ -187,7 +188,7 @@ func (p *peer) status() status.Peer {
 func (p *peer) watching(local netip.Addr) bfd.Options {
 	return bfd.Options{
 		Settings: bfd.Settings{Interval: p.config.bfd.Interval.D(), Multiplier: p.config.bfd.Multiplier},
-		Local:    local, Remote: p.config.address, Hops: p.config.hops,
+		Local:    local, Remote: p.router, Hops: p.config.hops,
 		Changed: func(s bfd.State, lost bool) {
 			p.log.Info("bfd session changed", "state", s.String(), "lost", lost)
 			if lost {
@@ -229,10 +230,11 @@ func (p *peer) watchOver(local netip.Addr) {
 	if p.config.bfd.Interval == 0 {
 		return
 	}
+	ends := [2]netip.Addr{local, p.router}
 	p.mu.Lock()
-	watched, from := p.watch != nil, p.from
+	watched := p.watch != nil && p.ends == ends
 	p.mu.Unlock()
-	if watched && from == local {
+	if watched {
 		return
 	}
 	p.unwatch()
@@ -242,7 +244,7 @@ func (p *peer) watchOver(local netip.Addr) {
 		return
 	}
 	p.mu.Lock()
-	p.watch, p.from = watch, local
+	p.watch, p.ends = watch, ends
 	p.mu.Unlock()
 }
 

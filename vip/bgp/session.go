@@ -16,6 +16,7 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"portico/internal/clock"
+	"portico/vip/bgp/onlink"
 )
 
 // dialTimeout bounds a connect; a router that drops SYN segments does not answer at
@@ -77,7 +78,12 @@ func (s *session) close() {
 }
 
 func (p *peer) dial(ctx context.Context) (net.Conn, error) {
-	local, err := source(p.config, p.config.address)
+	to, err := p.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.router = to.address
+	local, err := source(to, to.address)
 	if err != nil {
 		return nil, err
 	}
@@ -85,10 +91,25 @@ func (p *peer) dial(ctx context.Context) (net.Conn, error) {
 	d := net.Dialer{
 		Timeout: dialTimeout, KeepAlive: -1,
 		LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0)),
-		Control:   func(_, _ string, raw syscall.RawConn) error { return prepare(p.config, raw) },
+		Control:   func(_, _ string, raw syscall.RawConn) error { return prepare(to, raw) },
 	}
-	to := netip.AddrPortFrom(p.config.address, p.config.port)
-	return d.DialContext(ctx, "tcp", to.String())
+	return d.DialContext(ctx, "tcp", netip.AddrPortFrom(to.address, to.port).String())
+}
+
+// findTimeout bounds the search for a router on a link: longer than one may take to
+// answer (RFC 4861, section 6.2.6).
+const findTimeout = 4 * time.Second
+
+// find is the peer's configuration with the router's address; that of an unnumbered
+// one is looked for anew each time, and thereby told ours again: it may have restarted.
+func (p *peer) find(ctx context.Context) (peerConfig, error) {
+	c := p.config
+	if c.address.IsValid() {
+		return c, nil
+	}
+	var err error
+	c.address, err = onlink.Find(ctx, c.link, findTimeout)
+	return c, err
 }
 
 // open exchanges OPEN and KEEPALIVE.
