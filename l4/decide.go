@@ -33,8 +33,11 @@ type Flow struct {
 	Client netip.AddrPort
 	VIP    netip.AddrPort // the address and port the client connected to
 	Server string         // the name a client of a tls listener asks for, in lower case
-	Draw   uint64         // uniformly random, for balances that draw
-	Now    time.Time      // for balances that learn how long targets take
+	// Datagram is the first one of a flow of UDP: a connection id of QUIC in it may
+	// name the target.
+	Datagram []byte
+	Draw     uint64    // uniformly random, for balances that draw
+	Now      time.Time // for balances that learn how long targets take
 	// Tried are the targets that could not be reached, in the order of the tries.
 	Tried []*target.Target
 }
@@ -99,6 +102,7 @@ type Decision struct {
 // alike and a change of weights moves few; the target by the group's balance. In
 // either case a group without a target keeps its share: weights are a person's
 // word, and its flows would fall on groups that were not sized for them.
+// Before either, a connection id of QUIC says which target has the connection.
 func Decide(f Flow, table *Table, groups Groups) Decision {
 	d := place(f, table, groups)
 	if d.Why != Chosen || d.Target != nil && !slices.Contains(f.Tried, d.Target) {
@@ -139,6 +143,9 @@ func place(f Flow, table *Table, groups Groups) Decision {
 		return d
 	}
 	d.Listener = serves
+	if d.byName(f, groups) {
+		return d
+	}
 	if table.slots != nil && d.Listener.Hashes {
 		if slots := table.slots.Table(d.Listener.Name); slots != nil && d.bySlot(f, slots, groups) {
 			return d

@@ -25,6 +25,8 @@ func Explain(f Flow, table *Table, groups Groups) (Decision, []status.Line) {
 	switch {
 	case d.Group == nil:
 		return d, lines
+	case d.Target != nil && d.slots == nil:
+		return d, append(lines, d.Group.ExplainPlaced(d.Target, "is named by the connection id")...)
 	case d.Target != nil:
 		return d, append(lines, d.Group.ExplainPlaced(d.Target, "owns the flow's slot")...)
 	}

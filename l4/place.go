@@ -11,6 +11,9 @@ type Seen struct {
 	// those of the table the packet is placed by; that of a target that left the
 	// node is 0.
 	Known maglev.Slot
+	// Named is the id of the target that the packet's connection id names (QUIC); 0
+	// means none, and one where nothing that began there may go on.
+	Named uint16
 }
 
 // Drop says why a packet is not placed.
@@ -40,6 +43,7 @@ type Placement struct {
 // so: relay calls it for each flow, and xdp has the same steps in C; package
 // l4/flowtest holds the cases that both must pass.
 //
+//   - A packet that names its target goes there, and nothing is remembered.
 //   - A flow that is known goes on where it is.
 //   - A packet that begins a flow goes to the slot's owner. It is not remembered, so
 //     that a flood of them pushes nothing out; but where the table held an older
@@ -56,6 +60,8 @@ func Place(slot maglev.Slot, seen Seen) Placement {
 	}
 	known := seen.Known.Primary()
 	switch {
+	case seen.Named != 0:
+		return Placement{Target: seen.Named}
 	case known != 0 && !seen.Starts:
 		return Placement{Target: known, Secondary: seen.Known.Secondary()}
 	case owner == 0 && (past == 0 || seen.Starts):

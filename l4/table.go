@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"portico/l4/maglev"
 	"portico/spec"
 )
 
@@ -46,6 +47,9 @@ type Listener struct {
 	Hashes bool
 	// Source says that flows are hashed without their ports.
 	Source bool
+	// QUIC are the targets that connection ids name, by the bytes of their server
+	// ids, which are all of one length; nil when they name none.
+	QUIC map[string]maglev.Name
 
 	weights uint64               // of all shares
 	servers map[string]*Listener // by name, or by what follows the * of a wildcard
@@ -82,6 +86,9 @@ func NewTable(want *spec.Spec, self spec.NodeName) *Table {
 			made[wanted] = newListener(want, wanted)
 			made[wanted].Floating = b.Floating
 			t.list(want, site, wanted)
+			if wanted.Protocol == spec.ProtocolUDP {
+				made[wanted].QUIC = quicServers(want, site, wanted)
+			}
 		}
 		if wanted.Protocol == spec.ProtocolUDP {
 			t.udp[b.Address] = made[wanted]

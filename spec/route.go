@@ -114,6 +114,9 @@ type Target struct {
 	Weight int `json:"weight" default:"1" range:"0..65535"`
 	// Drain takes nothing new and lets the rest finish.
 	Drain bool `json:"drain,omitempty"`
+	// QUICServer is the id by which connection ids of QUIC name the target to udp
+	// listeners; empty means that they do not.
+	QUICServer QUICServer `json:"quicServer,omitempty"`
 }
 
 // Label is the target's name for people: Name, or else its address.

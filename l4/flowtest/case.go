@@ -35,6 +35,8 @@ type Packet struct {
 	l4.Tuple
 	// Flags are those of TCP; none in a datagram of UDP.
 	Flags Flags
+	// Data is what a datagram carries.
+	Data []byte
 }
 
 // Flags are the flags of a TCP header, at their places (RFC 9293, section 3.1).
@@ -94,8 +96,21 @@ func (c *Case) Hash() uint32 {
 // does not have gets id 65535.
 func (c *Case) Seen(t *maglev.Table) l4.Seen {
 	starts := c.Packet.Proto == l4.TCP && c.Packet.Flags&(SYN|ACK) == SYN
-	return l4.Seen{Starts: starts, Known: slot(t, c.Known)}
+	seen := l4.Seen{Starts: starts, Known: slot(t, c.Known)}
+	server := l4.QUICServer(c.Packet.Data, quicBytes)
+	if c.Packet.Proto != l4.UDP || server == nil || string(server) != QUICServer(server[quicBytes-1]) {
+		return seen
+	}
+	if named := id(t, server[quicBytes-1]); named != Stranger {
+		seen.Named = named
+	}
+	return seen
 }
+
+const quicBytes = 3
+
+// QUICServer is the server id of a letter's target, by which a connection id names it.
+func QUICServer(letter byte) string { return string([]byte{0xab, 0xcd, letter}) }
 
 // Stranger is the id that Seen has for a target which a flow is on and the table
 // does not have any more.

@@ -2,6 +2,7 @@ package flowtest
 
 import (
 	"net/netip"
+	"slices"
 
 	"portico/l4"
 )
@@ -14,7 +15,7 @@ const (
 
 // Cases lists them all.
 func Cases() []Case {
-	return append(append(append(begin(), middle()...), known()...), spread()...)
+	return slices.Concat(begin(), middle(), known(), named(), spread())
 }
 
 func tcp(flags Flags) Packet {
@@ -84,6 +85,41 @@ func known() []Case {
 		{Name: "its target left the node", Now: "b", Before: "c", Known: "-", Packet: tcp(ACK), Want: Want{Target: 'b', Secondary: 'c', Remember: "bc"}, Packets: byTable},
 		{Name: "the first of two left the node", Now: "b", Known: "-a", Packet: tcp(ACK), Want: Want{Target: 'a', Remember: "-a"}, Packets: byTable},
 		{Name: "the second of two left the node", Now: "c", Known: "b-", Packet: tcp(ACK), Want: Want{Target: 'b', Remember: "b-"}, Packets: byTable},
+	}
+}
+
+// named has datagrams of QUIC. Ids begin with config 0, the server id and a nonce.
+func named() []Case {
+	packet := func(head string, letter byte) Packet {
+		p := udp()
+		p.Data = []byte(head + "\x05" + QUICServer(letter) + "nonce, and what is encrypted")
+		return p
+	}
+	const (
+		short     = "\x40"
+		handshake = "\xe0\x00\x00\x00\x01\x09"
+		initial   = "\xc0\x00\x00\x00\x01\x09"
+		other     = "\xe0\x6b\x33\x43\xcf\x09" // version 2 (RFC 9369)
+		brief     = "\xe0\x00\x00\x00\x01\x07" // an id without room for a nonce
+	)
+	none, cut, stream := packet(short, 'b'), packet(short, 'b'), packet(short, 'b')
+	none.Data[1] |= 0xe0
+	cut.Data = cut.Data[:9]
+	stream.Proto, stream.Flags = l4.TCP, ACK
+	// What the table says without an id: a owns every slot, and b did.
+	toA := Want{Target: 'a', Secondary: 'b', Remember: "ab"}
+	return []Case{
+		{Name: "a connection id names its target", Now: "a", Before: "b", Packet: packet(short, 'b'), Want: Want{Target: 'b'}},
+		{Name: "in a long header too", Now: "a", Before: "b", Packet: packet(handshake, 'b'), Want: Want{Target: 'b'}},
+		{Name: "also the owner", Now: "a", Before: "b", Packet: packet(short, 'a'), Want: Want{Target: 'a'}},
+		{Name: "whatever the flow table says", Now: "a", Before: "b", Known: "a", Packet: packet(short, 'b'), Want: Want{Target: 'b', Remember: "a"}, Packets: byTable},
+		{Name: "an id of no target", Now: "a", Before: "b", Packet: packet(short, 'z'), Want: toA},
+		{Name: "an Initial has an id of the client's", Now: "a", Before: "b", Packet: packet(initial, 'b'), Want: toA},
+		{Name: "another version may mean anything", Now: "a", Before: "b", Packet: packet(other, 'b'), Want: toA},
+		{Name: "an id that is too short", Now: "a", Before: "b", Packet: packet(brief, 'b'), Want: toA},
+		{Name: "an id that says it names nobody", Now: "a", Before: "b", Packet: none, Want: toA},
+		{Name: "a datagram that is cut off", Now: "a", Before: "b", Packet: cut, Want: toA},
+		{Name: "no connection ids in TCP", Now: "a", Before: "b", Packet: stream, Want: toA, Packets: midFlow},
 	}
 }
 

@@ -93,15 +93,15 @@ func (r *receiver) take(data []byte, from netip.AddrPort, to netip.Addr) {
 	}
 	d := r.flows[tuple{from, vip}]
 	if d == nil {
-		if d = r.open(from, vip); d == nil {
+		if d = r.open(from, vip, data); d == nil {
 			return
 		}
 	}
 	d.send(data)
 }
 
-// open begins a flow, or returns nil.
-func (r *receiver) open(client, vip netip.AddrPort) *datagrams {
+// open begins a flow with its first datagram, or returns nil.
+func (r *receiver) open(client, vip netip.AddrPort, first []byte) *datagrams {
 	if r.closing {
 		return nil
 	}
@@ -118,7 +118,10 @@ func (r *receiver) open(client, vip netip.AddrPort) *datagrams {
 	}
 	r.loop.add(d)
 	r.flows[tuple{client, vip}] = d
-	if !d.connect() {
+	d.tuple.Datagram = first
+	ok := d.connect()
+	d.tuple.Datagram = nil // its memory is the loop's
+	if !ok {
 		return nil
 	}
 	return d

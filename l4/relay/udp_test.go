@@ -216,3 +216,39 @@ type writer func([]byte) (int, error)
 func (w writer) Write(p []byte) (int, error) { return w(p) }
 
 var _ relay.Dialer = netx.Dialer{}
+
+// A connection of QUIC stays with its target when its client has another address, for
+// its connection id names that one; an id of no target is placed as any datagram.
+func TestDatagramsByConnectionID(t *testing.T) {
+	vip := free(t, "127.0.1.10")
+	var targets []netip.AddrPort
+	for _, name := range []string{"a", "b", "c"} {
+		targets = append(targets, udpServer(t, "127.0.2.1", name))
+	}
+	want := udpSpec(vip, targets...)
+	for i := range targets {
+		want.TargetGroups[0].Targets[i].QUICServer = spec.QUICServer([]string{"0a0a", "0a0b", "0a0c"}[i])
+	}
+	start(t, want)
+	seen := map[string]bool{}
+	for range 20 {
+		for id, name := range map[string]string{"\x0a\x0a": "a", "\x0a\x0b": "b", "\x0a\x0c": "c", "\x0a\xff": ""} {
+			packet := "\x40\x05" + id + "nonce, and more"
+			c := udpClient(t, vip)
+			say(t, c, packet)
+			b := make([]byte, 100)
+			n, err := c.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(b[:1]); name != "" && got != name || string(b[1:n]) != packet {
+				t.Errorf("%x is answered by %s with %q, want %s", id, got, b[1:n], name)
+			} else if name == "" {
+				seen[got] = true
+			}
+		}
+	}
+	if len(seen) < 2 {
+		t.Errorf("an id of no target goes to %v, want several by address", seen)
+	}
+}

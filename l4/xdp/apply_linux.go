@@ -222,11 +222,12 @@ func (k *Kernel) putVIPs(want map[balancerVipKey]balancerVip) error {
 // putQUIC writes which ids of connections name which target.
 func (k *Kernel) putQUIC(p *Plan) error {
 	want := map[balancerQuicKey]uint32{}
-	for _, t := range p.Targets {
-		for listener, id := range t.QUIC {
-			if number := k.listeners.of[string(listener)]; number != 0 {
-				want[balancerQuicKey{Listener: number, Server: network(id)}] = uint32(k.targets.of[addressOf(t.Address)])
-			}
+	for i := range p.Listeners {
+		l := &p.Listeners[i]
+		for id, target := range l.QUIC {
+			key := balancerQuicKey{Listener: k.listeners.of[string(l.Name)]}
+			copy(key.Server[:], id)
+			want[key] = uint32(k.targets.of[addressOf(target)])
 		}
 	}
 	var key balancerQuicKey

@@ -73,8 +73,9 @@ type balancerNat struct {
 
 type balancerQuicKey struct {
 	_        structs.HostLayout
+	Server   [8]uint8
 	Listener uint16
-	Server   uint16
+	Zero     uint16
 }
 
 type balancerScratch struct {
@@ -157,12 +158,12 @@ type balancerTuple6 struct {
 }
 
 type balancerVip struct {
-	_        structs.HostLayout
-	Listener uint16
-	Mode     uint8
-	Flags    uint8
-	QuicAt   uint8
-	Zero     [3]uint8
+	_         structs.HostLayout
+	Listener  uint16
+	Mode      uint8
+	Flags     uint8
+	QuicBytes uint8
+	Zero      [3]uint8
 }
 
 type balancerVipKey struct {

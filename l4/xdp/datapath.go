@@ -17,6 +17,7 @@ import (
 	"portico/l4/maglev"
 	"portico/spec"
 	"portico/spec/status"
+	"portico/target/balance"
 )
 
 // Options are what New needs.
@@ -138,6 +139,7 @@ func (d *Datapath) plan(site *spec.Site, node *spec.Node, dev device, all []take
 	for _, t := range all {
 		p.Listeners = append(p.Listeners, Listener{
 			Name: t.Name, VIPs: t.vips, Proto: t.proto, Forward: t.forward, BySource: t.Source, Table: tableOf(d.o.Tables.Table(t.Name)),
+			QUIC: d.quic(t),
 		})
 		for _, s := range t.Shares {
 			g := d.o.Groups.Group(s.Group)
@@ -154,6 +156,17 @@ func (d *Datapath) plan(site *spec.Site, node *spec.Node, dev device, all []take
 		}
 	}
 	return p
+}
+
+// quic are the targets that connection ids name and that may go on with what began there.
+func (d *Datapath) quic(t taken) map[string]netip.AddrPort {
+	ids := map[string]netip.AddrPort{}
+	for id, name := range t.QUIC {
+		if g := d.o.Groups.Group(name.Group); g != nil && g.Resume(balance.Key(name.Address)) != nil {
+			ids[id] = name.Address
+		}
+	}
+	return ids
 }
 
 // tableOf is a table as the kernel's plan has it.

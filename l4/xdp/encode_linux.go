@@ -95,9 +95,9 @@ func (l *Listener) vip(number uint16) balancerVip {
 	if l.Forgets {
 		v.Flags |= vipForgets
 	}
-	if l.QUIC != nil {
+	for id := range l.QUIC {
 		v.Flags |= vipQUIC
-		v.QuicAt = uint8(*l.QUIC)
+		v.QuicBytes = uint8(len(id))
 	}
 	return v
 }

@@ -33,7 +33,7 @@ func TestFlows(t *testing.T) {
 			if err := k.SetFlow(c.Packet.Tuple, known[0], known[1]); err != nil {
 				t.Fatal(err)
 			}
-			f := frame{src: c.Packet.Client, dst: c.Packet.VIP, proto: uint8(c.Packet.Proto), tcpFlags: uint8(c.Packet.Flags)}
+			f := frame{src: c.Packet.Client, dst: c.Packet.VIP, proto: uint8(c.Packet.Proto), tcpFlags: uint8(c.Packet.Flags), payload: c.Packet.Data}
 			verdict, out := send(t, k, f)
 			if drops := c.Want.Drop != l4.Placed; drops != (verdict == xdpDrop) {
 				t.Fatalf("verdict %d, want dropped %v", verdict, drops)
@@ -67,14 +67,16 @@ func casePlan(c flowtest.Case) *xdp.Plan {
 	for _, s := range made.Slots {
 		tab.Slots = append(tab.Slots, uint32(s))
 	}
+	ids := map[string]netip.AddrPort{}
 	for letter := byte('a'); letter <= 'h'; letter++ {
+		ids[flowtest.QUICServer(letter)] = flowtest.Target(letter)
 		p.Targets = append(p.Targets, xdp.Target{Address: flowtest.Target(letter)})
 	}
 	vips := []netip.AddrPort{
 		netip.MustParseAddrPort("198.51.100.10:443"), netip.MustParseAddrPort("198.51.100.11:443"), netip.MustParseAddrPort("[2001:db8:ff::10]:443"),
 	}
 	for name, proto := range map[spec.ListenerName]xdp.Proto{"tcp": xdp.TCP, "udp": xdp.UDP} {
-		p.Listeners = append(p.Listeners, xdp.Listener{Name: name, VIPs: vips, Proto: proto, Forward: spec.ForwardGUE, BySource: c.Source, Table: tab})
+		p.Listeners = append(p.Listeners, xdp.Listener{Name: name, VIPs: vips, Proto: proto, Forward: spec.ForwardGUE, BySource: c.Source, Table: tab, QUIC: ids})
 	}
 	return p
 }

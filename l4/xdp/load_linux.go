@@ -14,7 +14,7 @@ import (
 
 // layout numbers the shapes that maps have had. It rises with every change of a
 // key, a value or a meaning in bpf/maps.h or bpf/count.h.
-const layout = 1
+const layout = 2
 
 // What flow tables have room for unless told otherwise.
 const (
@@ -119,6 +119,7 @@ func size(loaded *ebpf.CollectionSpec, flows int) {
 		balancerMapBacks4:          max(flows/natShare, 1),
 		balancerMapNats6:           max(flows/natShare/v6Share, 1),
 		balancerMapBacks6:          max(flows/natShare/v6Share, 1),
+		balancerMapQuicIds:         QUICMax,
 		balancerMapEvents:          ListenersMax << eventsShift,
 		balancerMapListenerTraffic: ListenersMax,
 		balancerMapTargetTraffic:   TargetsMax,

@@ -163,28 +163,42 @@ func TestFragments(t *testing.T) {
 }
 
 // TestQUIC proves that a packet goes where its connection id says, whatever its
-// address, that an Initial does not, and that an unknown id falls back to the hash.
+// address and whether wrapped or under NAT, and comes to another target when the
+// listener's ids are taken away. What ids there are is in package flowtest.
 func TestQUIC(t *testing.T) {
-	p := plan(spec.ForwardGUE, table("10.1.1.1:80"))
-	at := 1
-	p.Listeners[1].QUIC = &at
-	p.Targets = append(p.Targets, target("10.1.1.2:80"))
-	p.Targets[0].QUIC = map[spec.ListenerName]uint16{"udp": 0x1234}
-	k := open(t, p)
-	short := []byte{0x40, 0xaa, 0x12, 0x34, 1, 2, 3, 4, 5}
-	long := []byte{0xe0, 0, 0, 0, 1, 8, 0xaa, 0x12, 0x34, 1, 2, 3, 4, 5}
-	initial := append([]byte{0xc0}, long[1:]...)
-	unknown := []byte{0x40, 0xaa, 0x99, 0x99, 1, 2, 3, 4, 5}
-	for name, tt := range map[string]struct {
-		payload []byte
-		want    string
-	}{
-		"short header": {short, "10.1.1.2"}, "handshake": {long, "10.1.1.2"}, "initial": {initial, "10.1.1.1"},
-		"unknown": {unknown, "10.1.1.1"}, "cut off": {short[:2], "10.1.1.1"},
-	} {
-		got := forwarded(t, k, frame{src: client4, dst: netip.AddrPortFrom(vip4, 80), proto: 17, payload: tt.payload})
-		if got.outer.dst.String() != tt.want {
-			t.Errorf("%s: to %v, want %s", name, got.outer.dst, tt.want)
+	for _, forward := range []spec.Forward{spec.ForwardGUE, spec.ForwardNAT} {
+		p := plan(forward, table("10.1.1.1:80"))
+		p.Targets = append(p.Targets, target("10.1.1.2:80"))
+		p.Listeners[1].QUIC = map[string]netip.AddrPort{"\x12\x34": netip.MustParseAddrPort("10.1.1.2:80")}
+		k := open(t, p)
+		to := func(port uint16, data string) string {
+			got := forwarded(t, k, frame{src: netip.AddrPortFrom(client4.Addr(), port), dst: netip.AddrPortFrom(vip4, 80), proto: 17, payload: []byte(data)})
+			if got.outer != nil {
+				return got.outer.dst.String()
+			}
+			return got.dst.Addr().String()
+		}
+		const named, unknown = "\x40\x05\x12\x34nonce, and more", "\x40\x05\x99\x99nonce, and more"
+		for i, tt := range []struct {
+			port uint16
+			data string
+			want string
+		}{
+			{1000, named, "10.1.1.2"},
+			{2000, named, "10.1.1.2"},
+			{3000, unknown, "10.1.1.1"},
+			{3000, named, "10.1.1.2"}, // another client has the port now
+		} {
+			if got := to(tt.port, tt.data); got != tt.want {
+				t.Errorf("%s: packet %d to %s, want %s", forward, i, got, tt.want)
+			}
+		}
+		p.Listeners[1].QUIC = nil
+		if err := k.Apply(p); err != nil {
+			t.Fatal(err)
+		}
+		if got := to(4000, named); got != "10.1.1.1" {
+			t.Errorf("%s: without ids to %s, want the table's", forward, got)
 		}
 	}
 }

@@ -13,7 +13,8 @@ const (
 	TargetsMax      = 8192 // ids of slots go to 65535; counters of a target take 24 bytes a core
 	ListenersMax    = 1024 // counters of a listener take 256 bytes a core
 	VIPsMax         = 4 * ListenersMax
-	NATAddressesMax = 4 // of each family
+	NATAddressesMax = 4              // of each family
+	QUICMax         = 4 * TargetsMax // server ids of all listeners
 )
 
 // Ports of NAT when a plan gives none: below those that Linux gives to sockets of
@@ -81,9 +82,9 @@ type Listener struct {
 	BySource bool
 	// Forgets leaves the flow table alone: flows are placed by hash only.
 	Forgets bool
-	// QUIC says that connection ids name targets, by Target.QUIC, after so many
-	// bytes of the id. Nil means that they do not.
-	QUIC *int
+	// QUIC are the targets that connection ids name, by the bytes of their server
+	// ids: all of one length, at most spec.QUICServerMax. Empty means that they name none.
+	QUIC map[string]netip.AddrPort
 	// Table places flows. Nil means that packets are dropped and counted.
 	Table *Table
 }
@@ -95,8 +96,6 @@ type Target struct {
 	// Interface 0 is where packets come from.
 	MAC       net.HardwareAddr
 	Interface int
-	// QUIC are the ids by which connection ids name it, by listener.
-	QUIC map[spec.ListenerName]uint16
 }
 
 // check finds what the maps could not hold.
@@ -115,9 +114,13 @@ func (p *Plan) check() error {
 	if nat4 > NATAddressesMax || nat6 > NATAddressesMax {
 		return fmt.Errorf("%d and %d addresses of NAT: at most %d of each family", nat4, nat6, NATAddressesMax)
 	}
-	vips := 0
+	vips, ids := 0, 0
 	for i := range p.Listeners {
 		vips += len(p.Listeners[i].VIPs)
+		ids += len(p.Listeners[i].QUIC)
+	}
+	if ids > QUICMax {
+		return fmt.Errorf("%d server ids of QUIC: the kernel's maps have room for %d", ids, QUICMax)
 	}
 	if 2*vips > VIPsMax { // each port, and its address
 		return fmt.Errorf("%d VIPs and ports: the kernel's maps have room for %d", vips, VIPsMax/2)

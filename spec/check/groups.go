@@ -36,6 +36,7 @@ func (c *checker) targets(g *spec.TargetGroup, at string) {
 		if t.Site != "" {
 			c.siteAt.has(c, string(t.Site), spec.At(path, "site"))
 		}
+		c.quicServer(&t, path)
 		if !t.Address.IsValid() {
 			continue
 		}

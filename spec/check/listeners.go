@@ -21,6 +21,7 @@ func (c *checker) listeners() {
 			c.flowListener(l, at)
 		}
 		c.flowFields(l, at)
+		c.quicServers(l)
 		if !c.vipAt.has(c, string(l.VIP), spec.At(at, "vip")) {
 			continue
 		}

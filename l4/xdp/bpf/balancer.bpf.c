@@ -16,7 +16,6 @@
 #include "encap.h"
 #include "error.h"
 #include "nat.h"
-#include "quic.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -74,16 +73,15 @@ INLINE int steer(struct xdp_md *ctx, const struct packet *p, const int family, c
 {
 	__u32 zero = 0;
 	struct config *cfg = bpf_map_lookup_elem(&config, &zero);
+	__u32 named = vip->flags & VIP_QUIC ? quic_target(ctx, p, vip) : 0;
 	struct choice c;
 
 	if (!cfg)
 		return XDP_DROP;
-	if (vip->flags & VIP_QUIC && p->proto == PROTO_UDP && !(p->flags & PACKET_FIRST) && quic_target(ctx, p, vip, &c)) {
-		c.hash = flow_hash(p, family, vip->flags);
-		count(vip->listener, EVENT_QUIC);
-		return forward(ctx, cfg, p, vip, &c);
-	}
-	choose(cfg, p, family, vip, &c);
+	if (named)
+		c = (struct choice){.id = named, .target = slot_owner(named), .hash = flow_hash(p, family, vip->flags)};
+	else
+		choose(cfg, p, family, vip, &c);
 	if (!c.target)
 		return drop(vip->listener, c.why);
 	if (p->flags & PACKET_FIRST)

@@ -26,13 +26,13 @@ enum mode {
 
 #define VIP_BY_SOURCE 1 /* ports are left out of the hash */
 #define VIP_FORGETS 2 /* the flow table is left alone: by hash only */
-#define VIP_QUIC 4 /* connection ids name targets (draft-ietf-quic-load-balancers) */
+#define VIP_QUIC 4 /* connection ids name targets; see quic.h */
 
 struct vip {
 	__u16 listener; /* number of its table and counters, from 1 */
 	__u8 mode;
 	__u8 flags;
-	__u8 quic_at; /* bytes of the connection id before the server id */
+	__u8 quic_bytes; /* of a server id, at most QUIC_BYTES */
 	__u8 zero[3];
 };
 
@@ -94,9 +94,12 @@ struct fragment {
 	struct vip vip;
 };
 
+#define QUIC_BYTES 8
+
 struct quic_key {
+	__u8 server[QUIC_BYTES]; /* what is beyond the listener's quic_bytes is 0 */
 	__u16 listener;
-	__be16 server;
+	__u16 zero;
 };
 
 #define NAT_ADDRESSES 4

@@ -11,6 +11,7 @@
 
 #include "flow.h"
 #include "icmp.h"
+#include "quic.h"
 #include "send.h"
 
 #define NAT_TRIES 16 /* ports that a new flow tries: at 3/4 full, 1 in 100 finds none */
@@ -198,13 +199,18 @@ INLINE bool allocate(const struct config *cfg, const struct packet *p, const int
 	return false;
 }
 
-/* begin makes a flow, and says why it could not. */
-INLINE enum event begin(const struct config *cfg, const struct packet *p, const int family, const struct vip *vip, struct nat *n)
+/* begin makes a flow, to the target that is named if any, and says why it could not. */
+INLINE enum event begin(const struct config *cfg, const struct packet *p, const int family, const struct vip *vip, __u32 named, struct nat *n)
 {
 	struct choice c = {.hash = flow_hash(p, family, vip->flags)};
 	struct back b = {.listener = vip->listener};
 
-	place(vip->listener, begins(p), &c);
+	c.id = named;
+	c.target = slot_owner(named);
+	if (!c.target) {
+		c.id = 0;
+		place(vip->listener, begins(p), &c);
+	}
 	if (!c.target)
 		return c.why;
 	if (c.target->family != family)
@@ -257,20 +263,22 @@ static __noinline int to_target(struct xdp_md *ctx, struct packet *p, struct vip
 	struct nat *known, n;
 	struct rewrite to = {};
 	enum event why;
+	__u32 named;
 
 	if (!cfg || !vip)
 		return XDP_DROP;
 	if (p->flags & (PACKET_FIRST | PACKET_LATER))
 		return drop(vip->listener, DROP_FRAGMENT);
+	named = vip->flags & VIP_QUIC ? quic_target(ctx, p, vip) : 0;
 	known = bpf_map_lookup_elem(nats(family), &p->t4);
 	if (known) {
 		n = *known;
-		if (!target_of(n.id, n.epoch) || !holds(p, family, &n) || (begins(p) && moved(p, family, vip, n.id)))
+		if (!target_of(n.id, n.epoch) || !holds(p, family, &n) || (begins(p) && moved(p, family, vip, n.id)) || (named && named != n.id))
 			known = NULL;
 	}
 	if (!known) {
 		count(vip->listener, EVENT_MISSED);
-		why = begin(cfg, p, family, vip, &n);
+		why = begin(cfg, p, family, vip, named, &n);
 		if (why != EVENT_NONE)
 			return drop(vip->listener, why);
 	}
