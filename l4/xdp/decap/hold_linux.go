@@ -58,9 +58,10 @@ func (r *record) add(links *netlink.Handle, lo netlink.Link, vip netip.Addr) err
 	return settle(links, vip)
 }
 
-// How often, and after what pause, settle looks.
+// How often, and after what pause, settle looks: for 10 s, as the kernel waits for a
+// lock of its own that a machine with many namespaces may hold for seconds.
 const (
-	settleLooks = 200
+	settleLooks = 2000
 	settlePause = 5 * time.Millisecond
 )
 
