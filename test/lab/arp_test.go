@@ -3,11 +3,14 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"portico/internal/testkit"
 	"portico/spec/status"
 )
 
@@ -44,15 +47,19 @@ func TestOwner(t *testing.T) {
 // owner is the node that says it answers for the VIP.
 func (w *world) owner() *node {
 	w.t.Helper()
-	for _, h := range w.l4 {
-		n := w.nodes[h.name]
-		now, err := n.status()
-		if err == nil && len(now.VIPs) > 0 && now.VIPs[0].Announced {
-			return n
+	var owner *node
+	testkit.Poll(w.t, hang, func() error {
+		for _, h := range w.l4 {
+			n := w.nodes[h.name]
+			now, err := n.status()
+			if err == nil && slices.ContainsFunc(now.VIPs, func(v status.VIP) bool { return v.Address.String() == w.vip4 && v.Announced }) {
+				owner = n
+				return nil
+			}
 		}
-	}
-	w.t.Fatal("no node says that it answers for the VIP")
-	return nil
+		return errors.New("no node says that it answers for the VIP")
+	})
+	return owner
 }
 
 // owned waits until a node answers for both addresses of the VIP.

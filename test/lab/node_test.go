@@ -4,6 +4,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -88,13 +89,27 @@ func (n *node) start() {
 func (n *node) launch() {
 	n.w.t.Helper()
 	n.starts++
+	state := filepath.Join(n.w.dir, n.host.name)
+	if n.starts == 1 {
+		n.w.shareLeases(state)
+	}
 	args := []string{
 		"run", "--config", n.w.specPath(), "--node", n.host.name, "--admin", "off", "--socket", n.socket(),
-		"--state", filepath.Join(n.w.dir, n.host.name),
+		"--state", state,
 	}
 	cmd := n.host.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", ownPins, n.w.pins, n.binary}, args...)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1") // nine of them share the machine
 	n.process = start(n.w.t, fmt.Sprintf("%s (start %d)", n.host.name, n.starts), cmd, nil)
+}
+
+// shareLeases gives a node the leases that all nodes have in common.
+func (w *world) shareLeases(state string) {
+	w.t.Helper()
+	common := filepath.Join(w.dir, "leases")
+	err := errors.Join(os.MkdirAll(common, 0o700), os.Mkdir(state, 0o700), os.Symlink(common, filepath.Join(state, "portico-leases")))
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // ownPins is a shell that becomes a program which has the world's folder for its BPF

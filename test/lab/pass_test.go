@@ -44,7 +44,11 @@ func loadPass() (fd int, err error) {
 		kind: xdp, count: uint32(len(instructions)),
 		program: uint64(uintptr(unsafe.Pointer(&instructions))), license: uint64(uintptr(unsafe.Pointer(&license))),
 	}
-	r, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	var r uintptr
+	errno := unix.EAGAIN
+	for errno == unix.EAGAIN { // a signal came, such as the runtime's own
+		r, _, errno = unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	}
 	runtime.KeepAlive(&instructions)
 	runtime.KeepAlive(&license)
 	if errno != 0 {

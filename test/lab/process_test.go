@@ -19,6 +19,7 @@ const hang = 30 * time.Second
 // The signals that programs are sent.
 const (
 	terminate = syscall.SIGTERM
+	handOver  = syscall.SIGUSR2
 	hangup    = syscall.SIGHUP
 	freeze    = syscall.SIGSTOP
 )
@@ -95,6 +96,13 @@ func (p *process) terminate() {
 	p.ended()
 }
 
+// handOver asks the process to end for a successor and waits until it has.
+func (p *process) handOver() {
+	p.t.Helper()
+	p.signal(handOver)
+	p.ended()
+}
+
 // ended waits until the process has ended well.
 func (p *process) ended() {
 	p.t.Helper()
@@ -104,7 +112,7 @@ func (p *process) ended() {
 			p.t.Errorf("%s ended with %v", p.name, p.cmd.ProcessState)
 		}
 	case <-time.After(2 * hang):
-		p.t.Fatalf("%s did not end within %v after SIGTERM", p.name, 2*hang)
+		p.t.Fatalf("%s did not end within %v", p.name, 2*hang)
 	}
 }
 

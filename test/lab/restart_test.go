@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// TestRestart proves that a node that restarts on purpose is not noticed: no route
+// TestRestart proves that a node that ends for a successor is not noticed: no route
 // changes, no connection breaks. Without graceful restart routes do change.
 func TestRestart(t *testing.T) {
 	d := drill{"an l4 node restarts", usual(), func(w *world, l *load) string {
 		events := w.routeEvents()
 		n := w.nodes["l4-1"]
-		n.terminate()
+		n.handOver()
 		w.log("l4-1 has stopped")
 		l.more(50)
 		n.start()
@@ -34,7 +34,7 @@ func TestRestart(t *testing.T) {
 	off := xdp()
 	off.name, off.mode, off.restarts = "control: no graceful restart", "gue", "off"
 	d.try(t, off, reported)
-	d.try(t, brief(), harmed)
+	d.try(t, relay(), harmed)
 }
 
 // routeEvents counts the changes of the router's routes to the VIP from now on.
@@ -53,7 +53,7 @@ func TestUpgrade(t *testing.T) {
 	d := drill{"l4 nodes are upgraded", usual(), func(w *world, l *load) string {
 		for _, h := range w.l4 {
 			n := w.nodes[h.name]
-			n.terminate()
+			n.handOver()
 			n.binary = next
 			n.start()
 			w.log(h.name + " is another version")
@@ -63,12 +63,5 @@ func TestUpgrade(t *testing.T) {
 		return ""
 	}}
 	d.both(t, xdp(), unnoticed)
-	d.try(t, brief(), harmed)
-}
-
-// brief is relay with a short drain bound: nobody waits for what the drill ends with.
-func brief() arm {
-	a := relay()
-	a.drain = "3s"
-	return a
+	d.try(t, relay(), harmed)
 }

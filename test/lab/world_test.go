@@ -39,7 +39,8 @@ type arm struct {
 	// switched puts a switch between the router and each l4 node, so that the router
 	// does not see a node's link go down.
 	switched bool
-	// restarts is the bound of graceful restart; "" means 10s.
+	// restarts is the bound of graceful restart; "" means 30s, so that a busy machine
+	// starts a program within it.
 	restarts string
 	// mtu is that of the links between the router and the nodes; 0 means 1600.
 	mtu int
@@ -66,8 +67,9 @@ type world struct {
 	net        *netns.Net
 	frr        *frr.Router // nil where routes are static
 	began      time.Time
-	// weight is that of the first target, where the spec is to change; 0 means 1.
-	weight int
+	// specs is how often the spec was changed, weight that of the first target in it;
+	// 0 means 1.
+	specs, weight int
 }
 
 // log says what has happened, and when.
@@ -81,11 +83,11 @@ func (w *world) log(what string) {
 func build(t *testing.T, a arm) *world {
 	t.Helper()
 	ofLab(t)
-	if (a.mode != "relay" || a.routes != static) && os.Getenv("LAB") != "all" {
+	if (a.mode != "relay" || a.routes != static) && os.Getenv("LAB") != "all" && os.Getenv("LAB") != "write" {
 		t.Skip("the kernel's arms run with LAB=all, until each of them has held in every run")
 	}
 	a.l4, a.mtu = cmp.Or(a.l4, 2), cmp.Or(a.mtu, 1600)
-	a.drain, a.restarts = cmp.Or(a.drain, "10s"), cmp.Or(a.restarts, "10s")
+	a.drain, a.restarts = cmp.Or(a.drain, "10s"), cmp.Or(a.restarts, "30s")
 	dir, err := os.MkdirTemp(os.Getenv(contained), "w") //nolint:usetesting // a socket's path is bounded, and t.TempDir is long
 	if err != nil {
 		t.Fatal(err)
