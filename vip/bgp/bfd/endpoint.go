@@ -289,6 +289,7 @@ func (w *Watch) run() {
 			return
 		case p := <-w.packets:
 			var final bool
+			before := w.session.Interval()
 			if changed, final = w.session.Receive(clock.Now(), p); final {
 				w.write(w.session.Final())
 			}
@@ -296,8 +297,8 @@ func (w *Watch) run() {
 				heard = true
 				close(w.heard)
 			}
-			if changed {
-				send.Reset(0) // the other end waits for it
+			if changed || w.session.Interval() < before {
+				send.Reset(0) // the other end waits for it; a shorter interval holds at once (section 6.8.3)
 			}
 		case <-send.C:
 			if w.session.Interval() > 0 {
