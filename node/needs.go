@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"slices"
 
 	"portico/internal/capability"
 	"portico/l4/xdp"
@@ -39,6 +40,7 @@ func Needs(want *spec.Spec, self spec.NodeName, path spec.Datapath) []Need {
 	}
 	if node.Has(spec.RoleVIP) {
 		needs = append(needs, announcing(want, site)...)
+		needs = append(needs, searching(site, self)...)
 	}
 	if inKernel(want, node.Name) {
 		needs = append(needs, Need{capability.NetAdmin | capability.BPF | capability.Perfmon, "datapath xdp"})
@@ -82,6 +84,19 @@ func announcing(want *spec.Spec, site *spec.Site) []Need {
 		needs = append(needs, Need{capability.NetAdmin | capability.NetRaw, fmt.Sprintf("VIP %q, announced by arp", v)})
 	}
 	return needs
+}
+
+// searching is what a node needs to find routers that are named by an interface alone.
+func searching(site *spec.Site, self spec.NodeName) []Need {
+	if site.BGP == nil {
+		return nil
+	}
+	for _, p := range site.BGP.Peers {
+		if !p.Address.IsValid() && (len(p.Nodes) == 0 || slices.Contains(p.Nodes, self)) {
+			return []Need{{capability.NetRaw, fmt.Sprintf("bgp with the router on interface %q", p.Interface)}}
+		}
+	}
+	return nil
 }
 
 // inKernel reports whether a node loads programs for a spec.

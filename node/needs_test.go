@@ -10,6 +10,23 @@ import (
 	"portico/spec"
 )
 
+// TestNeedsOfUnnumbered proves that who looks for a router on a link needs a raw
+// socket, and nobody else of the site does.
+func TestNeedsOfUnnumbered(t *testing.T) {
+	at := func(name string) spec.Node {
+		return spec.Node{Name: spec.NodeName(name), Address: netip.MustParseAddr("10.0.0.1"), Roles: []spec.Role{spec.RoleVIP}}
+	}
+	want := &spec.Spec{Sites: []spec.Site{{Name: "edge", Nodes: []spec.Node{at("one"), at("two")}, BGP: &spec.BGP{Peers: []spec.BGPPeer{
+		{Address: netip.MustParseAddr("fe80::1"), Interface: "eth0"}, {Interface: "eth1", Nodes: []spec.NodeName{"one"}},
+	}}}}}
+	if got := fmt.Sprint(node.Needs(want, "one", "")); got != `[{CAP_NET_RAW bgp with the router on interface "eth1"}]` {
+		t.Errorf("Needs = %s, want a raw socket for eth1", got)
+	}
+	if got := node.Needs(want, "two", ""); len(got) > 0 {
+		t.Errorf("Needs of the other = %v, want none", got)
+	}
+}
+
 // TestNeeds proves which capabilities a node needs, and that a node without root's
 // power needs none while it relays on ports that are anybody's.
 func TestNeeds(t *testing.T) {

@@ -15,7 +15,7 @@ const (
 	DACReadSearch  Set = 1 << 2  // read files of other users, which root may
 	NetBindService Set = 1 << 10 // bind ports below 1024
 	NetAdmin       Set = 1 << 12 // addresses, neighbors, interfaces, their settings
-	NetRaw         Set = 1 << 13 // write ARP and NDP
+	NetRaw         Set = 1 << 13 // read and write ARP and NDP
 	SysAdmin       Set = 1 << 21 // mount; on kernels before 5.8 also BPF and Perfmon
 	Perfmon        Set = 1 << 38 // programs that read clocks and compute with pointers
 	BPF            Set = 1 << 39 // load programs and make maps

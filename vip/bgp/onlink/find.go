@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/ipv6"
 
+	"portico/internal/capability"
 	"portico/internal/clock"
 )
 
@@ -100,7 +101,7 @@ type finder struct {
 func open(on *net.Interface, own []netip.Addr) (*finder, error) {
 	raw, err := net.ListenPacket("ip6:ipv6-icmp", "::")
 	if errors.Is(err, os.ErrPermission) {
-		err = fmt.Errorf("%w; run as root, or grant the binary the capability (setcap cap_net_raw=+ep)", err)
+		err = fmt.Errorf("%w; %s", err, capability.NetRaw.Grant())
 	}
 	if err != nil {
 		return nil, err
