@@ -14,7 +14,7 @@ import (
 
 // writeStatus renders the views of several nodes as one.
 func writeStatus(w widthWriter, nodes []status.Node, all bool) error {
-	sections := []table{nodeTable(nodes), recordTable(nodes), vipTable(nodes), peerTable(nodes), groupTable(nodes, all), listenerTable(nodes)}
+	sections := []table{nodeTable(nodes), recordTable(nodes), vipTable(nodes), peerTable(nodes), groupTable(nodes, all), listenerTable(nodes), unwrapTable(nodes)}
 	for i, t := range sections {
 		if len(t.rows) == 0 {
 			continue

@@ -119,11 +119,22 @@ func (n *Node) ExplainTier(tier spec.Role, q status.Question) (status.Answer, bo
 	case spec.RoleL7:
 		if n.serves(q.Seat) {
 			a, ok = n.l7.Explain(q)
+			a.Lines = append(n.unwraps(), a.Lines...)
 		}
 	case spec.RoleVIP:
 		a, ok = n.vip.Explain(q)
 	}
 	return a, ok, nil
+}
+
+// unwraps tells how packets of the l4 tier reach the l7 tier, where it is whole.
+func (n *Node) unwraps() []status.Line {
+	u := n.decap.Status()
+	if u == nil {
+		return nil
+	}
+	text := fmt.Sprintf("packets come whole: unwrapped on %s, from l4 nodes %v", u.Interface, u.From)
+	return []status.Line{{Text: text}}
 }
 
 // serves reports whether the node's l7 tier listens where a flow would arrive.

@@ -31,6 +31,7 @@ func (n *Node) Status() status.Node {
 		s.Records = records
 	}
 	s.VIPs, s.Peers = n.vip.Status(), n.vip.Peers()
+	s.Unwrap = n.decap.Status()
 	return s
 }
 

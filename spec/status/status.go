@@ -54,6 +54,8 @@ type Node struct {
 	Records    []Record      `json:"records,omitempty"`
 	VIPs       []VIP         `json:"vips,omitempty"`
 	Peers      []Peer        `json:"peers,omitempty"`
+	// Unwrap is nil where nothing is unwrapped.
+	Unwrap *Unwrap `json:"unwrap,omitempty"`
 }
 
 // Listener is one bound listener of one tier.

@@ -113,6 +113,9 @@ func TestCookie(t *testing.T) {
 	want := b.spec(host4, spec.ForwardGUE)
 	a := b.node(t, b.a, "a", want)
 	b.serve(t, b.a, "a", a.SegmentMax)
+	if u := a.Status(); u == nil || u.Interface != "eth0" || len(u.From) != 1 || u.From[0] != host4(2) {
+		t.Errorf("status %v, want packets of %s on eth0", u, host4(2))
+	}
 	b.a.Sysctl("net/ipv4/tcp_syncookies", "2") // for all, not only under a flood
 	b.lbs.to.Store(&way{host4(2), host4(3), host4(4), 1, gue})
 	for i, vip := range bedVIPs {

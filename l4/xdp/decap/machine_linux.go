@@ -198,6 +198,9 @@ func (m *machine) changed() (*record, error) {
 	return m.change, nil
 }
 
+// where is the interface that packets come in by.
+func (m *machine) where() string { return m.on.name }
+
 // next is the program, where a balancer is to hand packets to it.
 func (m *machine) next() *ebpf.Program {
 	if m.program == nil || !m.on.balanced {

@@ -30,4 +30,5 @@ func (*machine) take(*plan, device) error           { return errUnsupported }
 func (*machine) restore() error                     { return nil }
 func (*machine) close() error                       { return nil }
 func (*machine) counts() (map[string]uint64, error) { return nil, nil }
+func (*machine) where() string                      { return "" }
 func (*machine) next() *ebpf.Program                { return nil }
