@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,12 +32,7 @@ type node struct {
 func (w *world) startNodes() {
 	w.t.Helper()
 	binary := portico(w.t)
-	for _, h := range append(append([]*host{}, w.l7...), w.l4...) {
-		if w.relays() && w.arm.routes == static && strings.HasPrefix(h.name, "l4") {
-			h.IP("addr add " + w.vip4 + "/32 dev lo") // what routes bring here is taken
-			h.IP("addr add 198.18.101.1/32 dev lo")
-			h.IP("addr add " + w.vip6 + "/128 dev lo nodad")
-		}
+	for _, h := range w.l7 {
 		w.nodes[h.name] = &node{w: w, host: h, binary: binary}
 		w.nodes[h.name].launch()
 	}
@@ -46,7 +40,35 @@ func (w *world) startNodes() {
 		w.nodes[h.name].await("its targets are healthy", healthy("targets", names(w.target)...))
 	}
 	for _, h := range w.l4 {
+		if w.relays() && w.arm.routes == static {
+			h.IP("addr add " + w.vip4 + "/32 dev lo") // what routes bring here is taken
+			h.IP("addr add 198.18.101.1/32 dev lo")
+			h.IP("addr add " + w.vip6 + "/128 dev lo nodad")
+		}
+		w.nodes[h.name] = &node{w: w, host: h, binary: binary}
+		w.nodes[h.name].launch()
+	}
+	for _, h := range w.l4 {
 		w.nodes[h.name].await("its l7 nodes are healthy", healthy("l7:"+port, names(w.l7)...))
+		w.nodes[h.name].await("its table is at rest", atRest(len(w.l7)))
+	}
+}
+
+// atRest reports why the table of the load's listener may still change: not all l7
+// nodes are in it, or it has changed so recently that it differs between nodes.
+// What a drill does is to be the one change within a window.
+func atRest(targets int) func(status.Node) error {
+	return func(n status.Node) error {
+		for _, l := range n.Listeners {
+			s := l.Slots
+			if l.Name != "http" || s == nil {
+				continue
+			}
+			if s.Targets != targets || !s.Until.IsZero() {
+				return fmt.Errorf("generation %d, %d targets, until %v", s.Generation, s.Targets, s.Until)
+			}
+		}
+		return nil
 	}
 }
 
