@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -57,7 +58,7 @@ func TestNATCarriesTCP(t *testing.T) {
 			client.Run(func() {
 				if c, err := net.DialTimeout("tcp", netip.AddrPortFrom(vip, 81).String(), patience); err == nil {
 					t.Error("a closed port of the target took a connection", c.Close())
-				} else if e, ok := err.(net.Error); ok && e.Timeout() {
+				} else if os.IsTimeout(err) {
 					t.Errorf("a closed port of the target: %v, want a reset", err)
 				}
 			})

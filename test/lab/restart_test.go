@@ -3,9 +3,12 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+
+	"portico/internal/testkit"
 )
 
 // TestRestart proves that a node that ends for a successor is not noticed: no route
@@ -41,6 +44,15 @@ func TestRestart(t *testing.T) {
 func (w *world) routeEvents() (count func() int) {
 	w.t.Helper()
 	p := start(w.t, "ip monitor", w.router.Command("ip", "-o", "monitor", "route"), nil)
+	const probe = "192.0.2.1" // of nobody: once a change of it is seen, none is missed
+	testkit.Poll(w.t, hang, func() error {
+		w.router.IP("route add blackhole " + probe)
+		w.router.IP("route del blackhole " + probe)
+		if !strings.Contains(p.out.String(), probe) {
+			return errors.New("ip monitor does not listen yet")
+		}
+		return nil
+	})
 	return func() int {
 		return strings.Count(p.out.String(), w.vip4) + strings.Count(p.out.String(), w.vip6)
 	}

@@ -20,6 +20,9 @@ type router struct {
 	Addr netip.AddrPort
 	// Open is what it answers with; nil means as AS 65000 with all that we know.
 	Open func(theirs *bgp.BGPOpen) *bgp.BGPMessage
+	// Ending is called when the other end of a connection ended, before it is closed;
+	// nil means nothing is done.
+	Ending func()
 
 	tb       testing.TB
 	listener net.Listener
@@ -113,6 +116,9 @@ func (r *router) handle(conn net.Conn) {
 	for {
 		m, err := receive(in)
 		if err != nil {
+			if r.Ending != nil {
+				r.Ending()
+			}
 			return
 		}
 		switch body := m.Body.(type) {

@@ -30,6 +30,9 @@ const openTimeout = 30 * time.Second
 // writeTimeout bounds a write: a router that takes nothing for so long is lost.
 const writeTimeout = 5 * time.Second
 
+// hangUpBound is how long a router may take to notice that a connection ended.
+const hangUpBound = time.Second
+
 // session is one connection with a router.
 type session struct {
 	p        *peer
@@ -289,10 +292,33 @@ func missing(routes []Route, o opened, hops map[bgp.Family]nextHops) string {
 
 // leave ends an established session for a reason of ours.
 func (s *session) leave(why error) error {
-	if !errors.Is(why, errRestart) {
-		_ = s.write(updates(s.sent, nil)...)
+	if errors.Is(why, errRestart) {
+		s.hangUp()
+		return why
 	}
+	_ = s.write(updates(s.sent, nil)...)
 	return why
+}
+
+// hangUp ends our half of the connection, and waits until the router has ended its
+// own. By then it knows of the restart and keeps the routes, and BFD may say
+// AdminDown; a busy router that hears of that first drops them.
+func (s *session) hangUp() {
+	half, ok := s.conn.(*net.TCPConn)
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	bound := time.NewTimer(hangUpBound)
+	defer bound.Stop()
+	for {
+		select {
+		case <-s.heard: // what was on its way
+		case <-s.ended:
+			return
+		case <-bound.C:
+			return
+		}
+	}
 }
 
 // notify sends the NOTIFICATION that a reason calls for.

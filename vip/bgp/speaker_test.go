@@ -357,6 +357,28 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
+// TestRestartOrder proves that a planned restart is over only once the router has
+// ended the connection: AdminDown is said after it, and a router that hears of that
+// first drops the routes.
+func TestRestartOrder(t *testing.T) {
+	testkit.NoLeaks(t)
+	heard, release := make(chan struct{}), make(chan struct{})
+	r := listen(t, "127.77.0.1:0")
+	r.Ending = func() { close(heard); <-release }
+	s := start(t, bgp.Options{}, site(peer(r, 65000)))
+	testkit.Poll(t, bound, func() error { return isEstablished(s) })
+	closed := make(chan struct{})
+	go func() { s.Close(true); close(closed) }()
+	<-heard
+	select {
+	case <-closed:
+		t.Error("the speaker is closed before the router has ended the connection")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(release)
+	<-closed
+}
+
 // TestRestarted proves that a node that comes back says so, and lets the router keep
 // old routes until it knows its own again.
 func TestRestarted(t *testing.T) {

@@ -78,6 +78,6 @@ func TestFind(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(50*time.Millisecond, func() { cancel(why) })
 	if got := find(ctx, a, "quiet", bound); !errors.Is(got.err, why) {
-		t.Errorf("cancelled: Find = %v, %v, want %v", got.at, got.err, why)
+		t.Errorf("canceled: Find = %v, %v, want %v", got.at, got.err, why)
 	}
 }
