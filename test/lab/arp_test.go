@@ -78,11 +78,23 @@ func (w *world) owned() {
 	})
 }
 
+// mac is the hardware address of the node's interface, by netlink: files below /sys
+// are those of the namespace that the test itself is in.
+func (n *node) mac() string {
+	n.w.t.Helper()
+	_, after, _ := strings.Cut(n.host.IP("link show eth0"), "link/ether ")
+	mac, _, _ := strings.Cut(after, " ")
+	if mac == "" {
+		n.w.t.Fatalf("eth0 of %s has no hardware address", n.host.name)
+	}
+	return mac
+}
+
 // another waits until the router knows both addresses of the VIP by another machine
 // than the owner's, and says how long that took.
 func (w *world) another(owner *node, began time.Time) time.Duration {
 	w.t.Helper()
-	mac := strings.TrimSpace(owner.host.Output("cat", "/sys/class/net/eth0/address"))
+	mac := owner.mac()
 	for {
 		known := w.router.IP("neigh show dev to-lan")
 		moved := 0
