@@ -118,6 +118,7 @@ func (f runFlags) stateDir() string {
 func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.Logger) error {
 	ctx, stop := endedBySuccessor(ctx)
 	defer stop()
+	outliveReaders()
 	lower(log)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -135,7 +136,6 @@ func serve(ctx context.Context, io Streams, f runFlags, from source, log *slog.L
 		return err
 	}
 	defer closeAdmin()
-	outliveReaders()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
