@@ -313,7 +313,8 @@ func (s *session) hangUp() {
 	for {
 		select {
 		case <-s.heard: // what was on its way
-		case <-s.ended:
+		case why := <-s.ended:
+			s.p.log.Debug("the router has ended its half", "reason", why)
 			return
 		case <-bound.C:
 			return
