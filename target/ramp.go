@@ -64,9 +64,11 @@ func (t *Target) ramped() int { return int(t.percent.Load()) % 100 }
 func (g *Group) nextRamp(at, now time.Time) (next time.Time, grown bool) {
 	t := g.table.Load()
 	for _, m := range t.used {
-		percent, step := Ramp(t.spec.SlowStart, m.warm, now)
+		percent, _ := Ramp(t.spec.SlowStart, m.warm, now)
 		grown = grown || percent != int(m.percent.Load())
-		if !step.IsZero() && step.Before(at) {
+	}
+	for _, m := range t.members { // who was just found healthy is not used yet
+		if _, step := Ramp(t.spec.SlowStart, m.warm, now); !step.IsZero() && step.Before(at) {
 			at = step
 		}
 	}
