@@ -70,10 +70,10 @@ func (t *Target) Report(o Outcome) {
 		return
 	}
 	c.failures.Add(1)
+	kept := why        // which takes memory for a failure alone
+	c.why.Store(&kept) // before the count, as a judge may be looking at that
 	n := c.inRow.Add(1)
 	if trial || p.Failures > 0 && n >= int64(p.Failures) {
-		kept := why
-		c.why.Store(&kept)
 		t.group.nudge()
 	}
 }
