@@ -10,16 +10,14 @@ type Use struct {
 	Ramped int
 }
 
-// Used lists the targets that take what is new, as Pick chooses among them.
-func (g *Group) Used() []Use {
+// Used lists the targets that take what is new, as Pick chooses among them. Unasked
+// are those that may as well and whose check had not answered then; of these some may
+// be used too.
+func (g *Group) Used() (used []Use, unasked []*Target) {
 	t := g.table.Load()
-	list := make([]Use, len(t.used))
+	used = make([]Use, len(t.used))
 	for i, m := range t.used {
-		list[i] = Use{Target: m, Weight: m.spec.Load().Weight, Ramped: t.weights[i]}
+		used[i] = Use{Target: m, Weight: m.spec.Load().Weight, Ramped: t.weights[i]}
 	}
-	return list
+	return used, t.unasked
 }
-
-// Unasked lists those that may take what is new and whose check had not answered when
-// Used was chosen. To see no target in neither, ask for these first.
-func (g *Group) Unasked() []*Target { return g.table.Load().unasked }

@@ -112,19 +112,19 @@ func (l *listener) members(group *target.Group, share l4.Share, sockets bool) []
 	if group == nil {
 		return nil
 	}
-	unasked := group.Unasked()
-	members := used(group, share, sockets)
+	used, unasked := group.Used()
+	members := membersOf(used, share, sockets)
 	if sockets {
 		return members
 	}
 	return append(members, unproven(members, l.state.Now.Members, unasked, share)...)
 }
 
-// used are the members for the targets of a group that take what is new. Weights
-// that grow step by step are followed only where that moves no flow.
-func used(group *target.Group, share l4.Share, sockets bool) []maglev.Member {
+// membersOf are the members for targets that take what is new. Weights that grow step
+// by step are followed only where that moves no flow.
+func membersOf(used []target.Use, share l4.Share, sockets bool) []maglev.Member {
 	var members []maglev.Member
-	for _, u := range group.Used() {
+	for _, u := range used {
 		m := maglev.Member{Name: maglev.Name{Group: share.Group, Address: u.Address()}, Weight: u.Weight, Share: share.Weight}
 		if sockets {
 			m.Weight = u.Ramped
