@@ -1,6 +1,7 @@
 package capability
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -20,6 +21,9 @@ const (
 	Perfmon        Set = 1 << 38 // programs that read clocks and compute with pointers
 	BPF            Set = 1 << 39 // load programs and make maps
 )
+
+// XDP is what it takes to load programs for packets, to attach and to measure them.
+const XDP = NetAdmin | BPF | Perfmon
 
 var names = []struct {
 	one  Set
@@ -78,4 +82,12 @@ func (s Set) Grant() string {
 	}
 	file := strings.ToLower(strings.ReplaceAll(s.String(), ", ", ","))
 	return fmt.Sprintf("run as root, or grant the binary the capability (setcap %s=+ep)", file)
+}
+
+// Advise adds Grant to an error that says that something is not permitted.
+func (s Set) Advise(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w; %s", err, s.Grant())
+	}
+	return err
 }

@@ -19,7 +19,7 @@ func whyNot(err error) error {
 		return nil
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) && !errors.As(err, &verifier):
 		needs := "a kernel that lets this process use BPF"
-		if lacks := capabilities.Missing(); lacks != 0 {
+		if lacks := capability.XDP.Missing(); lacks != 0 {
 			needs = lacks.String() + " (" + lacks.Grant() + ")"
 		}
 		return &Unsupported{Feature: "datapath xdp", Needs: needs, Err: err}
@@ -28,9 +28,6 @@ func whyNot(err error) error {
 	}
 	return fmt.Errorf("xdp: load: %w", err)
 }
-
-// capabilities are what loading, attaching and measuring need.
-const capabilities = capability.NetAdmin | capability.BPF | capability.Perfmon
 
 // Able reports whether this process may and can carry flows in the kernel, by
 // loading the program with room for nothing. The error is errors.ErrUnsupported for a clear no.

@@ -57,11 +57,7 @@ func (l kernelLink) Put(a netip.Addr, lifetime time.Duration) error {
 	if a.Is4() {
 		addr.PreferedLft = addr.ValidLft
 	}
-	err = netlink.AddrReplace(i, addr)
-	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("%w; %s", err, capability.NetAdmin.Grant())
-	}
-	return err
+	return capability.NetAdmin.Advise(netlink.AddrReplace(i, addr))
 }
 
 // Remove takes the address off; one that is gone is no error.
@@ -98,11 +94,8 @@ func (l kernelLink) Tell(a netip.Addr) error {
 		return nil // no Ethernet, and nobody to tell, as on lo
 	}
 	c, err := packet.Listen(i, packet.Raw, 0, nil) // 0: it sends, and hears nothing
-	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("%w; %s", err, capability.NetRaw.Grant())
-	}
 	if err != nil {
-		return err
+		return capability.NetRaw.Advise(err)
 	}
 	defer func() { _ = c.Close() }()
 	for _, f := range frames(a, i.HardwareAddr) {

@@ -108,7 +108,7 @@ func label(link string) string {
 // permission says what a process needs where it lacks it.
 func permission(err error) error {
 	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("%w; %s, or put the address on lo yourself", err, capability.NetAdmin.Grant())
+		return fmt.Errorf("%w, or put the address on lo yourself", capability.NetAdmin.Advise(err))
 	}
 	return err
 }

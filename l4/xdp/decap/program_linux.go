@@ -76,16 +76,13 @@ func explainLoad(err error) error {
 		return fmt.Errorf("load the program: this kernel lacks what it needs, socket lookup for XDP (Linux 5.2): %w: %w", errors.ErrUnsupported, err)
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
 		needs := "it takes a kernel that lets this process use BPF"
-		if lacks := capabilities.Missing(); lacks != 0 {
+		if lacks := capability.XDP.Missing(); lacks != 0 {
 			needs = fmt.Sprintf("it takes %s; %s", lacks, lacks.Grant())
 		}
 		return fmt.Errorf("load the program: %s: %w: %w", needs, errors.ErrUnsupported, unix.EPERM)
 	}
 	return fmt.Errorf("load the program: %w", err)
 }
-
-// capabilities are what loading and attaching need.
-const capabilities = capability.NetAdmin | capability.BPF | capability.Perfmon
 
 func isVerifier(err error) bool {
 	var v *ebpf.VerifierError

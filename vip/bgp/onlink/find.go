@@ -100,11 +100,8 @@ type finder struct {
 
 func open(on *net.Interface, own []netip.Addr) (*finder, error) {
 	raw, err := net.ListenPacket("ip6:ipv6-icmp", "::")
-	if errors.Is(err, os.ErrPermission) {
-		err = fmt.Errorf("%w; %s", err, capability.NetRaw.Grant())
-	}
 	if err != nil {
-		return nil, err
+		return nil, capability.NetRaw.Advise(err)
 	}
 	conn := ipv6.NewPacketConn(raw)
 	var filter ipv6.ICMPFilter
