@@ -21,28 +21,27 @@ func (c *checker) quicServers(l *spec.Listener) {
 	}
 	length, taken := 0, map[string]string{}
 	for _, ref := range l.TargetGroups {
-		for i := range c.TargetGroups {
-			if c.TargetGroups[i].Name != ref.Name {
+		g := c.TargetGroup(ref.Name)
+		if g == nil {
+			continue
+		}
+		for i := range g.Targets {
+			t, at := &g.Targets[i], spec.At(c.groupAt.at[string(g.Name)], "targets", i)
+			id, err := t.QUICServer.Bytes()
+			if err != nil || len(id) == 0 {
 				continue
 			}
-			for j := range c.TargetGroups[i].Targets {
-				t, at := &c.TargetGroups[i].Targets[j], spec.At("targetGroups", i, "targets", j)
-				id, err := t.QUICServer.Bytes()
-				if err != nil || len(id) == 0 {
-					continue
-				}
-				if length == 0 {
-					length = len(id)
-				}
-				if len(id) != length {
-					c.problem(spec.At(at, "quicServer"), fmt.Sprintf("%d bytes, and other targets of listener %q have %d", len(id), l.Name, length), "give all targets of a listener ids of one length")
-				}
-				if first, has := taken[string(id)]; has {
-					c.problem(spec.At(at, "quicServer"), fmt.Sprintf("%q is already the id of %s", string(t.QUICServer), first), "give each target of a listener an id of its own")
-					continue
-				}
-				taken[string(id)] = at
+			if length == 0 {
+				length = len(id)
 			}
+			if len(id) != length {
+				c.problem(spec.At(at, "quicServer"), fmt.Sprintf("%d bytes, and other targets of listener %q have %d", len(id), l.Name, length), "give all targets of a listener ids of one length")
+			}
+			if first, has := taken[string(id)]; has {
+				c.problem(spec.At(at, "quicServer"), fmt.Sprintf("%q is already the id of %s", string(t.QUICServer), first), "give each target of a listener an id of its own")
+				continue
+			}
+			taken[string(id)] = at
 		}
 	}
 }
