@@ -6,6 +6,7 @@ import (
 
 	"portico/internal/capability"
 	"portico/l4/xdp"
+	"portico/l4/xdp/decap"
 	"portico/spec"
 )
 
@@ -17,7 +18,7 @@ type Need struct {
 
 // Uses are the capabilities that any spec may need. A process keeps those of them
 // that it has, since the next spec may ask for what this one does not.
-const Uses = capability.NetBindService | capability.NetAdmin | capability.NetRaw | capability.BPF | capability.Perfmon |
+const Uses = capability.NetBindService | capability.NetAdmin | capability.NetRaw | capability.XDP |
 	capability.DACReadSearch // else root could not read again the keys that it could read at first
 
 // Needs lists the capabilities that a node must have for a spec, on a machine like
@@ -42,8 +43,8 @@ func Needs(want *spec.Spec, self spec.NodeName, path spec.Datapath) []Need {
 		needs = append(needs, announcing(want, site)...)
 		needs = append(needs, searching(site, self)...)
 	}
-	if inKernel(want, node.Name) {
-		needs = append(needs, Need{capability.NetAdmin | capability.BPF | capability.Perfmon, "datapath xdp"})
+	if len(xdp.Takes(want, self)) > 0 || decap.Takes(want, self) {
+		needs = append(needs, Need{capability.XDP, "datapath xdp"})
 	}
 	return needs
 }
@@ -97,10 +98,4 @@ func searching(site *spec.Site, self spec.NodeName) []Need {
 		}
 	}
 	return nil
-}
-
-// inKernel reports whether a node loads programs for a spec.
-func inKernel(want *spec.Spec, self spec.NodeName) bool {
-	node, site := want.Node(self)
-	return len(xdp.Takes(want, self)) > 0 || node.Has(spec.RoleL7) && site.Encapsulates() && len(site.With(spec.RoleL4)) > 0
 }

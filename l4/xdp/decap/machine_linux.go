@@ -23,7 +23,9 @@ type machine struct {
 	// What the program was told last.
 	nodes map[netip.Addr]programNode
 	vips  []netip.Addr
-	on    device
+	// settings are those of a program that answers SYNs.
+	settings programSettings
+	on       device
 }
 
 // device is the interface that packets come in by.
@@ -129,13 +131,16 @@ func (m *machine) take(p *plan, on device) error {
 		m.nodes, m.vips = nodes, slices.Clone(p.vips)
 	}
 	room := on.mtu - p.overhead
-	err = m.program.set(programSettings{
+	settings := programSettings{
 		Calm: m.calm,
 		Mss4: uint32(segmentMax(room, netip.IPv4Unspecified())),
 		Mss6: uint32(segmentMax(room, netip.IPv6Unspecified())),
-	})
-	if err != nil {
-		return err
+	}
+	if settings != m.settings {
+		if err := m.program.set(settings); err != nil {
+			return err
+		}
+		m.settings = settings
 	}
 	if m.on != on {
 		attach := m.program.attach
@@ -177,7 +182,7 @@ func (m *machine) close() error {
 	var err error
 	if m.program != nil {
 		err = errors.Join(err, m.program.close())
-		m.program, m.nodes, m.vips, m.on = nil, nil, nil, device{}
+		m.program, m.nodes, m.vips, m.settings, m.on = nil, nil, nil, programSettings{}, device{}
 	}
 	if m.links != nil {
 		m.links.Close()

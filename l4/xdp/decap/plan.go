@@ -33,6 +33,10 @@ type plan struct {
 	overhead int
 }
 
+// Takes reports whether a node unwraps packets by a spec, for which a program must be
+// loaded.
+func Takes(want *spec.Spec, self spec.NodeName) bool { return planOf(want, self) != nil }
+
 // planOf is the plan for a node; nil when it has nothing to do.
 func planOf(want *spec.Spec, self spec.NodeName) *plan {
 	node, site := want.Node(self)
