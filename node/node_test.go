@@ -259,16 +259,22 @@ func TestCheckNamesTheNode(t *testing.T) {
 func TestCut(t *testing.T) {
 	testkit.NoLeaks(t)
 	at := network()
-	ln, err := net.Listen("tcp", at+".101:3000") // accepts and says nothing
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ln.Close() })
+	mute(t, at)
 	n, stop := start(t, load(t, oneNode(at)))
 	conns := underWay(t, n, at)
 	n.Cut()
 	stop()
 	areReset(t, conns)
+}
+
+// mute is a target of oneNode that accepts and says nothing.
+func mute(t *testing.T, at string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", at+".101:3000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
 }
 
 // underWay opens a connection to each listener of oneNode, and asks for what its
@@ -315,11 +321,7 @@ func areReset(t *testing.T, conns []net.Conn) {
 func TestHandOver(t *testing.T) {
 	testkit.NoLeaks(t)
 	at := network()
-	ln, err := net.Listen("tcp", at+".101:3000") // accepts and says nothing
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ln.Close() })
+	mute(t, at)
 	n := newNode()
 	if err := n.Apply(load(t, oneNode(at, "drain: 5s", "drain: 1h"))); err != nil {
 		t.Fatal(err)

@@ -15,14 +15,22 @@ import (
 	"portico/spec"
 )
 
-// TestGuide proves that the router of the guide takes what the spec beside it says:
-// two nodes on one link, passwords, BFD, both families, and only VIPs.
-func TestGuide(t *testing.T) {
-	long(t)
+// routers are the configurations of FRR in the guide: of a link with addresses, and of
+// links without.
+func routers(t *testing.T) []tidy.Fence {
+	t.Helper()
 	fences, err := tidy.Fences(os.DirFS("../.."), "docs/guide", "frr")
 	if err != nil || len(fences) != 2 {
 		t.Fatalf("%d configurations of FRR in the guide, %v, want 2", len(fences), err)
 	}
+	return fences
+}
+
+// TestGuide proves that the router of the guide takes what the spec beside it says:
+// two nodes on one link, passwords, BFD, both families, and only VIPs.
+func TestGuide(t *testing.T) {
+	long(t)
+	fences := routers(t)
 	n := netns.New(t)
 	r := n.Add("r")
 	r.IP("link add br0 type bridge")
@@ -75,10 +83,7 @@ func TestGuide(t *testing.T) {
 // and a restart is no event in the router's kernel.
 func TestGuideUnnumbered(t *testing.T) {
 	long(t)
-	fences, err := tidy.Fences(os.DirFS("../.."), "docs/guide", "frr")
-	if err != nil || len(fences) != 2 {
-		t.Fatalf("%d configurations of FRR in the guide, %v, want 2", len(fences), err)
-	}
+	fences := routers(t)
 	n := netns.New(t)
 	r := n.Add("r")
 	l := &lab{spaces: [2]*netns.Space{n.Add("n1"), n.Add("n2")}}

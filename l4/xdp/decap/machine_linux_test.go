@@ -108,6 +108,17 @@ func (p *pair) end(t *testing.T, d *Decapsulator, why error) {
 	}
 }
 
+// adopt is another process that goes on with a program, by its link, as it is.
+func (p *pair) adopt(t *testing.T, state string, want *spec.Spec, was link.ID) *Decapsulator {
+	t.Helper()
+	next := p.open(state)
+	apply(t, p.node, next, want)
+	if p.linkID(t) != was {
+		t.Error("the program was attached anew")
+	}
+	return next
+}
+
 // kill leaves what one did as the kernel does when its process is killed.
 func kill(t *testing.T, d *Decapsulator) {
 	t.Helper()
@@ -142,11 +153,7 @@ func TestLeavesNothing(t *testing.T) {
 			if p.linkID(t) != was {
 				t.Fatal("the program went with the process")
 			}
-			next := p.open(state)
-			apply(t, p.node, next, want)
-			if p.linkID(t) != was {
-				t.Error("the program was attached anew")
-			}
+			next := p.adopt(t, state, want, was)
 			p.stop(t, next)
 		}},
 		{"killed, then adopted by another layout", func(t *testing.T, d *Decapsulator, state string) {
@@ -160,11 +167,7 @@ func TestLeavesNothing(t *testing.T) {
 			if err := os.Rename(filepath.Join(of, layout, linkPin), filepath.Join(of, "decap-v0", linkPin)); err != nil {
 				t.Fatal(err)
 			}
-			next := p.open(state)
-			apply(t, p.node, next, want)
-			if p.linkID(t) != was {
-				t.Error("the program was attached anew")
-			}
+			next := p.adopt(t, state, want, was)
 			noFile(t, filepath.Join(of, "decap-v0"))
 			p.stop(t, next)
 		}},
@@ -176,11 +179,7 @@ func TestLeavesNothing(t *testing.T) {
 			if now := p.machine(); now != during || p.linkID(t) != was {
 				t.Errorf("a successor finds\n%s\nwant\n%s", now, during)
 			}
-			next := p.open(state)
-			apply(t, p.node, next, want)
-			if p.linkID(t) != was {
-				t.Error("the program was attached anew")
-			}
+			next := p.adopt(t, state, want, was)
 			p.stop(t, next)
 		}},
 		{"handed over without a record", func(t *testing.T, d *Decapsulator, _ string) {
