@@ -68,7 +68,7 @@ func (k kind) learns() uint64 {
 	return [...]uint64{hot: hotFlows, fresh: runs * newEach, forgets: 0}[k]
 }
 
-// packets measures every way, and returns the lines that the issue asks for.
+// packets measures every way, and returns the lines of those that stand for all.
 func packets(out io.Writer) (last []string, err error) {
 	meter, err := cost.NewMeter()
 	if err != nil {
