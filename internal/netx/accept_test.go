@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,7 @@ type script struct {
 	errs   []error // nil stands for a connection
 	tries  int
 	closed chan struct{}
+	close  sync.Once // Accept may close what it accepts from twice at once
 }
 
 func (s *script) AcceptTCP() (*net.TCPConn, error) {
@@ -41,11 +43,7 @@ func (s *script) AcceptTCP() (*net.TCPConn, error) {
 }
 
 func (s *script) Close() error {
-	select {
-	case <-s.closed:
-	default:
-		close(s.closed)
-	}
+	s.close.Do(func() { close(s.closed) })
 	return nil
 }
 
