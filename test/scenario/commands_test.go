@@ -47,6 +47,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"lookup":       lookup,        // lookup NAME: the addresses, one a line
 		"get":          get,           // get [-X METHOD] [-H LINE] [-d BODY] URL: status, some fields, body
 		"eventually":   eventually,    // eventually REGEXP COMMAND...: until its output matches
+		"listens":      listens,       // listens ADDRESS...: until somebody accepts connections there
 		"served-by":    servedBy,      // served-by VAR OTHER NAME NAME: set VAR to who served the last get, OTHER to the other
 		"hold":         hold,          // hold N ADDRESS: open N connections and keep them
 		"release":      release,       // release: close what hold opened
@@ -247,6 +248,22 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		<-time.After(50 * time.Millisecond)
 	}
 	ts.Fatalf("%v: after %v still %q (%v)", args, pollFor, out, err)
+}
+
+// listens waits for programs that were started beside the story.
+func listens(ts *testscript.TestScript, _ bool, args []string) {
+	for _, addr := range args {
+		for end := time.Now().Add(pollFor); ; <-time.After(20 * time.Millisecond) {
+			c, err := net.DialTimeout("tcp", addr, time.Second)
+			if err == nil {
+				_ = c.Close()
+				break
+			}
+			if time.Now().After(end) {
+				ts.Fatalf("listens: after %v still %v", pollFor, err)
+			}
+		}
+	}
 }
 
 func repeat(ts *testscript.TestScript, neg bool, args []string) {
