@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"portico/internal/agree"
 	"portico/spec"
 	"portico/spec/status"
 	"portico/vip"
@@ -22,7 +23,7 @@ func (n *Node) ways(o *Options) map[spec.Announce]vip.Way {
 		if folder == "" {
 			folder = os.TempDir()
 		}
-		owner := arp.NewFiles(filepath.Join(folder, "portico-leases"))
+		owner := agree.NewFiles(filepath.Join(folder, "portico-leases"))
 		all[spec.AnnounceARP] = byARP{arp.New(arp.Options{Self: o.Name, Owner: owner, Log: n.log})}
 	}
 	return all

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
+	"portico/internal/agree"
 	"portico/spec"
 )
 
@@ -65,12 +67,15 @@ type keeper struct {
 	rank   int  // of this node among those that may have the address; 0 is first
 
 	holding bool
-	lease   Lease         // as last seen
+	lease   agree.Lease   // as last seen
 	since   time.Duration // of holding, on the owner's clock
 	free    time.Duration // since when it is seen to be free; 0 when it is not
 	told    int           // of tellAt
 	err     error         // of the last turn
 }
+
+// name is that of the address's lease.
+func (k *keeper) name() string { return strings.ReplaceAll(k.a.String(), ":", "-") }
 
 // run takes turns until ctx ends, then gives the address up.
 func (k *keeper) run(ctx context.Context) {
@@ -128,7 +133,7 @@ func (k *keeper) patience() time.Duration {
 
 // lookFree reports whether nobody has the lease, and notes since when.
 func (k *keeper) lookFree(ctx context.Context) bool {
-	lease, err := k.owner.Look(ctx, k.a)
+	lease, err := k.owner.Look(ctx, k.name())
 	if k.err = err; err != nil {
 		k.free = 0
 		return false
@@ -147,7 +152,7 @@ func (k *keeper) lookFree(ctx context.Context) bool {
 
 // renew takes or prolongs the lease, and the address with it.
 func (k *keeper) renew(ctx context.Context) {
-	lease, err := k.owner.Acquire(ctx, k.a, k.self, k.term)
+	lease, err := k.owner.Acquire(ctx, k.name(), k.self, k.term)
 	if k.err = err; err == nil {
 		k.lease = lease
 	}
@@ -206,7 +211,7 @@ func (k *keeper) giveUp(ctx context.Context, why string) {
 		return
 	}
 	k.let(why)
-	if k.err = k.owner.Release(ctx, k.a, k.self); k.err == nil {
+	if k.err = k.owner.Release(ctx, k.name(), k.self); k.err == nil {
 		k.lease.Until = 0
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"portico/internal/agree"
 	"portico/spec"
 )
 
@@ -18,34 +19,34 @@ import (
 type leases struct {
 	mu    sync.Mutex
 	start time.Time
-	l     Lease
+	l     agree.Lease
 	cut   map[spec.NodeName]bool
 }
 
 func (o *leases) Now() time.Duration { return time.Since(o.start) + time.Hour }
 
-func (o *leases) Look(context.Context, netip.Addr) (Lease, error) {
+func (o *leases) Look(context.Context, string) (agree.Lease, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.l, nil
 }
 
-func (o *leases) Acquire(_ context.Context, _ netip.Addr, self spec.NodeName, term time.Duration) (Lease, error) {
+func (o *leases) Acquire(_ context.Context, _ string, self spec.NodeName, term time.Duration) (agree.Lease, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
 	case o.cut[self]:
-		return Lease{}, errors.New("cut off")
+		return agree.Lease{}, errors.New("cut off")
 	case o.l.Holder != self && o.l.Until > o.Now():
 	case o.l.Holder != self:
-		o.l = Lease{self, o.l.Epoch + 1, o.Now() + term}
+		o.l = agree.Lease{Holder: self, Epoch: o.l.Epoch + 1, Until: o.Now() + term}
 	default:
 		o.l.Until = o.Now() + term
 	}
 	return o.l, nil
 }
 
-func (o *leases) Release(_ context.Context, _ netip.Addr, self spec.NodeName) error {
+func (o *leases) Release(_ context.Context, _ string, self spec.NodeName) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.cut[self] {

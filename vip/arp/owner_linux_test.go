@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"portico/internal/agree"
 	"portico/internal/netx"
 	"portico/internal/testkit"
 	"portico/internal/testkit/netns"
@@ -47,7 +48,7 @@ func TestMain(m *testing.M) {
 func runNode(self spec.NodeName, leases string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	n := arp.New(arp.Options{Self: self, Owner: arp.NewFiles(leases)})
+	n := arp.New(arp.Options{Self: self, Owner: agree.NewFiles(leases)})
 	node := func(name spec.NodeName, addr string) spec.Node {
 		return spec.Node{Name: name, Address: netip.MustParseAddr(addr), Roles: []spec.Role{spec.RoleVIP, spec.RoleL4}}
 	}

@@ -1,4 +1,4 @@
-package arp
+package agree
 
 import (
 	"context"
@@ -6,16 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"portico/spec"
 )
 
-// Files leases addresses by files in a folder. Its clock is CLOCK_BOOTTIME, which is
+// Files holds leases in a folder, a file each. Its clock is CLOCK_BOOTTIME, which is
 // alike for all processes of one machine and on no other, so the folder may not be
 // shared between machines: it serves nodes of one host, and tests. A lease outlives
 // its holder's process, and ends by time alone.
@@ -23,7 +22,7 @@ type Files struct {
 	dir string
 }
 
-// NewFiles leases by files in that folder, which it makes when it is first needed.
+// NewFiles keeps leases in that folder, which it makes when it is first needed.
 func NewFiles(dir string) *Files { return &Files{dir: dir} }
 
 // Now reads CLOCK_BOOTTIME.
@@ -36,20 +35,20 @@ type record struct {
 	Until  time.Duration `json:"untilNanoseconds"` // of CLOCK_BOOTTIME
 }
 
-// Look returns the lease of an address, also one that has ended.
-func (f *Files) Look(ctx context.Context, a netip.Addr) (got Lease, err error) {
-	err = f.change(ctx, a, func(r *record) bool {
+// Look returns the lease of a name, also one that has ended.
+func (f *Files) Look(ctx context.Context, name string) (got Lease, err error) {
+	err = f.change(ctx, name, func(r *record) bool {
 		got = Lease(*r)
 		return false
 	})
 	return got, err
 }
 
-// Acquire takes the lease of an address, or says who has it.
-func (f *Files) Acquire(ctx context.Context, a netip.Addr, self spec.NodeName, term time.Duration) (Lease, error) {
+// Acquire takes the lease of a name, or says who has it.
+func (f *Files) Acquire(ctx context.Context, name string, self spec.NodeName, term time.Duration) (Lease, error) {
 	now := f.Now() // before the lock, so that waiting for it costs the holder
 	var got record
-	err := f.change(ctx, a, func(r *record) bool {
+	err := f.change(ctx, name, func(r *record) bool {
 		taken := r.Holder != self && r.Until > f.Now()
 		if !taken {
 			if r.Holder != self {
@@ -64,8 +63,8 @@ func (f *Files) Acquire(ctx context.Context, a netip.Addr, self spec.NodeName, t
 }
 
 // Release ends the lease, if it is self's.
-func (f *Files) Release(ctx context.Context, a netip.Addr, self spec.NodeName) error {
-	return f.change(ctx, a, func(r *record) bool {
+func (f *Files) Release(ctx context.Context, name string, self spec.NodeName) error {
+	return f.change(ctx, name, func(r *record) bool {
 		if r.Holder != self {
 			return false
 		}
@@ -74,27 +73,27 @@ func (f *Files) Release(ctx context.Context, a netip.Addr, self spec.NodeName) e
 	})
 }
 
-// change reads the record of an address under its lock, and writes it back, whole
+// change reads the record of a name under its lock, and writes it back, whole
 // or not at all, when do returns true.
-func (f *Files) change(ctx context.Context, a netip.Addr, do func(*record) bool) error {
+func (f *Files) change(ctx context.Context, name string, do func(*record) bool) error {
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
-		return fmt.Errorf("lease of %s: %w", a, err)
+		return fmt.Errorf("lease of %s: %w", name, err)
 	}
-	path := filepath.Join(f.dir, strings.ReplaceAll(a.String(), ":", "-")+".json")
+	path := filepath.Join(f.dir, url.PathEscape(name)+".json")
 	unlock, err := lock(ctx, path+".lock")
 	if err != nil {
-		return fmt.Errorf("lease of %s: %w", a, err)
+		return fmt.Errorf("lease of %s: %w", name, err)
 	}
 	defer unlock()
 	r, err := readRecord(path)
 	if err != nil {
-		return fmt.Errorf("lease of %s: %w", a, err)
+		return fmt.Errorf("lease of %s: %w", name, err)
 	}
 	if !do(&r) {
 		return nil
 	}
 	if err := writeRecord(path, r); err != nil {
-		return fmt.Errorf("lease of %s: %w", a, err)
+		return fmt.Errorf("lease of %s: %w", name, err)
 	}
 	return nil
 }

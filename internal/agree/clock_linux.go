@@ -1,4 +1,4 @@
-package arp
+package agree
 
 import (
 	"time"

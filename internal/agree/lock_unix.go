@@ -1,6 +1,6 @@
 //go:build unix
 
-package arp
+package agree
 
 import (
 	"context"
