@@ -20,8 +20,9 @@ func (k *Kernel) Apply(p *Plan) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
-		return errors.New("xdp: closed")
+		return errClosed
 	}
+	defer k.count()
 	want := p.targets()
 	if err := k.putTargets(want); err != nil {
 		return err

@@ -2,6 +2,7 @@ package xdp
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 
 	"github.com/cilium/ebpf"
@@ -34,16 +35,31 @@ func (k *Kernel) clearListener(number uint16) error {
 	return nil
 }
 
-// Counters reads what was counted so far, of all cores.
+// counted are the numbers that counters are kept under in the kernel.
+type counted struct {
+	targets   map[address]uint16
+	listeners map[string]uint16
+}
+
+// count has Counters read what is there now. The caller holds k.mu.
+func (k *Kernel) count() {
+	k.counted.Store(&counted{maps.Clone(k.targets.of), maps.Clone(k.listeners.of)})
+}
+
+// Counters reads what was counted so far, of all cores. It waits for no Apply.
 func (k *Kernel) Counters() (*Counters, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.mapped.RLock()
+	defer k.mapped.RUnlock()
+	if k.closed {
+		return nil, errClosed
+	}
+	of := k.counted.Load()
 	c := &Counters{Listeners: map[spec.ListenerName]ListenerCounters{}, Targets: map[netip.AddrPort]Traffic{}}
 	var err error
 	if c.Events, err = k.events(0); err != nil {
 		return nil, fmt.Errorf("xdp: counters: %w", err)
 	}
-	for name, number := range k.listeners.of {
+	for name, number := range of.listeners {
 		var l ListenerCounters
 		if l.Traffic, err = traffic(k.objects.ListenerTraffic, uint32(number)); err != nil {
 			return nil, fmt.Errorf("xdp: counters of listener %q: %w", name, err)
@@ -53,7 +69,7 @@ func (k *Kernel) Counters() (*Counters, error) {
 		}
 		c.Listeners[spec.ListenerName(name)] = l
 	}
-	for a, id := range k.targets.of {
+	for a, id := range of.targets {
 		if c.Targets[a.addrPort()], err = traffic(k.objects.TargetTraffic, uint32(id)); err != nil {
 			return nil, fmt.Errorf("xdp: counters of target %s: %w", a.addrPort(), err)
 		}

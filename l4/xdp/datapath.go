@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -47,7 +48,13 @@ type Datapath struct {
 	o       Options
 	changed chan struct{} // holds one when tables are to be looked at
 
-	mu     sync.Mutex // guards what follows
+	mu  sync.Mutex              // held while the kernel is given something else to do
+	now atomic.Pointer[carried] // never nil; stored with mu held, read by anyone
+}
+
+// carried is what the kernel does: a value that is not changed. Who looks at it waits
+// for no change, of which some take long: the kernel waits for every packet under way.
+type carried struct {
 	kernel *Kernel    // nil while nothing is carried
 	flows  int        // that it was opened for
 	want   *spec.Spec // that is applied; nil before the first
@@ -59,6 +66,7 @@ func New(o Options) *Datapath {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	d := &Datapath{o: o, changed: make(chan struct{}, 1)}
+	d.now.Store(&carried{})
 	if o.Metrics != nil {
 		o.Metrics.MustRegister(collector{d})
 	}
@@ -79,13 +87,11 @@ func (d *Datapath) Apply(want *spec.Spec) error {
 	all := takes(want, d.o.Self)
 	_, site := want.Node(d.o.Self)
 	if site == nil || site.L4.Datapath != spec.DatapathXDP || !isL4(want, d.o.Self) {
-		d.want = want
-		return d.leave()
+		return d.leave(want)
 	}
 	if err := d.put(want, site, all); err != nil {
 		return d.problem(want, err)
 	}
-	d.want = want
 	return nil
 }
 
@@ -94,15 +100,17 @@ func isL4(want *spec.Spec, self spec.NodeName) bool {
 	return node.Has(spec.RoleL4)
 }
 
-// put opens the kernel where it is not open, and makes it do the spec.
+// put opens the kernel where it is not open, and makes it do the spec. The caller
+// holds d.mu.
 func (d *Datapath) put(want *spec.Spec, site *spec.Site, all []taken) error {
 	node, _ := want.Node(d.o.Self)
 	dev, err := deviceOf(node.Address)
 	if err != nil {
 		return err
 	}
-	k := d.kernel
-	if k == nil || d.flows != site.L4.Flows {
+	now := d.now.Load()
+	k := now.kernel
+	if k == nil || now.flows != site.L4.Flows {
 		if k, err = Open(KernelOptions{Pins: d.o.Pins, Flows: site.L4.Flows, Log: d.o.Log}); err != nil {
 			return err
 		}
@@ -114,18 +122,21 @@ func (d *Datapath) put(want *spec.Spec, site *spec.Site, all []taken) error {
 	if err == nil {
 		err = k.Attach(dev.name)
 	}
-	if k == d.kernel {
-		return err
-	}
-	if err != nil {
+	if k != now.kernel && err != nil {
 		return errors.Join(err, k.Close())
 	}
-	if d.kernel != nil {
-		err = d.kernel.Close()
+	if err != nil {
+		return err
+	}
+	d.now.Store(&carried{kernel: k, flows: site.L4.Flows, want: want})
+	if k == now.kernel {
+		return nil
 	}
 	d.o.Log.Info("flows are carried in the kernel", "interface", dev.name, "listeners", len(all), "adopted", k.Adopted())
-	d.kernel, d.flows = k, site.L4.Flows
-	return err
+	if now.kernel == nil {
+		return nil
+	}
+	return now.kernel.Close()
 }
 
 // plan is what the kernel is to do.
@@ -184,13 +195,13 @@ func tableOf(t *maglev.Table) *Table {
 	return made
 }
 
-// leave takes everything off the kernel.
-func (d *Datapath) leave() error {
-	if d.kernel == nil {
+// leave takes everything off the kernel. The caller holds d.mu.
+func (d *Datapath) leave(want *spec.Spec) error {
+	k := d.now.Swap(&carried{want: want}).kernel
+	if k == nil {
 		return removePins(d.o.Pins)
 	}
-	err := errors.Join(d.kernel.Leave(), d.kernel.Close())
-	d.kernel = nil
+	err := errors.Join(k.Leave(), k.Close())
 	d.o.Log.Info("flows are not carried in the kernel any more")
 	return err
 }
@@ -236,16 +247,16 @@ func (d *Datapath) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			if d.kernel == nil {
+			now := d.now.Load()
+			if now.kernel == nil {
 				return nil
 			}
+			d.now.Store(&carried{want: now.want})
 			var err error
 			if !handover.Asked(ctx) {
-				err = d.kernel.Next(nil) // who is next ends with us
+				err = now.kernel.Next(nil) // who is next ends with us
 			}
-			err = errors.Join(err, d.kernel.Close())
-			d.kernel = nil
-			return err
+			return errors.Join(err, now.kernel.Close())
 		case <-d.changed:
 		case <-tick.C:
 		}
@@ -259,23 +270,22 @@ func (d *Datapath) Run(ctx context.Context) error {
 func (d *Datapath) again() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.kernel == nil || d.want == nil {
+	now := d.now.Load()
+	if now.kernel == nil {
 		return nil
 	}
-	node, site := d.want.Node(d.o.Self)
+	node, site := now.want.Node(d.o.Self)
 	dev, err := deviceOf(node.Address)
 	if err != nil {
 		return err
 	}
-	return d.kernel.Apply(d.plan(site, node, dev, takes(d.want, d.o.Self)))
+	return now.kernel.Apply(d.plan(site, node, dev, takes(now.want, d.o.Self)))
 }
 
 // Explain says where a flow of the question would go; false when the kernel does
 // not carry it.
 func (d *Datapath) Explain(q status.Question) (status.Answer, bool) {
-	d.mu.Lock()
-	want := d.want
-	d.mu.Unlock()
+	want := d.now.Load().want
 	if want == nil {
 		return status.Answer{}, false
 	}

@@ -76,3 +76,9 @@ func (k *Kernel) flowKey(t l4.Tuple) (*ebpf.Map, any) {
 	}
 	return k.objects.Flows6, &balancerTuple6{Src: src, Dst: dst, Sport: network(t.Client.Port()), Dport: network(t.VIP.Port()), Proto: uint8(t.Proto)}
 }
+
+// Busy is the kernel in the middle of an Apply, until release is called.
+func (k *Kernel) Busy() (release func()) {
+	k.mu.Lock()
+	return k.mu.Unlock
+}

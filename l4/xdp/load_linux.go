@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 )
@@ -51,7 +52,12 @@ type Kernel struct {
 	listeners *ids[string]
 	tables    map[string]uint64 // a hash of each listener's table as written
 	links     map[string]closer
-	closed    bool
+
+	// What counters are of, as of the last Apply. Who reads them does not wait for the
+	// next: mapped is held for reading meanwhile, and to close the maps.
+	counted atomic.Pointer[counted]
+	mapped  sync.RWMutex
+	closed  bool // changed with mu and mapped held, read with either
 }
 
 type closer interface{ Close() error }
@@ -86,6 +92,7 @@ func Open(o KernelOptions) (*Kernel, error) {
 		_ = k.Close()
 		return nil, err
 	}
+	k.count()
 	return k, nil
 }
 
@@ -138,6 +145,8 @@ func (k *Kernel) FD() int { return k.objects.Balancer.FD() }
 func (k *Kernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.mapped.Lock()
+	defer k.mapped.Unlock()
 	if k.closed {
 		return nil
 	}

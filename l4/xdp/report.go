@@ -2,6 +2,7 @@ package xdp
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,18 +39,23 @@ func (d *Datapath) Status() []status.Listener {
 
 // counters are those of what is carried now; none when nothing is.
 func (d *Datapath) counters() (*Counters, []taken) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.kernel == nil || d.want == nil {
+	now := d.now.Load()
+	if now.kernel == nil {
 		return &Counters{}, nil
 	}
-	c, err := d.kernel.Counters()
+	c, err := now.kernel.Counters()
+	if errors.Is(err, errClosed) { // since we looked
+		return &Counters{}, nil
+	}
 	if err != nil {
 		d.o.Log.Warn("counters of the kernel not read", "error", err)
 		return &Counters{}, nil
 	}
-	return c, takes(d.want, d.o.Self)
+	return c, takes(now.want, d.o.Self)
 }
+
+// errClosed is that of a Kernel after Close.
+var errClosed = errors.New("xdp: closed")
 
 // The metrics. Labels are bounded by the spec and the list of events.
 var (
