@@ -32,6 +32,16 @@ func (r relayed) Apply(want *spec.Spec) error {
 // inSockets reports whether no flow depends on a table: each is held by a socket.
 func (n *Node) inSockets() bool { return len(xdp.Takes(n.want.Load(), n.name)) == 0 }
 
+// outlives reports whether the kernel goes on with flows to a VIP that routers are
+// told of while no process runs. What a relay carries beside them does not count: its
+// clients are refused meanwhile, so that nobody's flow in the kernel moves.
+func (n *Node) outlives(want *spec.Spec) bool {
+	carried := xdp.Takes(want, n.name)
+	return slices.ContainsFunc(want.Listeners, func(l spec.Listener) bool {
+		return carried[l.Name] && want.VIP(l.VIP).Announce == spec.AnnounceBGP
+	})
+}
+
 // placed is told of every table of slots that changed.
 func (n *Node) placed(spec.ListenerName, *maglev.Table) { n.xdp.Changed() }
 

@@ -16,7 +16,7 @@ import (
 // ways are those that the system has to announce a VIP.
 func (n *Node) ways(o *Options) map[spec.Announce]vip.Way {
 	all := map[spec.Announce]vip.Way{
-		spec.AnnounceBGP: byBGP{bgp.New(bgp.Options{Self: o.Name, Log: n.log, Metrics: o.Metrics})},
+		spec.AnnounceBGP: byBGP{bgp.New(bgp.Options{Self: o.Name, Outlives: n.outlives, Log: n.log, Metrics: o.Metrics})},
 	}
 	if arp.Available() {
 		folder := o.State

@@ -8,8 +8,8 @@ type BGP struct {
 	AS    uint32    `json:"as" required:"true" range:"1..4294967295"`
 	Peers []BGPPeer `json:"peers" required:"true"`
 	// GracefulRestart is how long routers keep the routes of an l4 node whose process
-	// is away (RFC 4724), where its datapath forwards on; "off" means not at all. With
-	// a relay nothing forwards on, and they never do.
+	// is away (RFC 4724), where its kernel forwards on; "off" means not at all. With a
+	// relay alone nothing forwards on, and they never do.
 	GracefulRestart Duration `json:"gracefulRestart,omitempty" default:"10s"`
 }
 

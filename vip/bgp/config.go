@@ -32,22 +32,19 @@ func (c peerConfig) internal() bool { return c.as == c.remoteAS }
 
 // configure reads from a spec the routers that a node speaks to; none when it has
 // no role vip, or its site no BGP.
-func configure(want *spec.Spec, self spec.NodeName) []peerConfig {
+//
+// Where flows outlive the process, routers are asked to keep its routes while it is
+// away (graceful restart). Otherwise what they sent would be lost, for they cannot
+// tell a crash from a restart.
+func (o Options) configure(want *spec.Spec) []peerConfig {
 	for _, site := range want.Sites {
 		for _, node := range site.Nodes {
-			if node.Name == self && site.BGP != nil && slices.Contains(node.Roles, spec.RoleVIP) {
-				return peers(site.BGP, node, outlives(site, node))
+			if node.Name == o.Self && site.BGP != nil && slices.Contains(node.Roles, spec.RoleVIP) {
+				return peers(site.BGP, node, o.Outlives != nil && o.Outlives(want))
 			}
 		}
 	}
 	return nil
-}
-
-// outlives reports whether a node forwards on while its process is away: then routers
-// are asked to keep its routes for so long (graceful restart). Otherwise what they
-// sent would be lost, for they cannot tell a crash from a restart.
-func outlives(site spec.Site, node spec.Node) bool {
-	return node.Has(spec.RoleL4) && site.L4.Datapath != spec.DatapathRelay
 }
 
 func peers(b *spec.BGP, node spec.Node, keep bool) []peerConfig {

@@ -57,7 +57,7 @@ func speak(text string) error {
 			o.Spec.Sites[0].BGP.Peers[i].Password = &spec.Secret{Env: "PASSWORD", Value: []byte(o.Password)}
 		}
 	}
-	s := bgp.New(bgp.Options{Self: "east-1", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
+	s := bgp.New(bgp.Options{Self: "east-1", Outlives: outlives, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	if err := s.Apply(&o.Spec); err != nil {
 		return err
 	}

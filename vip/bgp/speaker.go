@@ -29,6 +29,9 @@ var (
 type Options struct {
 	// Self is the node this is; its routers are read from the spec.
 	Self spec.NodeName
+	// Outlives reports whether flows to announced VIPs go on by a spec while no process
+	// runs; then routers are asked to keep the routes. Nil means that none do.
+	Outlives func(want *spec.Spec) bool
 	// Log takes changes of state. Nil discards.
 	Log *slog.Logger
 	// Metrics takes the metrics of the sessions. Nil means none.
@@ -73,7 +76,7 @@ func New(o Options) *Speaker {
 func (s *Speaker) Apply(want *spec.Spec) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	configs := configure(want, s.o.Self)
+	configs := s.o.configure(want)
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

@@ -28,6 +28,9 @@ func site(peers ...spec.BGPPeer) *spec.Spec {
 	}}}
 }
 
+// outlives is what a node says whose kernel carries all that it is asked to.
+func outlives(want *spec.Spec) bool { return want.Sites[0].L4.Datapath == spec.DatapathXDP }
+
 func peer(r *router, as uint32) spec.BGPPeer {
 	return spec.BGPPeer{Address: r.Addr.Addr(), Port: r.Addr.Port(), AS: as, HoldTime: spec.Duration(9 * time.Second)}
 }
@@ -35,7 +38,7 @@ func peer(r *router, as uint32) spec.BGPPeer {
 // start runs a speaker with a spec until the test ends.
 func start(tb testing.TB, o bgp.Options, want *spec.Spec) *bgp.Speaker {
 	tb.Helper()
-	o.Self = "east-1"
+	o.Self, o.Outlives = "east-1", outlives
 	s := bgp.New(o)
 	if err := s.Apply(want); err != nil {
 		tb.Fatal(err)
@@ -337,7 +340,7 @@ func TestClose(t *testing.T) {
 func TestHandOver(t *testing.T) {
 	testkit.NoLeaks(t)
 	r := listen(t, "127.77.0.1:0")
-	s := bgp.New(bgp.Options{Self: "east-1"})
+	s := bgp.New(bgp.Options{Self: "east-1", Outlives: outlives})
 	if err := s.Apply(site(peer(r, 65000))); err != nil {
 		t.Fatal(err)
 	}
@@ -424,6 +427,20 @@ func TestRestarted(t *testing.T) {
 	})
 	if flags := r.restart(); flags != 0xff {
 		t.Errorf("flags of graceful restart = %#x with a relay, want no such capability", flags)
+	}
+}
+
+// TestNotKept proves that routers are not asked to keep the routes of a node whose
+// flows end with its process.
+func TestNotKept(t *testing.T) {
+	testkit.NoLeaks(t)
+	r := listen(t, "127.77.0.1:0")
+	want := site(peer(r, 65000))
+	want.Sites[0].L4.Datapath = spec.DatapathRelay
+	s := start(t, bgp.Options{}, want)
+	testkit.Poll(t, bound, func() error { return isEstablished(s) })
+	if flags := r.restart(); flags != 0xff {
+		t.Errorf("flags of graceful restart = %#x, want none", flags)
 	}
 }
 
