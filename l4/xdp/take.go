@@ -65,11 +65,17 @@ func refuses(want *spec.Spec, site *spec.Site, l *spec.Listener, made *l4.Listen
 	case !l.Protocol.IsHTTP() && l.Protocol != spec.ProtocolTCP && l.Protocol != spec.ProtocolUDP:
 		return fmt.Sprintf("protocol %s is read before a flow is placed", l.Protocol)
 	}
-	if l.Protocol.IsHTTP() {
+	if l.Protocol.IsHTTP() { // flows are counted, and idle ones ended, by the l7 node that has them
 		if forwardOf(want, site, l) == spec.ForwardNAT {
 			return "under forward: nat an l7 node would not learn who the client is, and the relay tells it in a PROXY header"
 		}
 		return ""
+	}
+	switch { // what it takes to see a flow end
+	case l.FlowLog == spec.FlowLogJSON:
+		return "flowLog writes a line when a flow ends, and the kernel sees packets"
+	case l.Limits.Connections > 0:
+		return "limits.connections counts flows, and the kernel sees packets"
 	}
 	var first *spec.TargetGroup
 	for _, ref := range l.TargetGroups {
@@ -77,6 +83,8 @@ func refuses(want *spec.Spec, site *spec.Site, l *spec.Listener, made *l4.Listen
 		switch {
 		case g == nil:
 			continue
+		case g.Limits.PerTarget() > 0:
+			return fmt.Sprintf("target group %q limits the flows of each target, and the kernel sees packets", g.Name)
 		case g.ProxyProtocol != "":
 			return fmt.Sprintf("target group %q is told of clients in a PROXY header", g.Name)
 		case first != nil && forward(g) != forward(first):
@@ -139,6 +147,11 @@ func check(want *spec.Spec) []spec.Problem {
 				continue
 			}
 			problems = append(problems, checkTargets(want, site, j)...)
+			if l.Timeouts.Idle > 0 && !l.Protocol.IsHTTP() {
+				p := spec.Problemf(spec.At("listeners", j, "timeouts.idle"), "at site %q the kernel carries it, which ends no flow that is idle", site.Name)
+				p.Level, p.Help = spec.Warning, "say datapath: relay for the site, or leave it out"
+				problems = append(problems, p)
+			}
 		}
 	}
 	return problems
