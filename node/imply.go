@@ -146,7 +146,7 @@ func l7Groups(want *spec.Spec, site *spec.Site) []spec.TargetGroup {
 			g.Targets = append(g.Targets, spec.Target{
 				Address: spec.AddrPort{AddrPort: netip.AddrPortFrom(n.Address, l.Port)},
 				Name:    string(n.Name),
-				Weight:  1,
+				Weight:  max(n.Weight, 1),
 			})
 		}
 		list = append(list, g)

@@ -95,6 +95,19 @@ func TestImpliedBalance(t *testing.T) {
 	}
 }
 
+// TestNodeWeights proves that l7 nodes share flows by the weights of the nodes.
+func TestNodeWeights(t *testing.T) {
+	want := twoTiers()
+	want.Sites[0].Nodes[3].Weight = 3
+	var got []int
+	for _, n := range groups(want, "edge")[1].Targets {
+		got = append(got, n.Weight)
+	}
+	if !slices.Equal(got, []int{1, 3}) {
+		t.Errorf("weights of the l7 nodes are %v, want 1 for none and 3", got)
+	}
+}
+
 // TestVIPCheck proves that a VIP is probed the way a client would use it.
 func TestVIPCheck(t *testing.T) {
 	want := twoTiers()

@@ -109,6 +109,9 @@ type Node struct {
 	// Interface is the network interface that VIPs are served and announced on;
 	// none means the one that holds Address.
 	Interface string `json:"interface,omitempty"`
+	// Weight is the node's share of what l4 nodes hand to the l7 nodes of its site;
+	// none means 1.
+	Weight int `json:"weight,omitempty" range:"1..65535"`
 }
 
 // Announce is how the world learns that a node holds a VIP.
