@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"portico/internal/testkit"
 	"portico/internal/testkit/netns"
 )
 
@@ -48,7 +49,7 @@ func (w *world) host(name string, n, mtu int) *host {
 		return h
 	}
 	w.link(w.router, h.via, h.gateways(), h.Space, "eth0", h.own(), mtu)
-	h.routes()
+	w.routes(h)
 	return h
 }
 
@@ -96,17 +97,24 @@ func (w *world) plug(h *host, s *netns.Space, mtu int) {
 	w.t.Helper()
 	w.link(s, h.name, nil, h.Space, "eth0", h.own(), mtu)
 	s.IP("link set " + h.name + " master sw")
-	h.routes()
+	w.routes(h)
 }
 
 // own and gateways are the addresses of the host and of the router on its network.
 func (h *host) own() []string      { return []string{h.v4 + "/24", h.v6 + "/64"} }
 func (h *host) gateways() []string { return []string{h.gw4 + "/24", h.gw6 + "/64"} }
 
-// routes sends what the host has for others to the router.
-func (h *host) routes() {
+// routes sends what the host has for others to the router. IPv6 knows its network once
+// the kernel has seen that the link carries, which it does in its own time.
+func (w *world) routes(h *host) {
+	w.t.Helper()
 	h.IP("route replace default via " + h.gw4)
-	h.IP("-6 route replace default via " + h.gw6)
+	testkit.Poll(w.t, hang, func() error {
+		if out, err := h.Command("ip", "-6", "route", "replace", "default", "via", h.gw6).CombinedOutput(); err != nil {
+			return fmt.Errorf("in %s: default route: %w: %s", h.name, err, out)
+		}
+		return nil
+	})
 }
 
 // link joins two namespaces.
