@@ -38,24 +38,37 @@ const swaps = 100
 // What it is compared with is a node that must be started again for each.
 func TestSwap(t *testing.T) {
 	name := fmt.Sprintf("specs with other weights are applied, %d times", swaps)
-	live := drill{name, usual(), func(w *world, l *load) string {
-		for range swaps {
-			w.reweigh()
-			for _, h := range w.l4 {
-				w.nodes[h.name].signal(hangup)
+	live := func(times int) drill {
+		return drill{name, usual(), func(w *world, l *load) string {
+			before := w.generation()
+			for range times {
+				w.reweigh()
+				for _, h := range w.l4 {
+					w.nodes[h.name].signal(hangup)
+				}
+				for _, h := range w.l4 {
+					w.nodes[h.name].await("the spec is applied", w.applied)
+					w.nodes[h.name].await("its table is at rest", w.atRest)
+				}
 			}
-			for _, h := range w.l4 {
-				w.nodes[h.name].await("the spec is applied", w.applied)
+			w.log("all specs are applied")
+			made := w.generation() - before
+			if made < uint64(times) {
+				w.t.Errorf("%d generations of the load's table by %d specs", made, times)
 			}
-		}
-		w.log("all specs are applied")
-		l.more(50)
-		return fmt.Sprintf("%d generations of the table", w.generation())
-	}}
+			l.more(50)
+			return fmt.Sprintf("%d generations of the load's table", made)
+		}}
+	}
+	// Flows that last outlive every window: what keeps them is that they are remembered.
+	// The window is for those that begin just then.
 	quick := xdp()
-	quick.drain = "100ms" // the table of most specs need not wait
-	live.both(t, quick, unnoticed)
-	live.try(t, arm{name: "relay", mode: "relay"}, unnoticed)
+	quick.drain = "200ms"
+	live(swaps).both(t, quick, unnoticed)
+	live(swaps).try(t, nat(quick), reported)
+	live(swaps).try(t, arm{name: "relay", mode: "relay"}, unnoticed)
+	quick.name, quick.mode, quick.forgets = "control: nothing is remembered, 5 times", "gue", true
+	live(5).try(t, quick, harmed)
 	again := drill{name, usual(), func(w *world, l *load) string {
 		w.reweigh()
 		for _, h := range w.l4 {
@@ -68,7 +81,8 @@ func TestSwap(t *testing.T) {
 	again.try(t, arm{name: "control: by a restart", mode: "relay"}, harmed)
 }
 
-// reweigh writes a spec in which the first target has another weight.
+// reweigh writes a spec in which the first l7 node, or under nat the first target, has
+// another weight.
 func (w *world) reweigh() {
 	w.specs++
 	w.weight = w.specs%2 + 1
@@ -83,17 +97,16 @@ func (w *world) applied(n status.Node) error {
 	return nil
 }
 
-// generation is the number of the table that l4-1 places flows to the targets by.
+// generation is the number of the table that l4-1 places the load by.
 func (w *world) generation() uint64 {
 	w.t.Helper()
 	now, err := w.nodes["l4-1"].status()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, l := range now.Listeners {
-		if l.Name == "direct" && l.Slots != nil {
-			return l.Slots.Generation
-		}
+	s := w.slots(now)
+	if s == nil {
+		w.t.Fatal("the load's listener has no table")
 	}
-	return 0
+	return s.Generation
 }

@@ -27,6 +27,20 @@ func TestDrain(t *testing.T) {
 	out((*node).kill).try(t, arm{name: "control: killed", mode: "gue"}, harmed)
 }
 
+// TestLeave proves the same of an l4 node: routers are told, and who gets its packets
+// then places them alike.
+func TestLeave(t *testing.T) {
+	d := drill{"an l4 node is drained", usual(), func(w *world, l *load) string {
+		w.nodes["l4-1"].terminate()
+		w.log("l4-1 is out")
+		l.more(100)
+		return ""
+	}}
+	d.both(t, xdp(), unnoticed)
+	d.try(t, nat(xdp()), reported)
+	d.try(t, arm{name: "control", mode: "relay", routes: bfd}, harmed)
+}
+
 // turning is a plan whose transfers begin and end all the time, so that a node that
 // drains has an end to wait for.
 func turning() plan {

@@ -50,5 +50,12 @@ func (d drill) both(t *testing.T, a arm, p promise) {
 // of a loss.
 func xdp() arm { return arm{name: "xdp", routes: bfd} }
 
+// nat is an arm with its load on targets that cannot unwrap packets. Which port of the
+// l4 node is whose only that node knows, so that nothing is promised.
+func nat(a arm) arm {
+	a.mode = "nat"
+	return a
+}
+
 // relay is what most drills are compared with.
 func relay() arm { return arm{name: "control", mode: "relay"} }

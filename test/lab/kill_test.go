@@ -17,6 +17,7 @@ func TestKill(t *testing.T) {
 		return ""
 	}}
 	d.both(t, xdp(), unnoticed)
+	d.try(t, nat(xdp()), reported)
 	d.try(t, relay(), harmed)
 }
 
@@ -32,6 +33,7 @@ func TestLose(t *testing.T) {
 	tight := xdp()
 	tight.name, tight.mode, tight.mtu = "xdp, MTU 1500", "gue", 1500
 	d.try(t, tight, unbroken)
+	d.try(t, nat(xdp()), reported)
 	d.try(t, relay(), harmed)
 }
 

@@ -50,26 +50,40 @@ func (w *world) startNodes() {
 	}
 	for _, h := range w.l4 {
 		w.nodes[h.name].await("its l7 nodes are healthy", healthy("l7:"+port, names(w.l7)...))
-		w.nodes[h.name].await("its table is at rest", atRest(len(w.l7)))
+		w.nodes[h.name].await("its table is at rest", w.atRest)
 	}
 }
 
-// atRest reports why the table of the load's listener may still change: not all l7
-// nodes are in it, or it has changed so recently that it differs between nodes.
-// What a drill does is to be the one change within a window.
-func atRest(targets int) func(status.Node) error {
-	return func(n status.Node) error {
-		for _, l := range n.Listeners {
-			s := l.Slots
-			if l.Name != "http" || s == nil {
-				continue
-			}
-			if s.Targets != targets || !s.Until.IsZero() {
-				return fmt.Errorf("generation %d, %d targets, until %v", s.Generation, s.Targets, s.Until)
-			}
-		}
-		return nil
+// atRest reports why the table of the load's listener may still change: not all of
+// whom it is for are in it, or it has changed so recently that it differs between
+// nodes. What a drill does is to be the one change within a window.
+func (w *world) atRest(n status.Node) error {
+	want := len(w.l7)
+	if w.arm.mode == "nat" {
+		want = len(w.target)
 	}
+	s := w.slots(n)
+	if s == nil {
+		return errors.New("the load's listener has no table")
+	}
+	if s.Targets != want || !s.Until.IsZero() {
+		return fmt.Errorf("generation %d, %d targets, until %v", s.Generation, s.Targets, s.Until)
+	}
+	return nil
+}
+
+// slots is the table that a node places the load by, or nil.
+func (w *world) slots(n status.Node) *status.Slots {
+	of := "http"
+	if w.arm.mode == "nat" {
+		of = "direct"
+	}
+	for _, l := range n.Listeners {
+		if l.Name == of && l.Slots != nil {
+			return l.Slots
+		}
+	}
+	return nil
 }
 
 // portico is the path of the program: PORTICO_BINARY, or one built now.

@@ -50,7 +50,7 @@ func (w *world) staticRoutes(to []*host) {
 	w.router.IP("-6 route replace " + w.vip6 + "/128" + v6.String())
 }
 
-// routed waits until the router sends both addresses of the VIP to these l4 nodes
+// routed waits until the router sends the addresses of VIPs to these l4 nodes
 // and to no other.
 func (w *world) routed(to []*host) {
 	w.t.Helper()
@@ -58,8 +58,12 @@ func (w *world) routed(to []*host) {
 	for _, h := range to {
 		v4, v6 = append(v4, h.v4), append(v6, h.v6)
 	}
+	prefixes := map[string][]string{w.vip4: v4, w.vip6: v6}
+	if w.arm.mode == "nat" {
+		prefixes[w.direct()] = v4
+	}
 	testkit.Poll(w.t, hang, func() error {
-		for prefix, want := range map[string][]string{w.vip4: v4, w.vip6: v6} {
+		for prefix, want := range prefixes {
 			got := w.frr.NextHops(prefix)
 			slices.Sort(got)
 			slices.Sort(want)

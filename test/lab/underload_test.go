@@ -38,6 +38,9 @@ func usual() plan {
 func (w *world) load(p plan) *load {
 	w.t.Helper()
 	p.VIPs = []string{net.JoinHostPort(w.vip4, port), net.JoinHostPort(w.vip6, port)}
+	if w.arm.mode == "nat" {
+		p.VIPs = []string{net.JoinHostPort(w.direct(), directPort)}
+	}
 	text, err := json.Marshal(p)
 	if err != nil {
 		w.t.Fatal(err)

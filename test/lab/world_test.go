@@ -21,19 +21,26 @@ import (
 	"portico/internal/testkit/netns"
 )
 
-// port is that of the VIP's listener.
-const port = "80"
+// port is that of the VIP's listener, directPort that of the one whose flows end at
+// the targets.
+const (
+	port       = "80"
+	directPort = "81"
+)
 
 // arm is one way to run a drill.
 type arm struct {
 	// name says what the mechanism is, or that it is off.
 	name string
-	// mode is how packets reach an l7 node: relay, gue, ip6ip6 or nat.
+	// mode is how packets reach an l7 node: relay, gue or ip6ip6. Under nat they reach
+	// targets, and clients go there by a VIP of its own.
 	mode string
 	// l4 is how many l4 nodes there are; 0 means 2.
 	l4 int
 	// routes is how the router knows the l4 nodes; the zero value is static.
 	routes routing
+	// forgets has l4 nodes in the kernel remember next to no flow.
+	forgets bool
 	// drain is the drain bound; "" means 10s.
 	drain string
 	// switched puts a switch between the router and each l4 node, so that the router
@@ -67,8 +74,8 @@ type world struct {
 	net        *netns.Net
 	frr        *frr.Router // nil where routes are static
 	began      time.Time
-	// specs is how often the spec was changed, weight that of the first target in it;
-	// 0 means 1.
+	// specs is how often the spec was changed, weight that of the first of whom the
+	// load is for in it; 0 means 1.
 	specs, weight int
 }
 
@@ -167,10 +174,14 @@ func (w *world) writeSpec() {
 
 // view is what the template of the spec is filled with.
 func (w *world) view() map[string]any {
+	forward := w.arm.mode
+	if forward == "nat" {
+		forward = "gue" // to l7 nodes; the groups of targets have nat
+	}
 	return map[string]any{
 		"L4": w.addresses(w.l4), "L7": w.addresses(w.l7), "Targets": w.addresses(w.target),
 		"Direct": w.direct(), "DirectTargets": w.directTargets(), "VIP4": w.vip4, "VIP6": w.vip6, "Drain": w.arm.drain, "TargetPort": targetPort,
-		"Relay": w.relays(), "Forward": w.arm.mode,
+		"Relay": w.relays(), "Forward": forward, "NAT": w.arm.mode == "nat", "Forgets": w.arm.forgets,
 		"BGP": w.arm.speaks(), "ARP": w.arm.routes == arp, "BFD": w.arm.routes == bfd, "Peers": w.peers(),
 		"Weight": max(w.weight, 1), "Router": routerAS, "Nodes": nodesAS, "Restarts": w.arm.restarts,
 	}
