@@ -40,6 +40,9 @@ func (w *world) startNodes() {
 		w.nodes[h.name].await("its targets are healthy", healthy("targets", names(w.target)...))
 	}
 	for _, h := range w.l4 {
+		if w.arm.together {
+			continue // it runs
+		}
 		if w.relays() && w.arm.routes == static {
 			h.IP("addr add " + w.vip4 + "/32 dev lo") // what routes bring here is taken
 			h.IP("addr add 198.18.101.1/32 dev lo")

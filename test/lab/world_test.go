@@ -39,6 +39,8 @@ type arm struct {
 	l4 int
 	// routes is how the router knows the l4 nodes; the zero value is static.
 	routes routing
+	// together makes each l4 node an l7 node as well, and no other one.
+	together bool
 	// forgets has l4 nodes in the kernel remember next to no flow.
 	forgets bool
 	// drain is the drain bound; "" means 10s.
@@ -77,6 +79,8 @@ type world struct {
 	// specs is how often the spec was changed, weight that of the first of whom the
 	// load is for in it; 0 means 1.
 	specs, weight int
+	// lost is how many connections ended at what a drill has taken away.
+	lost int
 }
 
 // log says what has happened, and when.
@@ -113,7 +117,9 @@ func build(t *testing.T, a arm) *world {
 	} else {
 		w.l4 = w.hosts("l4", 10, a.l4)
 	}
-	w.l7 = w.hosts("l7", 20, 3)
+	if w.l7 = w.l4; !a.together {
+		w.l7 = w.hosts("l7", 20, 3)
+	}
 	w.target = w.hosts("target", 30, 3)
 	w.serveTargets()
 	w.startRouter()
@@ -174,14 +180,17 @@ func (w *world) writeSpec() {
 
 // view is what the template of the spec is filled with.
 func (w *world) view() map[string]any {
-	forward := w.arm.mode
+	forward, l7 := w.arm.mode, w.addresses(w.l7)
 	if forward == "nat" {
 		forward = "gue" // to l7 nodes; the groups of targets have nat
 	}
+	if w.arm.together {
+		l7 = nil
+	}
 	return map[string]any{
-		"L4": w.addresses(w.l4), "L7": w.addresses(w.l7), "Targets": w.addresses(w.target),
+		"L4": w.addresses(w.l4), "L7": l7, "Targets": w.addresses(w.target),
 		"Direct": w.direct(), "DirectTargets": w.directTargets(), "VIP4": w.vip4, "VIP6": w.vip6, "Drain": w.arm.drain, "TargetPort": targetPort,
-		"Relay": w.relays(), "Forward": forward, "NAT": w.arm.mode == "nat", "Forgets": w.arm.forgets,
+		"Relay": w.relays(), "Forward": forward, "NAT": w.arm.mode == "nat", "Together": w.arm.together, "Forgets": w.arm.forgets,
 		"BGP": w.arm.speaks(), "ARP": w.arm.routes == arp, "BFD": w.arm.routes == bfd, "Peers": w.peers(),
 		"Weight": max(w.weight, 1), "Router": routerAS, "Nodes": nodesAS, "Restarts": w.arm.restarts,
 	}
