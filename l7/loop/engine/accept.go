@@ -8,6 +8,7 @@ import (
 
 	"portico/internal/netx"
 	"portico/l7/loop"
+	"portico/l7/loop/wheel"
 	"portico/l7/message"
 )
 
@@ -31,14 +32,14 @@ type acceptor struct {
 	token loop.Token
 	dead  bool
 
-	timer  timer         // runs during a pause
+	timer  wheel.Timer   // runs during a pause
 	pause  time.Duration // the last one; 0 while all is well
 	failed time.Time     // when the trouble began
 }
 
 // begin starts accepting.
 func (a *acceptor) begin(svc loop.Service) {
-	a.svc, a.timer.who = svc, a
+	a.svc, a.timer.Who = svc, a
 	var err error
 	if a.token, err = a.w.watch(a.fd, true, a); err != nil {
 		a.w.d.o.Log.Error("listener is not served", "address", a.addr, "error", err)
@@ -51,7 +52,7 @@ func (a *acceptor) close() {
 		return
 	}
 	a.dead = true
-	a.w.wheel.stop(&a.timer)
+	a.w.wheel.Stop(&a.timer)
 	if a.token != 0 {
 		a.w.poll.Remove(a.fd, a.token)
 		a.w.forget(a.token)
@@ -61,13 +62,13 @@ func (a *acceptor) close() {
 
 // event is that a client connected.
 func (a *acceptor) event(loop.Ready) {
-	if !a.timer.started {
+	if !a.timer.Started() {
 		a.more()
 	}
 }
 
-// expired ends a pause.
-func (a *acceptor) expired() { a.more() }
+// Expired ends a pause.
+func (a *acceptor) Expired() { a.more() }
 
 // more accepts connections.
 func (a *acceptor) more() {
@@ -99,7 +100,7 @@ func (a *acceptor) trouble(err error) {
 		a.w.d.o.Log.Warn("accepting paused", "address", a.addr, "error", err)
 	}
 	a.pause = min(max(2*a.pause, pauseMin), pauseMax)
-	a.w.wheel.start(&a.timer, a.w.now.Add(a.pause))
+	a.w.wheel.Start(&a.timer, a.w.now.Add(a.pause))
 }
 
 // well ends a time of trouble.
@@ -131,7 +132,7 @@ func (a *acceptor) take(fd int, peer netip.AddrPort) {
 	to.clients.Add(1)
 	d.clients.Add(1)
 	c := &conn{w: to, svc: a.svc, info: message.Client{Peer: peer, Local: at}}
-	c.timer.who = c
+	c.timer.Who = c
 	if to == a.w {
 		c.accepted(fd)
 		return

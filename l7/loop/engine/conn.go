@@ -8,6 +8,7 @@ import (
 	"portico/l7/exchange"
 	"portico/l7/exchange/deadline"
 	"portico/l7/loop"
+	"portico/l7/loop/wheel"
 	"portico/l7/message"
 )
 
@@ -29,7 +30,7 @@ type conn struct {
 	at     int32 // in w.conns
 
 	m       exchange.Machine
-	timer   timer
+	timer   wheel.Timer
 	client  side
 	target  side
 	dialing *link // to a target, not connected yet
@@ -57,7 +58,7 @@ const turns = 16
 
 // begin starts the machine of a connection that was greeted.
 func (c *conn) begin() {
-	c.w.wheel.stop(&c.timer)
+	c.w.wheel.Stop(&c.timer)
 	c.phase = serving
 	l := c.client.link
 	if l.tls != nil && l.tls.conn.ConnectionState().NegotiatedProtocol == "h2" {
@@ -225,13 +226,13 @@ func (c *conn) offer(s exchange.Side, l *link, p []byte) {
 // arm sees to it that the timer fires no later than the machine's deadline. It is
 // left alone where it fires too early, so most requests never touch it.
 func (c *conn) arm() {
-	if at := c.m.Deadline(); !at.IsZero() && c.mux == nil && c.w.wheel.sooner(at, &c.timer) {
-		c.w.wheel.start(&c.timer, at)
+	if at := c.m.Deadline(); !at.IsZero() && c.mux == nil && c.w.wheel.Sooner(at, &c.timer) {
+		c.w.wheel.Start(&c.timer, at)
 	}
 }
 
-// expired is the timer's; it may come early.
-func (c *conn) expired() {
+// Expired is the timer's; it may come early.
+func (c *conn) Expired() {
 	if c.phase == greeting || c.due() {
 		c.look()
 	}
@@ -351,7 +352,7 @@ func (c *conn) finish() {
 		return
 	}
 	c.phase = over
-	c.w.wheel.stop(&c.timer)
+	c.w.wheel.Stop(&c.timer)
 	if c.l != nil {
 		c.l.Closed()
 	}

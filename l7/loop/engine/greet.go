@@ -34,8 +34,8 @@ func (c *conn) open() {
 
 // bound starts the time that greeting may take.
 func (c *conn) bound() {
-	if !c.timer.started {
-		c.w.wheel.start(&c.timer, c.w.now.Add(greetTime))
+	if !c.timer.Started() {
+		c.w.wheel.Start(&c.timer, c.w.now.Add(greetTime))
 	}
 }
 

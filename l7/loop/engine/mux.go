@@ -8,6 +8,7 @@ import (
 	"portico/l7/exchange"
 	"portico/l7/h2"
 	"portico/l7/http1"
+	"portico/l7/loop/wheel"
 )
 
 // mux is a connection of HTTP/2: a link whose bytes are those of many streams. Each
@@ -27,7 +28,7 @@ type mux struct {
 	trunk *trunk
 	used  bool // it carried requests before
 
-	timer   timer
+	timer   wheel.Timer
 	dirty   bool // there may be something to write
 	again   bool // has another turn coming
 	leaving bool // the next request is the last
@@ -41,7 +42,7 @@ const partTime = time.Second
 
 // multiplex begins to serve a client that speaks HTTP/2.
 func (c *conn) multiplex() {
-	c.w.wheel.stop(&c.timer)
+	c.w.wheel.Stop(&c.timer)
 	l := c.client.link
 	x := &mux{w: c.w, link: l, side: exchange.ClientSide, host: c, handler: c.l, leaving: c.w.leaving}
 	b := x.handler.Handler().Bounds()
@@ -87,7 +88,7 @@ func (c *conn) sniffed(l *link) bool {
 
 func (x *mux) start(o h2.Options) {
 	x.c.Start(o, &x.w.shared, x.w.now)
-	x.timer.who = x
+	x.timer.Who = x
 	x.touch()
 }
 
@@ -209,13 +210,13 @@ func (x *mux) flush() {
 }
 
 func (x *mux) arm() {
-	if at := x.c.Deadline(); !at.IsZero() && x.w.wheel.sooner(at, &x.timer) {
-		x.w.wheel.start(&x.timer, at)
+	if at := x.c.Deadline(); !at.IsZero() && x.w.wheel.Sooner(at, &x.timer) {
+		x.w.wheel.Start(&x.timer, at)
 	}
 }
 
-// expired is the timer's; it may come early.
-func (x *mux) expired() {
+// Expired is the timer's; it may come early.
+func (x *mux) Expired() {
 	if x.parting {
 		x.close(false)
 		return
@@ -241,7 +242,7 @@ func (x *mux) part() {
 	x.parting = true
 	x.leaveTrunk()
 	x.link.finish()
-	x.w.wheel.start(&x.timer, x.w.now.Add(partTime))
+	x.w.wheel.Start(&x.timer, x.w.now.Add(partTime))
 }
 
 // lose is that the link is of no use any more.
@@ -286,7 +287,7 @@ func (x *mux) close(hard bool) {
 		return
 	}
 	x.over = true
-	x.w.wheel.stop(&x.timer)
+	x.w.wheel.Stop(&x.timer)
 	x.leaveTrunk()
 	x.link.close(hard)
 	if x.host != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"portico/l7/loop"
+	"portico/l7/loop/wheel"
 	"portico/l7/transport"
 )
 
@@ -22,7 +23,7 @@ type pool struct {
 	shelves map[shelf]*row
 	count   atomic.Int64
 	wanted  func(netip.AddrPort) bool // nil means all are
-	sweep   timer
+	sweep   wheel.Timer
 }
 
 // shelf is what connections in a pool have in common: any will do for another.
@@ -45,7 +46,7 @@ func (p *pool) init(w *worker, o loop.Options) {
 	p.w, p.idle = w, o.PoolIdle
 	p.perTarget, p.total = max(1, o.PoolPerTarget/o.Loops), max(1, o.PoolTotal/o.Loops)
 	p.shelves = map[shelf]*row{}
-	p.sweep.who = p
+	p.sweep.Who = p
 }
 
 // take returns a connection of a shelf, or nil.
@@ -80,8 +81,8 @@ func (p *pool) put(l *link) bool {
 	l.owner, l.since = p, p.w.now
 	s.links = append(s.links, l)
 	p.count.Add(1)
-	if !p.sweep.started {
-		p.w.wheel.start(&p.sweep, p.w.now.Add(max(p.idle/2, tick)))
+	if !p.sweep.Started() {
+		p.w.wheel.Start(&p.sweep, p.w.now.Add(max(p.idle/2, wheel.Tick)))
 	}
 	return true
 }
@@ -120,11 +121,11 @@ func (s *row) cut(n int) {
 	s.links = s.links[:n]
 }
 
-// expired closes what was idle for too long.
-func (p *pool) expired() {
+// Expired closes what was idle for too long.
+func (p *pool) Expired() {
 	p.drop(func(l *link) bool { return p.w.now.Sub(l.since) >= p.idle })
 	if p.count.Load() > 0 {
-		p.w.wheel.start(&p.sweep, p.w.now.Add(max(p.idle/2, tick)))
+		p.w.wheel.Start(&p.sweep, p.w.now.Add(max(p.idle/2, wheel.Tick)))
 	}
 }
 

@@ -75,7 +75,7 @@ func (w *worker) streamConn(host *conn) *conn {
 		w.idleStreams = w.idleStreams[:n-1]
 	} else {
 		c = &conn{w: w}
-		c.timer.who = c
+		c.timer.Who = c
 		c.extend().waker = c.wake
 	}
 	c.phase, c.svc, c.l = serving, host.svc, host.l
@@ -91,7 +91,7 @@ func (c *conn) doneStream() {
 		c.w.idleStreams = append(c.w.idleStreams, c)
 		return
 	}
-	c.w.wheel.stop(&c.timer)
+	c.w.wheel.Stop(&c.timer)
 }
 
 // stream takes an event of a side that is a stream.

@@ -10,6 +10,7 @@ import (
 
 	"portico/l7/exchange"
 	"portico/l7/h2"
+	"portico/l7/loop/wheel"
 	"portico/l7/transport"
 )
 
@@ -128,7 +129,7 @@ func (c *conn) joined(t *trunk, l *link) {
 	if t.dialer == c {
 		t.dialer = nil
 	}
-	x.start(h2.Options{Client: true, TLS: l.tls != nil, Idle: max(c.w.pool.idle, tick), Ping: cmp.Or(c.w.d.o.PingAfter, pingAfter)})
+	x.start(h2.Options{Client: true, TLS: l.tls != nil, Idle: max(c.w.pool.idle, wheel.Tick), Ping: cmp.Or(c.w.d.o.PingAfter, pingAfter)})
 	if c.ext.upgrade {
 		t.wait(c)
 		c.ext.tunnels = x // once the target said whether it carries such

@@ -10,6 +10,7 @@ import (
 	"portico/l7/exchange"
 	"portico/l7/h2"
 	"portico/l7/loop"
+	"portico/l7/loop/wheel"
 )
 
 const (
@@ -35,7 +36,7 @@ type worker struct {
 	free    []uint32  // unused places in watched
 	age     uint32    // makes the tokens of a place differ
 
-	wheel  wheel
+	wheel  wheel.Wheel
 	pool   pool
 	conns  []*conn
 	queue  queue    // of clients' events
@@ -90,7 +91,7 @@ func newWorker(d *Driver, p loop.Poller) *worker {
 		cipher: make([]byte, cipherSize), plain: make([]byte, 0, plainSize),
 	}
 	w.lag.at = w.now
-	w.wheel.init(w.now)
+	w.wheel.Init(w.now)
 	w.pool.init(w, d.o)
 	return w
 }
@@ -98,7 +99,7 @@ func newWorker(d *Driver, p loop.Poller) *worker {
 // run is the loop. It ends when a posted function stopped it.
 func (w *worker) run() {
 	for !w.stopped {
-		n := w.poll.Wait(w.events[:], w.idle(), w.wheel.next())
+		n := w.poll.Wait(w.events[:], w.idle(), w.wheel.Next())
 		w.now = clock.Now()
 		begun := w.now
 		w.lag.note(0, begun)
@@ -109,7 +110,7 @@ func (w *worker) run() {
 		w.admit()
 		w.now = clock.Now()
 		w.callPosted()
-		w.wheel.advance(w.now)
+		w.wheel.Advance(w.now)
 		w.runMore()
 		w.flushAll()
 		w.now = clock.Now()
