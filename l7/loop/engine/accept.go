@@ -8,6 +8,7 @@ import (
 
 	"portico/internal/netx"
 	"portico/l7/loop"
+	"portico/l7/loop/sys"
 	"portico/l7/loop/wheel"
 	"portico/l7/message"
 )
@@ -76,7 +77,7 @@ func (a *acceptor) more() {
 		if a.dead {
 			return
 		}
-		fd, peer, errno := accept(a.fd)
+		fd, peer, errno := sys.Accept(a.fd)
 		switch errno {
 		case 0:
 			a.well()
@@ -122,12 +123,12 @@ func (a *acceptor) take(fd int, peer netip.AddrPort) {
 	}
 	if to.clients.Load() >= int64(d.connsMax) {
 		a.svc.Refused(peer, loop.TooMany, errRefused)
-		reset(fd)
+		sys.Reset(fd)
 		return
 	}
 	at := a.addr
 	if at.Addr().IsUnspecified() {
-		at = local(fd)
+		at = sys.Local(fd)
 	}
 	to.clients.Add(1)
 	d.clients.Add(1)

@@ -8,6 +8,7 @@ import (
 	"portico/l7/exchange"
 	"portico/l7/exchange/deadline"
 	"portico/l7/loop"
+	"portico/l7/loop/sys"
 	"portico/l7/loop/wheel"
 	"portico/l7/message"
 )
@@ -100,7 +101,7 @@ func (c *conn) notice() {
 	if c.phase != serving || l == nil || !l.ended || c.client.told || c.m.Reads(exchange.ClientSide) {
 		return
 	}
-	if err := broken(l.fd); err != nil {
+	if err := sys.Broken(l.fd); err != nil {
 		c.client.told = true
 		c.m.Broke(exchange.ClientSide, err, c.w.now)
 		c.run()

@@ -10,6 +10,7 @@ import (
 
 	"portico/internal/netx/proxy"
 	"portico/l7/loop"
+	"portico/l7/loop/sys"
 	"portico/l7/tlsx"
 )
 
@@ -85,7 +86,7 @@ func (c *conn) answerReadiness() {
 	if c.svc.Ready() && !c.w.draining {
 		answer = "ready\n"
 	}
-	_, _ = send(c.client.link.fd, []byte(answer)) // a prober that is gone finds out itself
+	_, _ = sys.Send(c.client.link.fd, []byte(answer)) // a prober that is gone finds out itself
 	c.quiet = true
 	c.hangUp()
 }
@@ -150,7 +151,7 @@ func (c *conn) answerPlain(err error) {
 	}
 	l := c.client.link
 	l.tls = nil
-	_, _ = send(l.fd, []byte(plainAnswer)) // a client that is gone needs none
+	_, _ = sys.Send(l.fd, []byte(plainAnswer)) // a client that is gone needs none
 	c.quiet = true
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"portico/l7/loop"
+	"portico/l7/loop/sys"
 )
 
 // errAgain says that a read or write would have to wait.
@@ -76,7 +77,7 @@ func (l *link) read(buf []byte) (int, error) {
 // receive reads from the socket.
 func (l *link) receive(buf []byte) (int, error) {
 	for l.in {
-		n, errno := recv(l.fd, buf)
+		n, errno := sys.Recv(l.fd, buf)
 		switch {
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN:
@@ -110,7 +111,7 @@ func (l *link) transmit(segs [][]byte) (done bool, total int, err error) {
 		return false, 0, nil
 	}
 	for len(segs) > 0 && l.out {
-		size, some := 0, segs[:min(len(segs), vectorMax)]
+		size, some := 0, segs[:min(len(segs), sys.VectorMax)]
 		for _, seg := range some {
 			size += len(seg)
 		}
@@ -133,16 +134,16 @@ func (l *link) transmit(segs [][]byte) (done bool, total int, err error) {
 		return true, total, nil
 	}
 	l.slow = true
-	l.w.backlogs[l] = backlog{l.w.now, unsent(l.fd)}
+	l.w.backlogs[l] = backlog{l.w.now, sys.Unsent(l.fd)}
 	l.keep(segs)
 	return false, total, nil
 }
 
 func (l *link) sendSome(segs [][]byte) (int, unix.Errno) {
 	if len(segs) == 1 {
-		return send(l.fd, segs[0])
+		return sys.Send(l.fd, segs[0])
 	}
-	return l.w.vector.sendv(l.fd, segs)
+	return l.w.vector.Send(l.fd, segs)
 }
 
 // after drops the first n bytes of segs, in place.
@@ -170,7 +171,7 @@ func (l *link) keep(segs [][]byte) {
 // flush sends what was kept, and reports whether that is all sent now.
 func (l *link) flush() (done bool, err error) {
 	for l.out && l.sent < len(l.pend) {
-		n, errno := send(l.fd, l.pend[l.sent:])
+		n, errno := sys.Send(l.fd, l.pend[l.sent:])
 		switch {
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN:
@@ -183,7 +184,7 @@ func (l *link) flush() (done bool, err error) {
 		}
 	}
 	if l.sent < len(l.pend) {
-		l.w.backlogs[l] = backlog{l.w.now, unsent(l.fd)}
+		l.w.backlogs[l] = backlog{l.w.now, sys.Unsent(l.fd)}
 		return false, nil
 	}
 	l.unkeep()
@@ -199,7 +200,7 @@ func (l *link) flush() (done bool, err error) {
 // minutes for, so it is asked whether that became less.
 func (l *link) progress() time.Time {
 	b := l.w.backlogs[l]
-	if now := unsent(l.fd); now < b.queued {
+	if now := sys.Unsent(l.fd); now < b.queued {
 		b = backlog{l.w.now, now}
 		l.w.backlogs[l] = b
 	}
@@ -252,7 +253,7 @@ func (l *link) close(hard bool) {
 	l.w.unwatch(l)
 	switch {
 	case hard:
-		reset(l.fd)
+		sys.Reset(l.fd)
 	default:
 		if l.tls != nil && !l.tls.shaking {
 			l.tls.goodbye()
@@ -285,7 +286,7 @@ func (l *link) event(r loop.Ready) {
 // tells when it can: what came in time may wait behind others, or for a goroutine that
 // a busy machine did not let run.
 func (l *link) look() {
-	if r := readiness(l.fd); r != 0 {
+	if r := sys.Readiness(l.fd); r != 0 {
 		l.event(r)
 	}
 }

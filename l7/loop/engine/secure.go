@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"portico/l7/loop/sys"
 )
 
 // recordMax is the most plain text in one TLS record (RFC 8446, section 5.1).
@@ -136,7 +138,7 @@ func (s *secure) push(p []byte) (int, error) {
 	n := 0
 	if !s.unsent {
 		var errno unix.Errno
-		if n, errno = send(s.l.fd, p); errno == unix.EAGAIN || errno == unix.EINTR {
+		if n, errno = sys.Send(s.l.fd, p); errno == unix.EAGAIN || errno == unix.EINTR {
 			n = 0
 		} else if errno != 0 {
 			return 0, errno

@@ -10,6 +10,7 @@ import (
 	"portico/l7/exchange"
 	"portico/l7/h2"
 	"portico/l7/loop"
+	"portico/l7/loop/sys"
 	"portico/l7/loop/wheel"
 )
 
@@ -54,7 +55,7 @@ type worker struct {
 	sealed []byte
 	plain  []byte
 	one    [1][]byte
-	vector vector
+	vector sys.Vector
 
 	message h2.Message
 

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package engine
+package sys
 
 import (
 	"errors"
@@ -9,22 +9,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// vector is empty: segments are sent one by one here.
-type vector struct{}
+// Vector is empty: segments are sent one by one here.
+type Vector struct{}
 
-func recv(fd int, p []byte) (int, unix.Errno) {
+// Recv reads once.
+func Recv(fd int, p []byte) (int, unix.Errno) {
 	n, err := unix.Read(fd, p)
 	return n, errnoOf(err)
 }
 
-func send(fd int, p []byte) (int, unix.Errno) {
+// Send writes once.
+func Send(fd int, p []byte) (int, unix.Errno) {
 	n, err := unix.Write(fd, p)
 	return n, errnoOf(err)
 }
 
-func (*vector) sendv(fd int, segs [][]byte) (total int, errno unix.Errno) {
+// Send writes several segments, none of them empty.
+func (*Vector) Send(fd int, segs [][]byte) (total int, errno unix.Errno) {
 	for _, seg := range segs {
-		n, errno := send(fd, seg)
+		n, errno := Send(fd, seg)
 		if errno != 0 {
 			if total > 0 {
 				return total, 0
@@ -38,7 +41,8 @@ func (*vector) sendv(fd int, segs [][]byte) (total int, errno unix.Errno) {
 	return total, 0
 }
 
-func accept(fd int) (int, netip.AddrPort, unix.Errno) {
+// Accept takes one connection, non-blocking.
+func Accept(fd int) (int, netip.AddrPort, unix.Errno) {
 	n, from, err := unix.Accept(fd)
 	if err != nil {
 		return -1, netip.AddrPort{}, errnoOf(err)
@@ -59,6 +63,6 @@ func errnoOf(err error) unix.Errno {
 	return unix.EIO
 }
 
-// unsent would be how many bytes the kernel holds that the peer has not taken yet.
+// Unsent would be how many bytes the kernel holds that the peer has not taken yet.
 // It is not known here: a peer is seen to take something when more fits.
-func unsent(int) int { return 0 }
+func Unsent(int) int { return 0 }

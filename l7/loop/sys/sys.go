@@ -1,18 +1,25 @@
-package engine
+// Package sys is the system calls on sockets that connections of an event loop make,
+// as directly as a system allows.
+//
+// What comes in: non-blocking file descriptors. What goes out: what the kernel says,
+// errors as it numbers them. It keeps nothing, and never waits.
+//
+// Start reading at Recv and Send in sys_linux.go.
+package sys
 
 import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
 
-	"portico/l7/loop"
+	"portico/internal/poll"
 )
 
-// vectorMax is how many segments one call sends; what is beyond is sent by the next.
-const vectorMax = 64
+// VectorMax is how many segments one call sends; what is beyond is sent by the next.
+const VectorMax = 64
 
-// local is the address of this end of a connection.
-func local(fd int) netip.AddrPort {
+// Local is the address of this end of a connection.
+func Local(fd int) netip.AddrPort {
 	a, err := unix.Getsockname(fd)
 	if err != nil {
 		return netip.AddrPort{}
@@ -30,23 +37,23 @@ func sockaddr(a unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// readiness is how a socket can be used without waiting.
-func readiness(fd int) (r loop.Ready) {
+// Readiness is how a socket can be used without waiting.
+func Readiness(fd int) (r poll.Ready) {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
 	if _, err := unix.Poll(fds, 0); err != nil {
 		return 0 // it is told of as ever
 	}
 	if fds[0].Revents&^unix.POLLOUT != 0 {
-		r |= loop.In | loop.Ended // that the peer ended is not told apart
+		r |= poll.In | poll.Ended // that the peer ended is not told apart
 	}
 	if fds[0].Revents&^unix.POLLIN != 0 {
-		r |= loop.Out
+		r |= poll.Out
 	}
 	return r
 }
 
-// broken is the error that reading would end with now, or nil.
-func broken(fd int) error {
+// Broken is the error that reading would end with now, or nil.
+func Broken(fd int) error {
 	var one [1]byte
 	_, _, err := unix.Recvfrom(fd, one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	if err == unix.EAGAIN || err == unix.EINTR {
@@ -55,8 +62,8 @@ func broken(fd int) error {
 	return err
 }
 
-// reset closes so that the peer sees a reset, and what was not sent is thrown away.
-func reset(fd int) {
+// Reset closes so that the peer sees a reset, and what was not sent is thrown away.
+func Reset(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	_ = unix.Close(fd)
 }

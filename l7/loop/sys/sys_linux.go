@@ -1,4 +1,4 @@
-package engine
+package sys
 
 import (
 	"net/netip"
@@ -11,26 +11,26 @@ import (
 // sockets being non-blocking, and telling the scheduler of each would cost as
 // much again (entersyscall; the monitor then takes the processor away).
 
-// vector is what a call with several segments needs; a loop has one.
-type vector struct {
-	iov [vectorMax]unix.Iovec
+// Vector is what a call with several segments needs; a loop has one.
+type Vector struct {
+	iov [VectorMax]unix.Iovec
 	msg unix.Msghdr
 }
 
-// recv reads once.
-func recv(fd int, p []byte) (int, unix.Errno) {
+// Recv reads once.
+func Recv(fd int, p []byte) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), 0, 0, 0)
 	return int(n), errno
 }
 
-// send writes once; it raises no signal.
-func send(fd int, p []byte) (int, unix.Errno) {
+// Send writes once; it raises no signal.
+func Send(fd int, p []byte) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
 	return int(n), errno
 }
 
-// sendv writes several segments once, none of them empty.
-func (v *vector) sendv(fd int, segs [][]byte) (int, unix.Errno) {
+// Send writes several segments once, none of them empty.
+func (v *Vector) Send(fd int, segs [][]byte) (int, unix.Errno) {
 	for i, seg := range segs {
 		v.iov[i].Base = &seg[0]
 		v.iov[i].SetLen(len(seg))
@@ -44,8 +44,8 @@ func (v *vector) sendv(fd int, segs [][]byte) (int, unix.Errno) {
 	return int(n), errno
 }
 
-// accept takes one connection, non-blocking.
-func accept(fd int) (int, netip.AddrPort, unix.Errno) {
+// Accept takes one connection, non-blocking.
+func Accept(fd int) (int, netip.AddrPort, unix.Errno) {
 	var from unix.RawSockaddrAny
 	size := uint32(unix.SizeofSockaddrAny)
 	n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&from)),
@@ -75,8 +75,8 @@ func swapped(port uint16) uint16 {
 	return uint16(b[0])<<8 | uint16(b[1])
 }
 
-// unsent is how many bytes the kernel holds that the peer has not taken yet.
-func unsent(fd int) int {
+// Unsent is how many bytes the kernel holds that the peer has not taken yet.
+func Unsent(fd int) int {
 	var n int32
 	_, _, _ = unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCOUTQ, uintptr(unsafe.Pointer(&n)))
 	return int(n)
