@@ -42,7 +42,7 @@ type acceptor struct {
 func (a *acceptor) begin(svc loop.Service) {
 	a.svc, a.timer.Who = svc, a
 	var err error
-	if a.token, err = a.w.watch(a.fd, true, a); err != nil {
+	if a.token, err = a.w.Watch(a.fd, true, a); err != nil {
 		a.w.d.o.Log.Error("listener is not served", "address", a.addr, "error", err)
 	}
 }
@@ -53,16 +53,15 @@ func (a *acceptor) close() {
 		return
 	}
 	a.dead = true
-	a.w.wheel.Stop(&a.timer)
+	a.w.Wheel.Stop(&a.timer)
 	if a.token != 0 {
-		a.w.poll.Remove(a.fd, a.token)
-		a.w.forget(a.token)
+		a.w.Unwatch(a.fd, a.token)
 	}
 	_ = unix.Close(a.fd)
 }
 
-// event is that a client connected.
-func (a *acceptor) event(loop.Ready) {
+// Event is that a client connected.
+func (a *acceptor) Event(loop.Ready) {
 	if !a.timer.Started() {
 		a.more()
 	}
@@ -91,23 +90,23 @@ func (a *acceptor) more() {
 			return
 		}
 	}
-	a.w.post(a.more)
+	a.w.Post(a.more)
 }
 
 // trouble pauses, longer each time.
 func (a *acceptor) trouble(err error) {
 	if a.pause == 0 {
-		a.failed = a.w.now
+		a.failed = a.w.Now
 		a.w.d.o.Log.Warn("accepting paused", "address", a.addr, "error", err)
 	}
 	a.pause = min(max(2*a.pause, pauseMin), pauseMax)
-	a.w.wheel.Start(&a.timer, a.w.now.Add(a.pause))
+	a.w.Wheel.Start(&a.timer, a.w.Now.Add(a.pause))
 }
 
 // well ends a time of trouble.
 func (a *acceptor) well() {
 	if a.pause > 0 {
-		a.w.d.o.Log.Info("accepting again", "address", a.addr, "after", a.w.now.Sub(a.failed))
+		a.w.d.o.Log.Info("accepting again", "address", a.addr, "after", a.w.Now.Sub(a.failed))
 		a.pause = 0
 	}
 }
@@ -138,7 +137,7 @@ func (a *acceptor) take(fd int, peer netip.AddrPort) {
 		c.accepted(fd)
 		return
 	}
-	to.post(func() { c.accepted(fd) })
+	to.Post(func() { c.accepted(fd) })
 }
 
 // slackMin is by how many connections loops may differ before new ones are handed
@@ -152,7 +151,7 @@ func (c *conn) accepted(fd int) {
 	l := &link{w: w, fd: fd, owner: c, out: true}
 	c.client.link = l
 	var err error
-	if l.token, err = w.watch(fd, true, l); err != nil || w.closing {
+	if l.token, err = w.Watch(fd, true, l); err != nil || w.closing {
 		if err != nil {
 			w.d.o.Log.Warn("connection dropped", "error", err)
 		}

@@ -59,7 +59,7 @@ const turns = 16
 
 // begin starts the machine of a connection that was greeted.
 func (c *conn) begin() {
-	c.w.wheel.Stop(&c.timer)
+	c.w.Wheel.Stop(&c.timer)
 	c.phase = serving
 	l := c.client.link
 	if l.tls != nil && l.tls.conn.ConnectionState().NegotiatedProtocol == "h2" {
@@ -69,12 +69,12 @@ func (c *conn) begin() {
 	c.sniff = l.tls == nil && c.l.Handler().Bounds().HTTP2 != nil
 	c.m.Start(exchange.Options{
 		Client: &c.info, Handlers: c.l, Memories: c.w, Wake: c.wake, Seed: rand.Uint64(),
-	}, c.w.now)
+	}, c.w.Now)
 	if c.w.leaving {
 		c.m.Leave()
 	}
 	if c.drain || c.w.draining {
-		c.m.Drain(c.w.now)
+		c.m.Drain(c.w.Now)
 	}
 	c.run()
 }
@@ -103,7 +103,7 @@ func (c *conn) notice() {
 	}
 	if err := sys.Broken(l.fd); err != nil {
 		c.client.told = true
-		c.m.Broke(exchange.ClientSide, err, c.w.now)
+		c.m.Broke(exchange.ClientSide, err, c.w.Now)
 		c.run()
 	}
 }
@@ -120,10 +120,10 @@ func (c *conn) flush(l *link) {
 	}
 	l.busy = false
 	if err != nil {
-		c.m.SendFailed(s, sentSome, err, c.w.now)
+		c.m.SendFailed(s, sentSome, err, c.w.Now)
 		return
 	}
-	c.m.Sent(s, c.w.now)
+	c.m.Sent(s, c.w.Now)
 }
 
 // run does what the machine asks for, and reads what it would hear, until it waits.
@@ -145,12 +145,12 @@ func (c *conn) run() {
 	c.perform()
 	if !c.again {
 		c.again = true
-		c.w.later(c)
+		c.w.Later(c)
 	}
 }
 
-// turn is another turn of one that had more to do.
-func (c *conn) turn() {
+// Turn is another turn of one that had more to do.
+func (c *conn) Turn() {
 	c.again = false
 	c.run()
 }
@@ -190,10 +190,10 @@ func (c *conn) hear(s exchange.Side) bool {
 		return false
 	case isEOF(err):
 		d.told = true
-		c.m.Ended(s, c.w.now)
+		c.m.Ended(s, c.w.Now)
 	default:
 		d.told = true
-		c.m.Broke(s, err, c.w.now)
+		c.m.Broke(s, err, c.w.Now)
 	}
 	return true
 }
@@ -213,7 +213,7 @@ func (w *worker) room(c *conn, s exchange.Side) []byte {
 func (c *conn) offer(s exchange.Side, l *link, p []byte) {
 	for len(p) > 0 && !l.dead && c.m.Reads(s) {
 		for len(p) > 0 && c.m.Reads(s) { // a head and what follows leave together
-			p = p[c.m.Bytes(s, p, c.w.now):]
+			p = p[c.m.Bytes(s, p, c.w.Now):]
 		}
 		l.left = len(p)
 		c.perform()
@@ -227,8 +227,8 @@ func (c *conn) offer(s exchange.Side, l *link, p []byte) {
 // arm sees to it that the timer fires no later than the machine's deadline. It is
 // left alone where it fires too early, so most requests never touch it.
 func (c *conn) arm() {
-	if at := c.m.Deadline(); !at.IsZero() && c.mux == nil && c.w.wheel.Sooner(at, &c.timer) {
-		c.w.wheel.Start(&c.timer, at)
+	if at := c.m.Deadline(); !at.IsZero() && c.mux == nil && c.w.Wheel.Sooner(at, &c.timer) {
+		c.w.Wheel.Start(&c.timer, at)
 	}
 }
 
@@ -247,7 +247,7 @@ func (c *conn) Expired() {
 	c.progress(exchange.ClientSide)
 	c.progress(exchange.TargetSide)
 	if c.due() {
-		c.m.Tick(c.w.now)
+		c.m.Tick(c.w.Now)
 	}
 	c.run()
 }
@@ -258,7 +258,7 @@ func (c *conn) due() bool {
 		return false
 	}
 	at := c.m.Deadline()
-	return !at.IsZero() && !c.w.now.Before(at)
+	return !at.IsZero() && !c.w.Now.Before(at)
 }
 
 // look takes what came in time on either side and was not told yet.
@@ -294,14 +294,14 @@ func (c *conn) progress(s exchange.Side) {
 // goroutine may call it, handlers too.
 func (c *conn) wake() {
 	if c.woken.CompareAndSwap(false, true) {
-		c.w.post(c.resume)
+		c.w.Post(c.resume)
 	}
 }
 
 func (c *conn) resume() {
 	c.woken.Store(false)
 	if c.phase == serving {
-		c.m.Resume(c.w.now)
+		c.m.Resume(c.w.Now)
 		c.run()
 	}
 }
@@ -326,7 +326,7 @@ func (c *conn) end() {
 		c.mux.drain()
 		return
 	}
-	c.m.Drain(c.w.now)
+	c.m.Drain(c.w.Now)
 	c.run()
 }
 
@@ -340,7 +340,7 @@ func (c *conn) kill() {
 			c.mux.kill()
 			return
 		}
-		c.m.Abort(c.w.now)
+		c.m.Abort(c.w.Now)
 		c.run()
 	case over:
 	}
@@ -353,7 +353,7 @@ func (c *conn) finish() {
 		return
 	}
 	c.phase = over
-	c.w.wheel.Stop(&c.timer)
+	c.w.Wheel.Stop(&c.timer)
 	if c.l != nil {
 		c.l.Closed()
 	}

@@ -11,5 +11,5 @@
 // It decides nothing about requests, and never reads what it carries.
 //
 // Package epoll waits with the system call of that name, package portable with
-// goroutines. Start reading at worker.run, then conn.run.
+// goroutines. Start reading at reactor.Loop, then conn.run.
 package engine

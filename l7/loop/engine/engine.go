@@ -65,7 +65,7 @@ func New(o loop.Options, poller func() (loop.Poller, error)) (*Driver, error) {
 		p, err := poller()
 		if err != nil {
 			for _, w := range d.workers {
-				_ = w.poll.Close() // nothing is watched yet
+				w.Close() // nothing is watched yet
 			}
 			return nil, fmt.Errorf("event loop: %w", err)
 		}
@@ -158,7 +158,7 @@ func (d *Driver) call(f func(*worker)) {
 			continue
 		}
 		wg.Add(1)
-		w.post(func() {
+		w.Post(func() {
 			defer wg.Done()
 			f(w)
 		})
@@ -175,7 +175,7 @@ func (d *Driver) start() {
 	}
 	d.running = true
 	for _, w := range d.workers {
-		d.ran.Go(w.run)
+		d.ran.Go(w.Run)
 	}
 }
 
@@ -266,12 +266,12 @@ func (d *Driver) Close() error {
 	d.call(func(w *worker) {
 		w.pool.drop(func(*link) bool { return true })
 		w.closeTrunks()
-		w.stopped = true
+		w.Stop()
 	})
 	d.closed = true
 	if !d.running {
 		for _, w := range d.workers {
-			_ = w.poll.Close() // nothing is watched
+			w.Close() // nothing is watched
 		}
 	}
 	d.ran.Wait()
@@ -292,7 +292,7 @@ func (d *Driver) Stats() loop.Stats {
 	for _, w := range d.workers {
 		s.Targets += int(w.targets.Load())
 		s.Idle += int(w.pool.count.Load())
-		s.Lag = max(s.Lag, w.lag.seen(clock.Now()))
+		s.Lag = max(s.Lag, w.LagAt(clock.Now()))
 	}
 	return s
 }

@@ -36,7 +36,7 @@ func (c *conn) open() {
 // bound starts the time that greeting may take.
 func (c *conn) bound() {
 	if !c.timer.Started() {
-		c.w.wheel.Start(&c.timer, c.w.now.Add(greetTime))
+		c.w.Wheel.Start(&c.timer, c.w.Now.Add(greetTime))
 	}
 }
 

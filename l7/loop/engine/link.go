@@ -134,7 +134,7 @@ func (l *link) transmit(segs [][]byte) (done bool, total int, err error) {
 		return true, total, nil
 	}
 	l.slow = true
-	l.w.backlogs[l] = backlog{l.w.now, sys.Unsent(l.fd)}
+	l.w.backlogs[l] = backlog{l.w.Now, sys.Unsent(l.fd)}
 	l.keep(segs)
 	return false, total, nil
 }
@@ -184,7 +184,7 @@ func (l *link) flush() (done bool, err error) {
 		}
 	}
 	if l.sent < len(l.pend) {
-		l.w.backlogs[l] = backlog{l.w.now, sys.Unsent(l.fd)}
+		l.w.backlogs[l] = backlog{l.w.Now, sys.Unsent(l.fd)}
 		return false, nil
 	}
 	l.unkeep()
@@ -201,7 +201,7 @@ func (l *link) flush() (done bool, err error) {
 func (l *link) progress() time.Time {
 	b := l.w.backlogs[l]
 	if now := sys.Unsent(l.fd); now < b.queued {
-		b = backlog{l.w.now, now}
+		b = backlog{l.w.Now, now}
 		l.w.backlogs[l] = b
 	}
 	return b.took
@@ -250,7 +250,7 @@ func (l *link) close(hard bool) {
 		return
 	}
 	l.dead = true
-	l.w.unwatch(l)
+	l.w.Unwatch(l.fd, l.token)
 	switch {
 	case hard:
 		sys.Reset(l.fd)
@@ -267,8 +267,8 @@ func (l *link) close(hard bool) {
 // isEOF reports whether reading ended as it should.
 func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 
-// event notes how the socket became ready, and tells whom it concerns.
-func (l *link) event(r loop.Ready) {
+// Event notes how the socket became ready, and tells whom it concerns.
+func (l *link) Event(r loop.Ready) {
 	if l.dead {
 		return
 	}
@@ -287,6 +287,6 @@ func (l *link) event(r loop.Ready) {
 // a busy machine did not let run.
 func (l *link) look() {
 	if r := sys.Readiness(l.fd); r != 0 {
-		l.event(r)
+		l.Event(r)
 	}
 }

@@ -42,7 +42,7 @@ const partTime = time.Second
 
 // multiplex begins to serve a client that speaks HTTP/2.
 func (c *conn) multiplex() {
-	c.w.wheel.Stop(&c.timer)
+	c.w.Wheel.Stop(&c.timer)
 	l := c.client.link
 	x := &mux{w: c.w, link: l, side: exchange.ClientSide, host: c, handler: c.l, leaving: c.w.leaving}
 	b := x.handler.Handler().Bounds()
@@ -87,7 +87,7 @@ func (c *conn) sniffed(l *link) bool {
 }
 
 func (x *mux) start(o h2.Options) {
-	x.c.Start(o, &x.w.shared, x.w.now)
+	x.c.Start(o, &x.w.shared, x.w.Now)
 	x.timer.Who = x
 	x.touch()
 }
@@ -117,12 +117,12 @@ func (x *mux) run() {
 	}
 	if !x.again {
 		x.again = true
-		x.w.later(x)
+		x.w.Later(x)
 	}
 }
 
-// turn is another turn of one that had more to do.
-func (x *mux) turn() {
+// Turn is another turn of one that had more to do.
+func (x *mux) Turn() {
 	x.again = false
 	x.run()
 }
@@ -152,7 +152,7 @@ func (x *mux) read() bool {
 func (x *mux) hear(p []byte) {
 	x.touch()
 	for len(p) > 0 && !x.over {
-		p = p[x.c.Bytes(p, x.w.now):]
+		p = p[x.c.Bytes(p, x.w.Now):]
 		x.events()
 	}
 	if x.trunk != nil && len(x.trunk.waiters) > 0 {
@@ -210,8 +210,8 @@ func (x *mux) flush() {
 }
 
 func (x *mux) arm() {
-	if at := x.c.Deadline(); !at.IsZero() && x.w.wheel.Sooner(at, &x.timer) {
-		x.w.wheel.Start(&x.timer, at)
+	if at := x.c.Deadline(); !at.IsZero() && x.w.Wheel.Sooner(at, &x.timer) {
+		x.w.Wheel.Start(&x.timer, at)
 	}
 }
 
@@ -225,7 +225,7 @@ func (x *mux) Expired() {
 		x.link.look()
 	}
 	if x.due() {
-		x.c.Tick(x.w.now)
+		x.c.Tick(x.w.Now)
 		x.events()
 	}
 	x.touch()
@@ -234,7 +234,7 @@ func (x *mux) Expired() {
 // due reports whether the connection's deadline has passed.
 func (x *mux) due() bool {
 	at := x.c.Deadline()
-	return !x.over && !at.IsZero() && !x.w.now.Before(at)
+	return !x.over && !at.IsZero() && !x.w.Now.Before(at)
 }
 
 // part ends our side, and waits for the peer to end its own.
@@ -242,23 +242,23 @@ func (x *mux) part() {
 	x.parting = true
 	x.leaveTrunk()
 	x.link.finish()
-	x.w.wheel.Start(&x.timer, x.w.now.Add(partTime))
+	x.w.Wheel.Start(&x.timer, x.w.Now.Add(partTime))
 }
 
 // lose is that the link is of no use any more.
 func (x *mux) lose() {
-	x.c.Lost(x.w.now)
+	x.c.Lost(x.w.Now)
 	x.events()
 	x.close(false)
 }
 
 // kill ends every stream, and the connection, at once.
 func (x *mux) kill() {
-	x.c.Lost(x.w.now)
+	x.c.Lost(x.w.Now)
 	var ev h2.Event
 	for x.c.Next(&ev) {
 		if c, ok := ev.Stream.Owner.(*conn); ok && x.host != nil {
-			c.m.Abort(x.w.now)
+			c.m.Abort(x.w.Now)
 			c.run()
 		} else {
 			x.event(&ev)
@@ -277,7 +277,7 @@ func (x *mux) leave() {
 
 // drain asks the connection to end when its requests are answered.
 func (x *mux) drain() {
-	x.c.Drain(x.w.now)
+	x.c.Drain(x.w.Now)
 	x.touch()
 }
 
@@ -287,7 +287,7 @@ func (x *mux) close(hard bool) {
 		return
 	}
 	x.over = true
-	x.w.wheel.Stop(&x.timer)
+	x.w.Wheel.Stop(&x.timer)
 	x.leaveTrunk()
 	x.link.close(hard)
 	if x.host != nil {
@@ -323,21 +323,21 @@ func (x *mux) request(ev *h2.Event) {
 	c.joins(exchange.ClientSide, x, ev.Stream)
 	c.m.StartStream(exchange.Options{
 		Client: &x.host.info, Handlers: x.handler, Memories: x.w, Wake: c.ext.waker, Seed: rand.Uint64(), Serial: x.serial,
-	}, x.w.now)
+	}, x.w.Now)
 	x.serial++
 	req, octets := c.m.RequestRoom()
 	err := x.c.Request(ev.Stream, req, octets)
 	switch refusal := (*http1.Error)(nil); {
 	case err == nil:
-		c.m.Whole(exchange.ClientSide, ev.End, x.w.now)
+		c.m.Whole(exchange.ClientSide, ev.End, x.w.Now)
 	case errors.As(err, &refusal):
-		c.m.Unfit(exchange.ClientSide, err, x.w.now)
+		c.m.Unfit(exchange.ClientSide, err, x.w.Now)
 	default:
 		c.client.told = true
-		c.m.Broke(exchange.ClientSide, err, x.w.now)
+		c.m.Broke(exchange.ClientSide, err, x.w.Now)
 	}
 	c.run()
 	if most := x.handler.Handler().Bounds().Requests; x.leaving || most > 0 && x.serial >= most {
-		x.c.Drain(x.w.now)
+		x.c.Drain(x.w.Now)
 	}
 }

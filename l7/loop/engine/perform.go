@@ -50,9 +50,9 @@ func (c *conn) send(a *exchange.Action) {
 	done, n, err := l.write(a.Segs)
 	switch {
 	case err != nil:
-		c.m.SendFailed(a.Side, int64(n), err, c.w.now)
+		c.m.SendFailed(a.Side, int64(n), err, c.w.Now)
 	case done:
-		c.m.Sent(a.Side, c.w.now)
+		c.m.Sent(a.Side, c.w.Now)
 	default:
 		l.busy = true
 	}
@@ -64,11 +64,11 @@ func (c *conn) close(a *exchange.Action) {
 	switch {
 	case a.Side == exchange.TargetSide && c.waiting() != nil:
 		c.waiting().leave(c)
-		c.m.ConnectFailed(errKilled, c.w.now)
+		c.m.ConnectFailed(errKilled, c.w.Now)
 		return
 	case a.Side == exchange.TargetSide && c.dialing != nil:
 		c.forgetDial()
-		c.m.ConnectFailed(errKilled, c.w.now)
+		c.m.ConnectFailed(errKilled, c.w.Now)
 		return
 	case c.flow(a.Side) != nil:
 		c.closeStream(a.Side, a.Reset || a.Side == exchange.TargetSide)
@@ -84,7 +84,7 @@ func (c *conn) close(a *exchange.Action) {
 	busy := l.busy
 	l.close(a.Reset)
 	if busy {
-		c.m.SendFailed(a.Side, sentSome, errKilled, c.w.now)
+		c.m.SendFailed(a.Side, sentSome, errKilled, c.w.Now)
 	}
 }
 
@@ -128,13 +128,13 @@ func (c *conn) dial(a *exchange.Action) {
 func (c *conn) connect(on shelf, alone bool) {
 	fd, err := c.w.d.o.Dialer.Connect(on.to, on.via.Socket())
 	if err != nil {
-		c.m.ConnectFailed(err, c.w.now)
+		c.m.ConnectFailed(err, c.w.Now)
 		return
 	}
 	l := &link{w: c.w, fd: fd, owner: c, pooled: &pooled{shelf: on, alone: alone}}
-	if l.token, err = c.w.watch(fd, false, l); err != nil {
+	if l.token, err = c.w.Watch(fd, false, l); err != nil {
 		_ = unix.Close(fd)
-		c.m.ConnectFailed(err, c.w.now)
+		c.m.ConnectFailed(err, c.w.Now)
 		return
 	}
 	c.dialing = l
@@ -182,7 +182,7 @@ func (c *conn) notDialed(l *link, err error) {
 		t.failed(c, err)
 	}
 	c.forgetDial()
-	c.m.ConnectFailed(err, c.w.now)
+	c.m.ConnectFailed(err, c.w.Now)
 }
 
 // speaks is that a connection was made, and of which protocol.
@@ -202,7 +202,7 @@ func (c *conn) speaks(l *link, h2 bool) {
 func (c *conn) connected(l *link, reused bool) {
 	c.target = side{link: l}
 	c.w.targets.Add(1)
-	c.m.Connected(reused, c.w.now)
+	c.m.Connected(reused, c.w.Now)
 }
 
 // forgetDial gives up connecting.

@@ -56,7 +56,7 @@ func (p *pool) take(from shelf) *link {
 		return nil
 	}
 	l := s.links[len(s.links)-1]
-	if p.w.now.Sub(l.since) >= p.idle {
+	if p.w.Now.Sub(l.since) >= p.idle {
 		return nil // and so are all others here; the sweep closes them
 	}
 	s.cut(len(s.links) - 1)
@@ -67,7 +67,7 @@ func (p *pool) take(from shelf) *link {
 // put keeps a connection, and reports whether it did.
 func (p *pool) put(l *link) bool {
 	switch {
-	case p.idle < 0, p.w.stopped, p.count.Load() >= int64(p.total), p.wanted != nil && !p.wanted(l.to):
+	case p.idle < 0, p.w.Stopped(), p.count.Load() >= int64(p.total), p.wanted != nil && !p.wanted(l.to):
 		return false
 	}
 	s := p.shelves[l.shelf]
@@ -78,11 +78,11 @@ func (p *pool) put(l *link) bool {
 	if len(s.links) >= p.perTarget || l.in && !p.quiet(l) {
 		return false
 	}
-	l.owner, l.since = p, p.w.now
+	l.owner, l.since = p, p.w.Now
 	s.links = append(s.links, l)
 	p.count.Add(1)
 	if !p.sweep.Started() {
-		p.w.wheel.Start(&p.sweep, p.w.now.Add(max(p.idle/2, wheel.Tick)))
+		p.w.Wheel.Start(&p.sweep, p.w.Now.Add(max(p.idle/2, wheel.Tick)))
 	}
 	return true
 }
@@ -123,9 +123,9 @@ func (s *row) cut(n int) {
 
 // Expired closes what was idle for too long.
 func (p *pool) Expired() {
-	p.drop(func(l *link) bool { return p.w.now.Sub(l.since) >= p.idle })
+	p.drop(func(l *link) bool { return p.w.Now.Sub(l.since) >= p.idle })
 	if p.count.Load() > 0 {
-		p.w.wheel.Start(&p.sweep, p.w.now.Add(max(p.idle/2, wheel.Tick)))
+		p.w.Wheel.Start(&p.sweep, p.w.Now.Add(max(p.idle/2, wheel.Tick)))
 	}
 }
 

@@ -93,11 +93,11 @@ func (l *link) shake(wrap func(net.Conn) *tls.Conn, done func(error)) {
 	s.conn = wrap(wire{s})
 	s.early = append(s.early, l.rest...)
 	l.put(nil)
-	l.w.shakes++
+	l.w.Beside++
 	l.w.d.shakes.Go(func() {
 		err := s.conn.Handshake()
-		l.w.post(func() {
-			l.w.shakes--
+		l.w.Post(func() {
+			l.w.Beside--
 			s.shaking = false
 			s.cipher, s.early, s.eof, s.more = s.early, nil, s.ended, true
 			if l.orphan {

@@ -91,7 +91,7 @@ func (c *conn) doneStream() {
 		c.w.idleStreams = append(c.w.idleStreams, c)
 		return
 	}
-	c.w.wheel.Stop(&c.timer)
+	c.w.Wheel.Stop(&c.timer)
 }
 
 // stream takes an event of a side that is a stream.
@@ -113,7 +113,7 @@ func (c *conn) stream(x *mux, ev *h2.Event) {
 		f.last = true
 	case h2.Sent:
 		f.busy, f.slow = false, false
-		c.m.Sent(x.side, c.w.now)
+		c.m.Sent(x.side, c.w.Now)
 	case h2.Gone:
 		c.gone(x, ev)
 	}
@@ -126,7 +126,7 @@ func (c *conn) response(x *mux, f *flow, ev *h2.Event) {
 	resp, octets := c.m.ResponseRoom()
 	if err := x.c.Response(ev.Stream, resp, octets); err != nil {
 		c.side(x.side).told = true
-		c.m.Unfit(x.side, err, c.w.now)
+		c.m.Unfit(x.side, err, c.w.Now)
 		return
 	}
 	f.head, f.headEnd = true, ev.End
@@ -137,7 +137,7 @@ func (c *conn) data(x *mux, f *flow, ev *h2.Event) {
 	s, p := ev.Stream, ev.Data
 	f.last = ev.End
 	for len(p) > 0 && !f.head && len(s.Waiting()) == 0 && c.m.Reads(x.side) {
-		n := c.m.Bytes(x.side, p, c.w.now)
+		n := c.m.Bytes(x.side, p, c.w.Now)
 		c.perform() // what it took lies in memory of the loop
 		if f.stream != s {
 			return
@@ -156,10 +156,10 @@ func (c *conn) gone(x *mux, ev *h2.Event) {
 	}
 	d.told = true
 	if x.side == exchange.TargetSide && ev.Refused {
-		c.m.Refused(ev.Err, c.w.now)
+		c.m.Refused(ev.Err, c.w.Now)
 		return
 	}
-	c.m.Broke(x.side, ev.Err, c.w.now)
+	c.m.Broke(x.side, ev.Err, c.w.Now)
 }
 
 // hearStream gives the machine something of a side that is a stream, and reports
@@ -168,11 +168,11 @@ func (c *conn) hearStream(s exchange.Side, f *flow) bool {
 	x, stream := f.mux, f.stream
 	if f.head {
 		f.head = false
-		c.m.Whole(s, f.headEnd, c.w.now)
+		c.m.Whole(s, f.headEnd, c.w.Now)
 		return true
 	}
 	if p := stream.Waiting(); len(p) > 0 {
-		n := c.m.Bytes(s, p, c.w.now)
+		n := c.m.Bytes(s, p, c.w.Now)
 		c.perform() // before the memory it lies in is let go
 		if f.stream == stream {
 			x.c.Took(stream, n)
@@ -181,7 +181,7 @@ func (c *conn) hearStream(s exchange.Side, f *flow) bool {
 		return true
 	}
 	if f.last {
-		f.last = !c.m.Last(s, c.w.now)
+		f.last = !c.m.Last(s, c.w.Now)
 		return !f.last
 	}
 	return false
@@ -190,7 +190,7 @@ func (c *conn) hearStream(s exchange.Side, f *flow) bool {
 // sendStream gives a stream what it is to send.
 func (c *conn) sendStream(f *flow, a *exchange.Action) {
 	if c.side(a.Side).told {
-		c.m.SendFailed(a.Side, 0, errStream, c.w.now)
+		c.m.SendFailed(a.Side, 0, errStream, c.w.Now)
 		return
 	}
 	c.w.message = h2.Message{
@@ -200,7 +200,7 @@ func (c *conn) sendStream(f *flow, a *exchange.Action) {
 	c.w.message = h2.Message{}
 	f.mux.touch()
 	if done {
-		c.m.Sent(a.Side, c.w.now)
+		c.m.Sent(a.Side, c.w.Now)
 		return
 	}
 	f.busy, f.slow = true, true
@@ -217,6 +217,6 @@ func (c *conn) closeStream(s exchange.Side, abort bool) {
 		x.rest()
 	}
 	if busy {
-		c.m.SendFailed(s, sentSome, errStream, c.w.now)
+		c.m.SendFailed(s, sentSome, errStream, c.w.Now)
 	}
 }

@@ -99,7 +99,7 @@ func (t *trunk) leave(c *conn) {
 
 // rides opens a stream for a request.
 func (c *conn) rides(x *mux) {
-	s := x.c.Open(c.w.now)
+	s := x.c.Open(c.w.Now)
 	if x.c.Streams() == 1 {
 		c.w.targets.Add(1)
 		if x.used {
@@ -110,7 +110,7 @@ func (c *conn) rides(x *mux) {
 	x.touch()
 	reused := x.used
 	x.used = true
-	c.m.ConnectedStream(reused, c.w.now)
+	c.m.ConnectedStream(reused, c.w.Now)
 }
 
 // rest counts a connection that has no stream left.
@@ -172,7 +172,7 @@ func (c *conn) noTunnel(t *trunk) {
 	if t.on.via.Protocol() == transport.Auto {
 		c.connect(t.on, true)
 	} else {
-		c.m.ConnectFailed(errNoTunnel, c.w.now)
+		c.m.ConnectFailed(errNoTunnel, c.w.Now)
 	}
 	c.run()
 }
@@ -184,7 +184,7 @@ func (t *trunk) failed(c *conn, err error) {
 	}
 	t.dialer = nil
 	t.each(func(other *conn) {
-		other.m.ConnectFailed(err, other.w.now)
+		other.m.ConnectFailed(err, other.w.Now)
 		other.run()
 	})
 }
@@ -216,12 +216,12 @@ func (t *trunk) each(f func(*conn)) {
 func (t *trunk) givenUp(c *conn) {
 	if t.dialer == c {
 		t.dialer = nil
-		c.w.later(t)
+		c.w.Later(t)
 	}
 }
 
-// turn lets the first that waits make the connection.
-func (t *trunk) turn() {
+// Turn lets the first that waits make the connection.
+func (t *trunk) Turn() {
 	for _, c := range t.waiters {
 		if t.dialer == nil && c.ext.tunnels == nil {
 			t.leave(c)
@@ -254,7 +254,7 @@ func (x *mux) leaveTrunk() {
 	for _, c := range slices.Clone(t.waiters) {
 		if c.ext.tunnels == x {
 			t.leave(c)
-			c.m.ConnectFailed(errStream, c.w.now)
+			c.m.ConnectFailed(errStream, c.w.Now)
 			c.run()
 		}
 	}
@@ -275,7 +275,7 @@ func (w *worker) retainTrunks(wanted func(netip.AddrPort) bool) {
 			continue
 		}
 		for _, x := range slices.Clone(t.muxes) {
-			x.c.Drain(w.now)
+			x.c.Drain(w.Now)
 			x.touch()
 		}
 		if len(t.muxes) == 0 && t.dialer == nil && len(t.waiters) == 0 {

@@ -1,4 +1,4 @@
-package engine
+package reactor
 
 import (
 	"sync/atomic"
@@ -38,5 +38,8 @@ func (l *lag) seen(now time.Time) time.Duration {
 	return time.Duration(float64(l.told.Load()) * min(1, rest))
 }
 
-// Lag is how late the loop is (exchange.Memories).
-func (w *worker) Lag() time.Duration { return w.lag.mean }
+// Lag is how late the loop is, for what it calls.
+func (l *Loop) Lag() time.Duration { return l.lag.mean }
+
+// LagAt is how late the loop is at a time, for any goroutine.
+func (l *Loop) LagAt(now time.Time) time.Duration { return l.lag.seen(now) }

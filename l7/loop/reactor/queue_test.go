@@ -1,4 +1,4 @@
-package engine
+package reactor
 
 import (
 	"testing"
@@ -6,31 +6,31 @@ import (
 
 	"pgregory.net/rapid"
 
-	"portico/l7/loop"
+	"portico/internal/poll"
 )
 
 // told remembers what it was told.
 type told struct {
-	ready []loop.Ready
+	ready []poll.Ready
 	all   *[]*told // in the order that they were told
 }
 
-func (o *told) event(r loop.Ready) {
+func (o *told) Event(r poll.Ready) {
 	o.ready = append(o.ready, r)
 	*o.all = append(*o.all, o)
 }
 
 // still is a poller without events.
-type still struct{ loop.Poller }
+type still struct{ poll.Poller }
 
-func (still) Add(int, loop.Token) error { return nil }
+func (still) Add(int, poll.Token) error { return nil }
 
 // TestQueue proves that tokens leave in the order they came, however pushes and
 // pops alternate, and that the memory of those that left is used again.
 func TestQueue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q queue
-		var in, out loop.Token
+		var in, out poll.Token
 		for range rapid.IntRange(1, 20).Draw(t, "rounds") {
 			for range rapid.IntRange(0, 40).Draw(t, "pushes") {
 				in++
@@ -56,11 +56,11 @@ func TestQueue(t *testing.T) {
 // that came earlier, that clients wait for their turn in order and are told once of
 // all that happened meanwhile, and that those who left are not told at all.
 func TestFinishFirst(t *testing.T) {
-	w := &worker{poll: still{}}
+	l := &Loop{poll: still{}}
 	var order []*told
-	who := func(brings bool) (*told, loop.Token) {
+	who := func(brings bool) (*told, poll.Token) {
 		o := &told{all: &order}
-		token, err := w.watch(0, brings, o)
+		token, err := l.Watch(0, brings, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,28 +68,28 @@ func TestFinishFirst(t *testing.T) {
 	}
 	clients := make([]*told, 2*admitMax)
 	for i := range clients {
-		var token loop.Token
+		var token poll.Token
 		clients[i], token = who(true)
-		w.take(loop.Event{Token: token, Ready: loop.In}, time.Time{})
-		w.take(loop.Event{Token: token, Ready: loop.Out}, time.Time{})
+		l.take(poll.Event{Token: token, Ready: poll.In}, time.Time{})
+		l.take(poll.Event{Token: token, Ready: poll.Out}, time.Time{})
 	}
 	gone, token := who(true)
-	w.take(loop.Event{Token: token, Ready: loop.In}, time.Time{})
-	w.forget(token)
+	l.take(poll.Event{Token: token, Ready: poll.In}, time.Time{})
+	l.forget(token)
 	target, token := who(false)
-	w.take(loop.Event{Token: token, Ready: loop.In}, time.Time{})
+	l.take(poll.Event{Token: token, Ready: poll.In}, time.Time{})
 	if len(order) != 1 || order[0] != target {
 		t.Fatalf("%d were told before the clients' turn, want the target alone", len(order))
 	}
-	w.admit()
+	l.admit()
 	if len(order) != 1+admitMax {
 		t.Fatalf("%d clients were told in one turn, want %d", len(order)-1, admitMax)
 	}
-	for !w.queue.empty() {
-		w.admit()
+	for !l.queue.empty() {
+		l.admit()
 	}
 	for i, c := range clients {
-		if order[1+i] != c || len(c.ready) != 1 || c.ready[0] != loop.In|loop.Out {
+		if order[1+i] != c || len(c.ready) != 1 || c.ready[0] != poll.In|poll.Out {
 			t.Fatalf("client %d was told %v, want once, in order, of all that happened", i, c.ready)
 		}
 	}

@@ -1,14 +1,14 @@
-package engine
+package reactor
 
 import (
 	"time"
 
 	"portico/internal/clock"
-	"portico/l7/loop"
+	"portico/internal/poll"
 )
 
-// queue holds the tokens of clients that are ready, the first that came first. A
-// token is in it once at most.
+// queue holds the tokens of those that are ready and bring work, the first that came
+// first. A token is in it once at most.
 type queue struct {
 	tokens []queued
 	at     int // the next one
@@ -16,13 +16,13 @@ type queue struct {
 
 // queued is one of them, and when it was found to be ready.
 type queued struct {
-	token loop.Token
+	token poll.Token
 	since time.Time
 }
 
-// admitMax is how many clients' events are looked at before those of targets are
-// again: what is finished first leaves its memory, warm in the cache, to what is
-// begun. With hundreds of clients ready at once, all would be begun, and none
+// admitMax is how many events that bring work are looked at before those of work that
+// began are again: what is finished first leaves its memory, warm in the cache, to what
+// is begun. With hundreds of clients ready at once, all would be begun, and none
 // finished, otherwise.
 const admitMax = 32
 
@@ -47,7 +47,7 @@ func (q *queue) push(t queued) {
 	q.tokens = append(q.tokens, t)
 }
 
-func (q *queue) pop() loop.Token {
+func (q *queue) pop() poll.Token {
 	t := q.tokens[q.at].token
 	if q.at++; q.empty() {
 		q.tokens, q.at = q.tokens[:0], 0
@@ -56,42 +56,42 @@ func (q *queue) pop() loop.Token {
 }
 
 // take tells of an event at once, or queues it where it brings new work.
-func (w *worker) take(e loop.Event, now time.Time) {
-	at := w.at(e.Token)
+func (l *Loop) take(e poll.Event, now time.Time) {
+	at := l.at(e.Token)
 	switch {
 	case at == nil:
 	case !at.brings:
-		w.tell(at, e.Ready)
+		l.tell(at, e.Ready)
 	default:
 		if at.waiting == 0 {
-			w.queue.push(queued{e.Token, now})
+			l.queue.push(queued{e.Token, now})
 		}
 		at.waiting |= e.Ready
 	}
 }
 
 // admit tells of events in the queue, admitMax at most.
-func (w *worker) admit() {
-	for n := 0; n < admitMax && !w.queue.empty(); n++ {
-		if at := w.at(w.queue.pop()); at != nil {
+func (l *Loop) admit() {
+	for n := 0; n < admitMax && !l.queue.empty(); n++ {
+		if at := l.at(l.queue.pop()); at != nil {
 			r := at.waiting
 			at.waiting = 0
-			w.tell(at, r)
+			l.tell(at, r)
 		}
 	}
 }
 
 // at returns what is watched by a token; nil when that is over.
-func (w *worker) at(t loop.Token) *watched {
-	if i := uint32(t); int(i) < len(w.watched) {
-		if at := &w.watched[i]; at.who != nil && at.age == uint32(t>>32) {
+func (l *Loop) at(t poll.Token) *watched {
+	if i := uint32(t); int(i) < len(l.watched) {
+		if at := &l.watched[i]; at.who != nil && at.age == uint32(t>>32) {
 			return at
 		}
 	}
 	return nil
 }
 
-func (w *worker) tell(at *watched, r loop.Ready) {
-	w.now = clock.Now()
-	at.who.event(r)
+func (l *Loop) tell(at *watched, r poll.Ready) {
+	l.Now = clock.Now()
+	at.who.Event(r)
 }
