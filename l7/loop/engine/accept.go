@@ -8,6 +8,7 @@ import (
 
 	"portico/internal/netx"
 	"portico/l7/loop"
+	"portico/l7/loop/link"
 	"portico/l7/loop/sys"
 	"portico/l7/loop/wheel"
 	"portico/l7/message"
@@ -148,10 +149,9 @@ const slackMin = 8
 func (c *conn) accepted(fd int) {
 	w := c.w
 	w.add(c)
-	l := &link{w: w, fd: fd, owner: c, out: true}
+	l := link.New(&w.links, fd, c, true, nil)
 	c.client.link = l
-	var err error
-	if l.token, err = w.Watch(fd, true, l); err != nil || w.closing {
+	if err := l.Watch(true); err != nil || w.closing {
 		if err != nil {
 			w.d.o.Log.Warn("connection dropped", "error", err)
 		}

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"errors"
+	"io"
 	"math/rand/v2"
 	"sync/atomic"
 
 	"portico/l7/exchange"
 	"portico/l7/exchange/deadline"
 	"portico/l7/loop"
+	"portico/l7/loop/link"
 	"portico/l7/loop/sys"
 	"portico/l7/loop/wheel"
 	"portico/l7/message"
@@ -34,9 +36,9 @@ type conn struct {
 	timer   wheel.Timer
 	client  side
 	target  side
-	dialing *link // to a target, not connected yet
-	mux     *mux  // of a client that speaks HTTP/2: each of its streams has a conn
-	ext     *ext  // what streams need; nil before there was one
+	dialing *link.Link // to a target, not connected yet
+	mux     *mux       // of a client that speaks HTTP/2: each of its streams has a conn
+	ext     *ext       // what streams need; nil before there was one
 }
 
 // phase is what a connection is at.
@@ -50,8 +52,8 @@ const (
 
 // side is one end of a conn.
 type side struct {
-	link *link // nil without one
-	told bool  // the machine knows that it ended or broke
+	link *link.Link // nil without one
+	told bool       // the machine knows that it ended or broke
 }
 
 // turns is how often a connection may read before others have their turn.
@@ -62,11 +64,11 @@ func (c *conn) begin() {
 	c.w.Wheel.Stop(&c.timer)
 	c.phase = serving
 	l := c.client.link
-	if l.tls != nil && l.tls.conn.ConnectionState().NegotiatedProtocol == "h2" {
+	if l.Encrypted() && l.State().NegotiatedProtocol == "h2" {
 		c.multiplex()
 		return
 	}
-	c.sniff = l.tls == nil && c.l.Handler().Bounds().HTTP2 != nil
+	c.sniff = !l.Encrypted() && c.l.Handler().Bounds().HTTP2 != nil
 	c.m.Start(exchange.Options{
 		Client: &c.info, Handlers: c.l, Memories: c.w, Wake: c.wake, Seed: rand.Uint64(),
 	}, c.w.Now)
@@ -79,15 +81,15 @@ func (c *conn) begin() {
 	c.run()
 }
 
-// ready is called when one of the links can be read or written.
-func (c *conn) ready(l *link) {
+// Ready is called when one of the links can be read or written.
+func (c *conn) Ready(l *link.Link) {
 	switch {
 	case c.phase == greeting:
 		c.greet()
 		return
 	case l == c.dialing:
 		c.dialed()
-	case len(l.pend) > 0 && l.out:
+	case l.Pending() && l.Out:
 		c.flush(l)
 	}
 	c.run()
@@ -98,10 +100,10 @@ func (c *conn) ready(l *link) {
 // a request whose answer nobody waits for is given up.
 func (c *conn) notice() {
 	l := c.client.link
-	if c.phase != serving || l == nil || !l.ended || c.client.told || c.m.Reads(exchange.ClientSide) {
+	if c.phase != serving || l == nil || !l.Ended || c.client.told || c.m.Reads(exchange.ClientSide) {
 		return
 	}
-	if err := sys.Broken(l.fd); err != nil {
+	if err := sys.Broken(l.FD); err != nil {
 		c.client.told = true
 		c.m.Broke(exchange.ClientSide, err, c.w.Now)
 		c.run()
@@ -109,16 +111,16 @@ func (c *conn) notice() {
 }
 
 // flush goes on with what did not fit.
-func (c *conn) flush(l *link) {
+func (c *conn) flush(l *link.Link) {
 	s := exchange.ClientSide
 	if l == c.target.link {
 		s = exchange.TargetSide
 	}
-	done, err := l.flush()
-	if !l.busy || !done && err == nil {
+	done, err := l.Flush()
+	if !l.Busy || !done && err == nil {
 		return
 	}
-	l.busy = false
+	l.Busy = false
 	if err != nil {
 		c.m.SendFailed(s, sentSome, err, c.w.Now)
 		return
@@ -178,17 +180,17 @@ func (c *conn) hear(s exchange.Side) bool {
 	if c.sniff && s == exchange.ClientSide {
 		return c.sniffed(l)
 	}
-	if len(l.rest) > 0 {
-		c.offer(s, l, l.rest)
+	if len(l.Rest) > 0 {
+		c.offer(s, l, l.Rest)
 		return true
 	}
-	n, err := l.read(c.w.room(c, s))
+	n, err := l.Read(c.w.room(c, s))
 	switch {
 	case n > 0:
 		c.offer(s, l, c.w.buf[:n])
-	case errors.Is(err, errAgain):
+	case errors.Is(err, link.ErrAgain):
 		return false
-	case isEOF(err):
+	case errors.Is(err, io.EOF):
 		d.told = true
 		c.m.Ended(s, c.w.Now)
 	default:
@@ -202,25 +204,25 @@ func (c *conn) hear(s exchange.Side) bool {
 // kept, because the other side takes them slowly.
 func (w *worker) room(c *conn, s exchange.Side) []byte {
 	to, f := c.side(1-s).link, c.flow(1-s)
-	if to != nil && to.slow || f != nil && f.slow {
-		return w.buf[:slowRead]
+	if to != nil && to.Slow || f != nil && f.slow {
+		return w.buf[:link.SlowRead]
 	}
 	return w.buf
 }
 
 // offer gives the machine bytes of a side and does what follows, before the
 // memory they lie in is used for something else. What it does not take is kept.
-func (c *conn) offer(s exchange.Side, l *link, p []byte) {
-	for len(p) > 0 && !l.dead && c.m.Reads(s) {
+func (c *conn) offer(s exchange.Side, l *link.Link, p []byte) {
+	for len(p) > 0 && !l.Dead && c.m.Reads(s) {
 		for len(p) > 0 && c.m.Reads(s) { // a head and what follows leave together
 			p = p[c.m.Bytes(s, p, c.w.Now):]
 		}
-		l.left = len(p)
+		l.Left = len(p)
 		c.perform()
 	}
-	l.left = 0
-	if !l.dead && l.owner == owner(c) {
-		l.put(p)
+	l.Left = 0
+	if !l.Dead && l.Owner == link.Owner(c) {
+		l.Put(p)
 	}
 }
 
@@ -272,7 +274,7 @@ func (c *conn) look() {
 			l = c.dialing
 		}
 		if l != nil {
-			l.look()
+			l.Look()
 		}
 	}
 }
@@ -281,12 +283,12 @@ func (c *conn) look() {
 func (c *conn) progress(s exchange.Side) {
 	if f := c.flow(s); f != nil {
 		at, open := f.stream.Progress()
-		if l := f.mux.link; open && l.busy {
-			at = deadline.Later(at, l.progress())
+		if l := f.mux.link; open && l.Busy {
+			at = deadline.Later(at, l.Progress())
 		}
 		c.m.Progress(s, at)
-	} else if l := c.side(s).link; l != nil && l.busy {
-		c.m.Progress(s, l.progress())
+	} else if l := c.side(s).link; l != nil && l.Busy {
+		c.m.Progress(s, l.Progress())
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"portico/internal/clock"
 	"portico/internal/netx"
 	"portico/l7/loop"
+	"portico/l7/loop/link"
 )
 
 // What Options leave at zero.
@@ -264,7 +265,7 @@ func (d *Driver) Close() error {
 	}
 	_ = d.wait(context.Background())
 	d.call(func(w *worker) {
-		w.pool.drop(func(*link) bool { return true })
+		w.pool.drop(func(*link.Link) bool { return true })
 		w.closeTrunks()
 		w.Stop()
 	})

@@ -10,6 +10,7 @@ import (
 
 	"portico/internal/netx/proxy"
 	"portico/l7/loop"
+	"portico/l7/loop/link"
 	"portico/l7/loop/sys"
 	"portico/l7/tlsx"
 )
@@ -43,22 +44,19 @@ func (c *conn) bound() {
 // greet reads who the client is, where l4 nodes are in front.
 func (c *conn) greet() {
 	l := c.client.link
-	n, err := l.receive(c.w.buf)
-	if errors.Is(err, errAgain) {
+	n, err := l.Read(c.w.buf)
+	if errors.Is(err, link.ErrAgain) {
 		return
 	}
 	if err != nil {
 		c.refuse(loop.BadProxy, err)
 		return
 	}
-	if l.rest == nil {
-		l.rest = c.w.spare()
-	}
-	l.rest = append(l.rest, c.w.buf[:n]...)
-	h, size, err := proxy.Parse(l.rest[:min(len(l.rest), proxy.MaxSize)])
+	l.Add(c.w.buf[:n])
+	h, size, err := proxy.Parse(l.Rest[:min(len(l.Rest), proxy.MaxSize)])
 	switch {
-	case err == nil && size == 0 && len(l.rest) < proxy.MaxSize:
-		if l.in {
+	case err == nil && size == 0 && len(l.Rest) < proxy.MaxSize:
+		if l.In {
 			c.greet()
 		}
 		return
@@ -76,7 +74,7 @@ func (c *conn) greet() {
 	if h.Source.IsValid() {
 		c.info.Peer, c.info.Local = h.Source, h.Destination
 	}
-	l.put(l.rest[size:])
+	l.Put(l.Rest[size:])
 	c.admit()
 }
 
@@ -86,7 +84,7 @@ func (c *conn) answerReadiness() {
 	if c.svc.Ready() && !c.w.draining {
 		answer = "ready\n"
 	}
-	_, _ = sys.Send(c.client.link.fd, []byte(answer)) // a prober that is gone finds out itself
+	_, _ = sys.Send(c.client.link.FD, []byte(answer)) // a prober that is gone finds out itself
 	c.quiet = true
 	c.hangUp()
 }
@@ -109,12 +107,12 @@ func (c *conn) admit() {
 		return
 	}
 	c.bound()
-	c.client.link.shake(func(nc net.Conn) *tls.Conn { return tls.Server(nc, config) }, c.shaken)
+	c.client.link.Shake(func(nc net.Conn) *tls.Conn { return tls.Server(nc, config) }, c.shaken)
 }
 
 // shaken is the end of the handshake.
 func (c *conn) shaken(err error) {
-	if errors.Is(err, errKilled) {
+	if errors.Is(err, link.ErrKilled) {
 		err = os.ErrDeadlineExceeded
 	}
 	if err != nil {
@@ -126,7 +124,7 @@ func (c *conn) shaken(err error) {
 		c.hangUp()
 		return
 	}
-	state := c.client.link.tls.conn.ConnectionState()
+	state := c.client.link.State()
 	c.info.TLS, c.info.ServerName = true, state.ServerName
 	c.info.Version, c.info.Cipher = state.Version, state.CipherSuite
 	c.info.Identity = tlsx.Identify(&state)
@@ -150,8 +148,8 @@ func (c *conn) answerPlain(err error) {
 		}
 	}
 	l := c.client.link
-	l.tls = nil
-	_, _ = sys.Send(l.fd, []byte(plainAnswer)) // a client that is gone needs none
+	l.Plain()
+	_, _ = sys.Send(l.FD, []byte(plainAnswer)) // a client that is gone needs none
 	c.quiet = true
 }
 
@@ -165,16 +163,15 @@ func (c *conn) refuse(why loop.Refusal, err error) {
 // giveUp ends a connection that is not greeted in time.
 func (c *conn) giveUp() {
 	c.killed = true
-	if l := c.client.link; l.tls != nil && l.tls.shaking {
-		l.tls.kill() // which ends in shaken
-		return
+	if c.client.link.GiveUp() {
+		return // it ends in shaken
 	}
 	c.refuse(loop.BadProxy, errRefused)
 }
 
 // hangUp closes a connection that was not greeted.
 func (c *conn) hangUp() {
-	c.client.link.close(!c.quiet)
+	c.client.link.Close(!c.quiet)
 	c.client = side{}
 	c.finish()
 }

@@ -8,6 +8,7 @@ import (
 	"portico/l7/exchange"
 	"portico/l7/h2"
 	"portico/l7/http1"
+	"portico/l7/loop/link"
 	"portico/l7/loop/wheel"
 )
 
@@ -16,7 +17,7 @@ import (
 // round of the loop.
 type mux struct {
 	w    *worker
-	link *link
+	link *link.Link
 	c    h2.Conn
 	side exchange.Side // which one its streams are
 
@@ -46,9 +47,9 @@ func (c *conn) multiplex() {
 	l := c.client.link
 	x := &mux{w: c.w, link: l, side: exchange.ClientSide, host: c, handler: c.l, leaving: c.w.leaving}
 	b := x.handler.Handler().Bounds()
-	c.mux, l.owner = x, x
+	c.mux, l.Owner = x, x
 	x.start(h2.Options{
-		TLS: l.tls != nil, Connect: true, Limits: b.HTTP2, Head: b.Head, Fields: b.Fields, Greeting: b.HeadTimeout, Idle: b.IdleTimeout, Age: b.Age,
+		TLS: l.Encrypted(), Connect: true, Limits: b.HTTP2, Head: b.Head, Fields: b.Fields, Greeting: b.HeadTimeout, Idle: b.IdleTimeout, Age: b.Age,
 	})
 	if c.drain || c.w.draining {
 		x.drain()
@@ -58,13 +59,13 @@ func (c *conn) multiplex() {
 
 // sniffed reads the first bytes of a client, which say whether it speaks HTTP/2
 // without being asked. It reports whether there was any.
-func (c *conn) sniffed(l *link) bool {
-	n, err := l.read(c.w.buf)
-	more := !errors.Is(err, errAgain)
+func (c *conn) sniffed(l *link.Link) bool {
+	n, err := l.Read(c.w.buf)
+	more := !errors.Is(err, link.ErrAgain)
 	p := c.w.buf[:n]
-	if len(l.rest) > 0 {
-		l.rest = append(l.rest, p...)
-		p = l.rest
+	if len(l.Rest) > 0 {
+		l.Add(p)
+		p = l.Rest
 	}
 	k := min(len(p), len(h2.Preface))
 	switch {
@@ -72,12 +73,12 @@ func (c *conn) sniffed(l *link) bool {
 		return false
 	case k == 0 || string(p[:k]) != h2.Preface[:k] || n == 0 && more: // or it ended
 		c.sniff = false
-		if n > 0 && len(l.rest) == 0 {
+		if n > 0 && len(l.Rest) == 0 {
 			c.offer(exchange.ClientSide, l, p)
 		}
 		return true
-	case len(l.rest) == 0:
-		l.put(p)
+	case len(l.Rest) == 0:
+		l.Put(p)
 	}
 	if k < len(h2.Preface) {
 		return more
@@ -92,16 +93,16 @@ func (x *mux) start(o h2.Options) {
 	x.touch()
 }
 
-// ready is called when the link can be read or written.
-func (x *mux) ready(l *link) {
-	if len(l.pend) > 0 && l.out {
-		done, err := l.flush()
+// Ready is called when the link can be read or written.
+func (x *mux) Ready(l *link.Link) {
+	if l.Pending() && l.Out {
+		done, err := l.Flush()
 		if err != nil {
 			x.lose()
 			return
 		}
-		if done && l.busy {
-			l.busy = false
+		if done && l.Busy {
+			l.Busy = false
 			x.touch()
 		}
 	}
@@ -130,18 +131,18 @@ func (x *mux) Turn() {
 // read gives the connection some bytes, and reports whether there were any.
 func (x *mux) read() bool {
 	l, buf := x.link, x.w.frames
-	if len(l.rest) > 0 {
-		n := copy(buf, l.rest)
-		l.put(l.rest[n:])
+	if len(l.Rest) > 0 {
+		n := copy(buf, l.Rest)
+		l.Put(l.Rest[n:])
 		x.hear(buf[:n])
 		return true
 	}
-	n, err := l.read(buf)
+	n, err := l.Read(buf)
 	switch {
 	case n > 0 && x.parting: // nobody is interested
 	case n > 0:
 		x.hear(buf[:n])
-	case errors.Is(err, errAgain):
+	case errors.Is(err, link.ErrAgain):
 		return false
 	default:
 		x.lose()
@@ -181,27 +182,25 @@ func (w *worker) flushAll() {
 // flush writes what there is, sees to the timer, and ends what is over.
 func (x *mux) flush() {
 	l := x.link
-	for !x.over && !l.busy {
+	for !x.over && !l.Busy {
 		out := x.c.Output()
 		if len(out) == 0 {
 			x.c.Wrote(0)
 			break
 		}
-		x.w.one[0] = out
-		done, _, err := l.write(x.w.one[:])
-		x.w.one[0] = nil
+		done, _, err := l.WriteOne(out)
 		if err != nil {
 			x.lose()
 			return
 		}
-		l.busy = !done // the link keeps the rest
+		l.Busy = !done // the link keeps the rest
 		x.c.Wrote(len(out))
 		x.events()
 	}
 	switch {
 	case x.over || x.parting:
 	case x.c.Done():
-		if !l.busy && len(x.c.Output()) == 0 {
+		if !l.Busy && len(x.c.Output()) == 0 {
 			x.part()
 		}
 	default:
@@ -222,7 +221,7 @@ func (x *mux) Expired() {
 		return
 	}
 	if x.due() {
-		x.link.look()
+		x.link.Look()
 	}
 	if x.due() {
 		x.c.Tick(x.w.Now)
@@ -241,7 +240,7 @@ func (x *mux) due() bool {
 func (x *mux) part() {
 	x.parting = true
 	x.leaveTrunk()
-	x.link.finish()
+	x.link.Finish()
 	x.w.Wheel.Start(&x.timer, x.w.Now.Add(partTime))
 }
 
@@ -289,7 +288,7 @@ func (x *mux) close(hard bool) {
 	x.over = true
 	x.w.Wheel.Stop(&x.timer)
 	x.leaveTrunk()
-	x.link.close(hard)
+	x.link.Close(hard)
 	if x.host != nil {
 		x.host.client = side{}
 		x.host.finish()

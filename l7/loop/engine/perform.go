@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"portico/l7/exchange"
+	"portico/l7/loop/link"
 	"portico/l7/transport"
 )
 
@@ -33,7 +34,7 @@ func (c *conn) perform() {
 func (c *conn) shut(s exchange.Side) {
 	f := c.flow(s)
 	if f == nil {
-		c.side(s).link.finish()
+		c.side(s).link.Finish()
 		return
 	}
 	f.mux.c.Shut(f.stream)
@@ -47,14 +48,14 @@ func (c *conn) send(a *exchange.Action) {
 		return
 	}
 	l := c.side(a.Side).link
-	done, n, err := l.write(a.Segs)
+	done, n, err := l.Write(a.Segs)
 	switch {
 	case err != nil:
 		c.m.SendFailed(a.Side, int64(n), err, c.w.Now)
 	case done:
 		c.m.Sent(a.Side, c.w.Now)
 	default:
-		l.busy = true
+		l.Busy = true
 	}
 }
 
@@ -64,11 +65,11 @@ func (c *conn) close(a *exchange.Action) {
 	switch {
 	case a.Side == exchange.TargetSide && c.waiting() != nil:
 		c.waiting().leave(c)
-		c.m.ConnectFailed(errKilled, c.w.Now)
+		c.m.ConnectFailed(link.ErrKilled, c.w.Now)
 		return
 	case a.Side == exchange.TargetSide && c.dialing != nil:
 		c.forgetDial()
-		c.m.ConnectFailed(errKilled, c.w.Now)
+		c.m.ConnectFailed(link.ErrKilled, c.w.Now)
 		return
 	case c.flow(a.Side) != nil:
 		c.closeStream(a.Side, a.Reset || a.Side == exchange.TargetSide)
@@ -81,10 +82,10 @@ func (c *conn) close(a *exchange.Action) {
 	if a.Side == exchange.TargetSide {
 		c.w.targets.Add(-1)
 	}
-	busy := l.busy
-	l.close(a.Reset)
+	busy := l.Busy
+	l.Close(a.Reset)
 	if busy {
-		c.m.SendFailed(a.Side, sentSome, errKilled, c.w.Now)
+		c.m.SendFailed(a.Side, sentSome, link.ErrKilled, c.w.Now)
 	}
 }
 
@@ -96,43 +97,43 @@ func (c *conn) pool() {
 		return
 	}
 	l := c.target.link
-	clean := l.left == 0 && len(l.rest) == 0 && !c.target.told && len(l.pend) == 0
+	clean := l.Left == 0 && len(l.Rest) == 0 && !c.target.told && !l.Pending()
 	c.target = side{}
 	c.w.targets.Add(-1)
 	if !clean || !c.w.pool.put(l) {
-		l.close(false)
+		l.Close(false)
 	}
 }
 
 // dial takes a pooled connection, or begins to connect.
 func (c *conn) dial(a *exchange.Action) {
-	on := shelf{a.To, a.Via}
+	on := link.Shelf{To: a.To, Via: a.Via}
 	t := c.w.trunkOf(on)
 	if t != nil && t.ride(c, a) {
 		return
 	}
 	if !a.Fresh {
 		if l := c.w.pool.take(on); l != nil {
-			l.owner = c
+			l.Owner = c
 			c.connected(l, true)
 			return
 		}
 	}
 	c.connect(on, t != nil && t.carriesNot(a))
-	if t != nil && t.dialer == nil && c.dialing != nil && !c.dialing.alone {
+	if t != nil && t.dialer == nil && c.dialing != nil && !c.dialing.Alone {
 		t.dialer = c
 	}
 }
 
 // connect begins to connect; alone, by HTTP/1.1.
-func (c *conn) connect(on shelf, alone bool) {
-	fd, err := c.w.d.o.Dialer.Connect(on.to, on.via.Socket())
+func (c *conn) connect(on link.Shelf, alone bool) {
+	fd, err := c.w.d.o.Dialer.Connect(on.To, on.Via.Socket())
 	if err != nil {
 		c.m.ConnectFailed(err, c.w.Now)
 		return
 	}
-	l := &link{w: c.w, fd: fd, owner: c, pooled: &pooled{shelf: on, alone: alone}}
-	if l.token, err = c.w.Watch(fd, false, l); err != nil {
+	l := link.New(&c.w.links, fd, c, false, &link.Target{Shelf: on, Alone: alone})
+	if err := l.Watch(false); err != nil {
 		_ = unix.Close(fd)
 		c.m.ConnectFailed(err, c.w.Now)
 		return
@@ -143,32 +144,32 @@ func (c *conn) connect(on shelf, alone bool) {
 // dialed is called when the socket that is connecting is ready.
 func (c *conn) dialed() {
 	l := c.dialing
-	if !l.out {
+	if !l.Out {
 		return
 	}
-	if err := c.w.d.o.Dialer.Connected(l.fd, l.to); err != nil {
+	if err := c.w.d.o.Dialer.Connected(l.FD, l.To); err != nil {
 		c.notDialed(l, err)
 		return
 	}
-	config := l.via.Config(l.to)
+	config := l.Via.Config(l.To)
 	if config == nil {
-		c.speaks(l, l.via.Protocol() == transport.HTTP2)
+		c.speaks(l, l.Via.Protocol() == transport.HTTP2)
 		return
 	}
-	if l.alone {
+	if l.Alone {
 		config = plainConfig(config)
 	}
-	l.shake(func(nc net.Conn) *tls.Conn { return tls.Client(nc, config) }, func(err error) { c.greeted(l, err) })
+	l.Shake(func(nc net.Conn) *tls.Conn { return tls.Client(nc, config) }, func(err error) { c.greeted(l, err) })
 }
 
 // greeted is the end of the handshake with a target.
-func (c *conn) greeted(l *link, err error) {
-	h2 := err == nil && l.tls.conn.ConnectionState().NegotiatedProtocol == "h2"
+func (c *conn) greeted(l *link.Link, err error) {
+	h2 := err == nil && l.State().NegotiatedProtocol == "h2"
 	switch {
-	case err == nil && !h2 && l.via.Protocol() == transport.HTTP2:
+	case err == nil && !h2 && l.Via.Protocol() == transport.HTTP2:
 		c.notDialed(l, errNoH2)
 	case err != nil:
-		c.notDialed(l, &transport.HandshakeError{To: l.to, Err: err})
+		c.notDialed(l, &transport.HandshakeError{To: l.To, Err: err})
 	default:
 		c.speaks(l, h2)
 	}
@@ -176,8 +177,8 @@ func (c *conn) greeted(l *link, err error) {
 }
 
 // notDialed is that there will be no connection, for others that wait for it neither.
-func (c *conn) notDialed(l *link, err error) {
-	t := c.w.trunkOf(l.shelf)
+func (c *conn) notDialed(l *link.Link, err error) {
+	t := c.w.trunkOf(l.Shelf)
 	if t != nil {
 		t.failed(c, err)
 	}
@@ -186,20 +187,20 @@ func (c *conn) notDialed(l *link, err error) {
 }
 
 // speaks is that a connection was made, and of which protocol.
-func (c *conn) speaks(l *link, h2 bool) {
+func (c *conn) speaks(l *link.Link, h2 bool) {
 	c.dialing = nil
-	t := c.w.trunkOf(l.shelf)
+	t := c.w.trunkOf(l.Shelf)
 	switch {
 	case h2:
 		c.joined(t, l)
 		return
-	case t != nil && !l.alone:
+	case t != nil && !l.Alone:
 		t.downgraded(c)
 	}
 	c.connected(l, false)
 }
 
-func (c *conn) connected(l *link, reused bool) {
+func (c *conn) connected(l *link.Link, reused bool) {
 	c.target = side{link: l}
 	c.w.targets.Add(1)
 	c.m.Connected(reused, c.w.Now)
@@ -207,9 +208,9 @@ func (c *conn) connected(l *link, reused bool) {
 
 // forgetDial gives up connecting.
 func (c *conn) forgetDial() {
-	if t := c.w.trunks[c.dialing.shelf]; t != nil {
+	if t := c.w.trunks[c.dialing.Shelf]; t != nil {
 		t.givenUp(c)
 	}
-	c.dialing.abandon()
+	c.dialing.Abandon()
 	c.dialing = nil
 }

@@ -1,14 +1,13 @@
 package engine
 
 import (
-	"errors"
 	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"portico/l7/loop"
+	"portico/l7/loop/link"
 	"portico/l7/loop/wheel"
-	"portico/l7/transport"
 )
 
 // pool keeps a loop's connections to targets between requests: the last one that
@@ -20,43 +19,30 @@ type pool struct {
 	perTarget int
 	total     int
 
-	shelves map[shelf]*row
+	shelves map[link.Shelf]*row
 	count   atomic.Int64
 	wanted  func(netip.AddrPort) bool // nil means all are
 	sweep   wheel.Timer
 }
 
-// shelf is what connections in a pool have in common: any will do for another.
-type shelf struct {
-	to  netip.AddrPort
-	via *transport.Transport
-}
-
 // row holds the connections of one shelf, oldest first.
-type row struct{ links []*link }
-
-// pooled is what a link to a target remembers.
-type pooled struct {
-	shelf
-	since time.Time // when it was put into the pool
-	alone bool      // it speaks HTTP/1.1, whatever others to the same target do
-}
+type row struct{ links []*link.Link }
 
 func (p *pool) init(w *worker, o loop.Options) {
 	p.w, p.idle = w, o.PoolIdle
 	p.perTarget, p.total = max(1, o.PoolPerTarget/o.Loops), max(1, o.PoolTotal/o.Loops)
-	p.shelves = map[shelf]*row{}
+	p.shelves = map[link.Shelf]*row{}
 	p.sweep.Who = p
 }
 
 // take returns a connection of a shelf, or nil.
-func (p *pool) take(from shelf) *link {
+func (p *pool) take(from link.Shelf) *link.Link {
 	s := p.shelves[from]
 	if s == nil || len(s.links) == 0 {
 		return nil
 	}
 	l := s.links[len(s.links)-1]
-	if p.w.Now.Sub(l.since) >= p.idle {
+	if p.w.Now.Sub(l.Since) >= p.idle {
 		return nil // and so are all others here; the sweep closes them
 	}
 	s.cut(len(s.links) - 1)
@@ -65,20 +51,20 @@ func (p *pool) take(from shelf) *link {
 }
 
 // put keeps a connection, and reports whether it did.
-func (p *pool) put(l *link) bool {
+func (p *pool) put(l *link.Link) bool {
 	switch {
-	case p.idle < 0, p.w.Stopped(), p.count.Load() >= int64(p.total), p.wanted != nil && !p.wanted(l.to):
+	case p.idle < 0, p.w.Stopped(), p.count.Load() >= int64(p.total), p.wanted != nil && !p.wanted(l.To):
 		return false
 	}
-	s := p.shelves[l.shelf]
+	s := p.shelves[l.Shelf]
 	if s == nil {
 		s = &row{}
-		p.shelves[l.shelf] = s
+		p.shelves[l.Shelf] = s
 	}
-	if len(s.links) >= p.perTarget || l.in && !p.quiet(l) {
+	if len(s.links) >= p.perTarget || l.In && !l.Quiet() {
 		return false
 	}
-	l.owner, l.since = p, p.w.Now
+	l.Owner, l.Since = p, p.w.Now
 	s.links = append(s.links, l)
 	p.count.Add(1)
 	if !p.sweep.Started() {
@@ -87,16 +73,16 @@ func (p *pool) put(l *link) bool {
 	return true
 }
 
-// ready is called when a connection that has no request may be read: whatever it
+// Ready is called when a connection that has no request may be read: whatever it
 // says, but what TLS says to itself, it is over.
-func (p *pool) ready(l *link) {
-	if !l.in {
+func (p *pool) Ready(l *link.Link) {
+	if !l.In {
 		return
 	}
-	if p.quiet(l) {
+	if l.Quiet() {
 		return
 	}
-	s := p.shelves[l.shelf]
+	s := p.shelves[l.Shelf]
 	for i, other := range s.links {
 		if other == l {
 			copy(s.links[i:], s.links[i+1:])
@@ -105,14 +91,7 @@ func (p *pool) ready(l *link) {
 			break
 		}
 	}
-	l.close(false)
-}
-
-// quiet reports whether a connection that may be read has nothing to say. What was
-// told of it while it had a request is not told again.
-func (p *pool) quiet(l *link) bool {
-	_, err := l.read(p.w.plain[:plainSize]) // the loop's buffer may hold bytes of a client
-	return errors.Is(err, errAgain)
+	l.Close(false)
 }
 
 // cut shortens the row.
@@ -123,7 +102,7 @@ func (s *row) cut(n int) {
 
 // Expired closes what was idle for too long.
 func (p *pool) Expired() {
-	p.drop(func(l *link) bool { return p.w.Now.Sub(l.since) >= p.idle })
+	p.drop(func(l *link.Link) bool { return p.w.Now.Sub(l.Since) >= p.idle })
 	if p.count.Load() > 0 {
 		p.w.Wheel.Start(&p.sweep, p.w.Now.Add(max(p.idle/2, wheel.Tick)))
 	}
@@ -133,17 +112,17 @@ func (p *pool) Expired() {
 func (p *pool) retain(wanted func(netip.AddrPort) bool) {
 	p.wanted = wanted
 	p.w.retainTrunks(wanted)
-	p.drop(func(l *link) bool { return !wanted(l.to) })
+	p.drop(func(l *link.Link) bool { return !wanted(l.To) })
 }
 
 // drop closes the connections that bad names.
-func (p *pool) drop(bad func(*link) bool) {
+func (p *pool) drop(bad func(*link.Link) bool) {
 	for on, s := range p.shelves {
 		kept := 0
 		for _, l := range s.links {
 			if bad(l) {
 				p.count.Add(-1)
-				l.close(false)
+				l.Close(false)
 				continue
 			}
 			s.links[kept] = l

@@ -10,6 +10,7 @@ import (
 
 	"portico/l7/exchange"
 	"portico/l7/h2"
+	"portico/l7/loop/link"
 	"portico/l7/loop/wheel"
 	"portico/l7/transport"
 )
@@ -18,7 +19,7 @@ import (
 // requests share one connection, so those that come while the first one is made
 // wait for it.
 type trunk struct {
-	on      shelf
+	on      link.Shelf
 	muxes   []*mux
 	dialer  *conn   // makes a connection that others wait for
 	waiters []*conn // for a connection, or for the settings of one
@@ -35,9 +36,9 @@ var (
 )
 
 // trunkOf returns the trunk of a shelf whose targets may speak HTTP/2, or nil.
-func (w *worker) trunkOf(on shelf) *trunk {
-	switch p := on.via.Protocol(); {
-	case p == transport.HTTP1, p == transport.Auto && on.via.Config(on.to) == nil:
+func (w *worker) trunkOf(on link.Shelf) *trunk {
+	switch p := on.Via.Protocol(); {
+	case p == transport.HTTP1, p == transport.Auto && on.Via.Config(on.To) == nil:
 		return nil
 	}
 	t := w.trunks[on]
@@ -73,7 +74,7 @@ func (t *trunk) ride(c *conn, a *exchange.Action) bool {
 // carriesNot reports whether a request needs a connection of HTTP/1.1, because no
 // stream to these targets would carry what it switches to.
 func (t *trunk) carriesNot(a *exchange.Action) bool {
-	if a.Upgrade == nil || len(t.muxes) == 0 || t.on.via.Protocol() != transport.Auto {
+	if a.Upgrade == nil || len(t.muxes) == 0 || t.on.Via.Protocol() != transport.Auto {
 		return false
 	}
 	takes, known := t.muxes[0].c.Connects()
@@ -122,14 +123,14 @@ func (x *mux) rest() {
 }
 
 // joined is that the connection that c made speaks HTTP/2: it is shared from here on.
-func (c *conn) joined(t *trunk, l *link) {
+func (c *conn) joined(t *trunk, l *link.Link) {
 	x := &mux{w: c.w, link: l, side: exchange.TargetSide, trunk: t}
-	l.owner = x
+	l.Owner = x
 	t.muxes = append(t.muxes, x)
 	if t.dialer == c {
 		t.dialer = nil
 	}
-	x.start(h2.Options{Client: true, TLS: l.tls != nil, Idle: max(c.w.pool.idle, wheel.Tick), Ping: cmp.Or(c.w.d.o.PingAfter, pingAfter)})
+	x.start(h2.Options{Client: true, TLS: l.Encrypted(), Idle: max(c.w.pool.idle, wheel.Tick), Ping: cmp.Or(c.w.d.o.PingAfter, pingAfter)})
 	if c.ext.upgrade {
 		t.wait(c)
 		c.ext.tunnels = x // once the target said whether it carries such
@@ -169,7 +170,7 @@ func (t *trunk) serve(x *mux) {
 // noTunnel is that a target carries no tunnel in a stream: it gets a connection of
 // HTTP/1.1, if it may speak that.
 func (c *conn) noTunnel(t *trunk) {
-	if t.on.via.Protocol() == transport.Auto {
+	if t.on.Via.Protocol() == transport.Auto {
 		c.connect(t.on, true)
 	} else {
 		c.m.ConnectFailed(errNoTunnel, c.w.Now)
@@ -271,7 +272,7 @@ func plainConfig(config *tls.Config) *tls.Config {
 // requests are answered.
 func (w *worker) retainTrunks(wanted func(netip.AddrPort) bool) {
 	for on, t := range w.trunks {
-		if wanted(on.to) {
+		if wanted(on.To) {
 			continue
 		}
 		for _, x := range slices.Clone(t.muxes) {

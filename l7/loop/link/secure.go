@@ -1,4 +1,4 @@
-package engine
+package link
 
 import (
 	"crypto/tls"
@@ -24,7 +24,7 @@ const earlyMax = 64 << 10
 // the tls.Conn, whose wire then never waits: it says that it would block, which
 // crypto/tls takes for no fault (a test in tlsx guards that).
 type secure struct {
-	l    *link
+	l    *Link
 	conn *tls.Conn
 
 	shaking bool   // the handshake's goroutine runs; of the loop
@@ -44,7 +44,8 @@ type secure struct {
 // wire is the net.Conn under a tls.Conn.
 type wire struct{ s *secure }
 
-var errKilled = errors.New("the connection was given up")
+// ErrKilled is what a handshake ended with that was given up.
+var ErrKilled = errors.New("the connection was given up")
 
 // Read is what crypto/tls reads cipher text by.
 func (w wire) Read(p []byte) (int, error) {
@@ -56,7 +57,7 @@ func (w wire) Read(p []byte) (int, error) {
 		if s.eof {
 			return 0, io.EOF
 		}
-		return 0, errAgain
+		return 0, ErrAgain
 	}
 	n := copy(p, s.cipher)
 	s.cipher = s.cipher[n:]
@@ -69,7 +70,7 @@ func (w wire) Write(p []byte) (int, error) {
 	if s.isShaking() {
 		return s.push(p)
 	}
-	s.l.w.sealed = append(s.l.w.sealed, p...)
+	s.l.s.sealed = append(s.l.s.sealed, p...)
 	return len(p), nil
 }
 
@@ -85,23 +86,23 @@ func (wire) SetWriteDeadline(time.Time) error { return nil }
 // loop after the goroutine ended.
 func (s *secure) isShaking() bool { return s.shaking }
 
-// shake begins the handshake; done is called by the loop when it is over.
-func (l *link) shake(wrap func(net.Conn) *tls.Conn, done func(error)) {
+// Shake begins the handshake; done is called by the loop when it is over.
+func (l *Link) Shake(wrap func(net.Conn) *tls.Conn, done func(error)) {
 	s := &secure{l: l, shaking: true}
 	s.grown.L = &s.mu
 	l.tls = s
 	s.conn = wrap(wire{s})
-	s.early = append(s.early, l.rest...)
-	l.put(nil)
-	l.w.Beside++
-	l.w.d.shakes.Go(func() {
+	s.early = append(s.early, l.Rest...)
+	l.Put(nil)
+	l.s.loop.Beside++
+	l.s.shakes.Go(func() {
 		err := s.conn.Handshake()
-		l.w.Post(func() {
-			l.w.Beside--
+		l.s.loop.Post(func() {
+			l.s.loop.Beside--
 			s.shaking = false
 			s.cipher, s.early, s.eof, s.more = s.early, nil, s.ended, true
 			if l.orphan {
-				l.close(true)
+				l.Close(true)
 				return
 			}
 			done(err)
@@ -119,7 +120,7 @@ func (s *secure) await(p []byte) (int, error) {
 	}
 	switch {
 	case s.killed:
-		return 0, errKilled
+		return 0, ErrKilled
 	case len(s.early) == 0:
 		return 0, io.EOF
 	}
@@ -133,12 +134,12 @@ func (s *secure) push(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.killed {
-		return 0, errKilled
+		return 0, ErrKilled
 	}
 	n := 0
 	if !s.unsent {
 		var errno unix.Errno
-		if n, errno = sys.Send(s.l.fd, p); errno == unix.EAGAIN || errno == unix.EINTR {
+		if n, errno = sys.Send(s.l.FD, p); errno == unix.EAGAIN || errno == unix.EINTR {
 			n = 0
 		} else if errno != 0 {
 			return 0, errno
@@ -157,31 +158,49 @@ func (s *secure) listen() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.l
-	if s.unsent && l.out {
-		done, err := l.flush()
+	if s.unsent && l.Out {
+		done, err := l.Flush()
 		s.unsent = !done && err == nil
 	}
-	for l.in && len(s.early) < earlyMax && !s.ended {
-		n, err := l.receive(l.w.cipher)
-		s.early = append(s.early, l.w.cipher[:n]...)
+	for l.In && len(s.early) < earlyMax && !s.ended {
+		n, err := l.receive(l.s.cipher)
+		s.early = append(s.early, l.s.cipher[:n]...)
 		if err != nil {
-			s.ended = !errors.Is(err, errAgain)
+			s.ended = !errors.Is(err, ErrAgain)
 			break
 		}
 	}
 	s.grown.Signal()
 }
 
-// abandon closes a link whose owner needs it no more. While its handshake goes on
+// Abandon closes a link whose owner needs it no more. While its handshake goes on
 // that has to fail first.
-func (l *link) abandon() {
+func (l *Link) Abandon() {
 	if l.tls == nil || !l.tls.shaking {
-		l.close(true)
+		l.Close(true)
 		return
 	}
 	l.orphan = true
 	l.tls.kill()
 }
+
+// GiveUp makes a handshake that goes on fail, and reports whether one does.
+func (l *Link) GiveUp() bool {
+	if l.tls == nil || !l.tls.shaking {
+		return false
+	}
+	l.tls.kill()
+	return true
+}
+
+// Encrypted reports whether the link is TLS.
+func (l *Link) Encrypted() bool { return l.tls != nil }
+
+// State is what the handshake of an encrypted link agreed on.
+func (l *Link) State() tls.ConnectionState { return l.tls.conn.ConnectionState() }
+
+// Plain goes back to plain text where the peer's first bytes were no handshake.
+func (l *Link) Plain() { l.tls = nil }
 
 // kill makes the handshake fail; done is called as ever.
 func (s *secure) kill() {
@@ -199,11 +218,11 @@ func (s *secure) read(buf []byte) (int, error) {
 				return n, err
 			}
 		}
-		n, err := s.l.receive(s.l.w.cipher)
+		n, err := s.l.receive(s.l.s.cipher)
 		switch {
 		case n > 0:
-			s.cipher = s.l.w.cipher[:n] // what was there before is used up
-		case isEOF(err):
+			s.cipher = s.l.s.cipher[:n] // what was there before is used up
+		case errors.Is(err, io.EOF):
 			s.eof = true
 		default:
 			return 0, err
@@ -218,7 +237,7 @@ func (s *secure) open(buf []byte) (total int, err error) {
 		var n int
 		n, err = s.conn.Read(buf[total:])
 		total += n
-		if errors.Is(err, errAgain) {
+		if errors.Is(err, ErrAgain) {
 			s.more, err = false, nil
 		}
 		if err != nil {
@@ -243,7 +262,7 @@ func (s *secure) open(buf []byte) (total int, err error) {
 // say sends what crypto/tls had to say while it read, such as its part of a key
 // update.
 func (s *secure) say() error {
-	w := s.l.w
+	w := s.l.s
 	if len(w.sealed) == 0 {
 		return nil
 	}
@@ -253,7 +272,7 @@ func (s *secure) say() error {
 
 // sendSealed sends what was encrypted, or keeps it.
 func (s *secure) sendSealed() (done bool, n int, err error) {
-	w := s.l.w
+	w := s.l.s
 	w.one[0] = w.sealed
 	done, n, err = s.l.transmit(w.one[:])
 	w.one[0], w.sealed = nil, w.sealed[:0]
@@ -263,7 +282,7 @@ func (s *secure) sendSealed() (done bool, n int, err error) {
 // write encrypts segments and sends them: small ones together, because each
 // write makes a record.
 func (s *secure) write(segs [][]byte) (done bool, n int, err error) {
-	w := s.l.w
+	w := s.l.s
 	gathered := w.plain[:0]
 	for _, seg := range segs {
 		if len(gathered)+len(seg) <= cap(gathered) {
