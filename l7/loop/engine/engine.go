@@ -182,7 +182,10 @@ func (d *Driver) start() {
 
 // Retain closes the idle connections to addresses that are not wanted any more.
 func (d *Driver) Retain(wanted func(netip.AddrPort) bool) {
-	d.each(func(w *worker) { w.pool.retain(wanted) })
+	d.each(func(w *worker) {
+		w.pool.Retain(wanted)
+		w.retainTrunks(wanted)
+	})
 }
 
 // Retire drains the connections of some listeners, or ends them at once.
@@ -265,7 +268,7 @@ func (d *Driver) Close() error {
 	}
 	_ = d.wait(context.Background())
 	d.call(func(w *worker) {
-		w.pool.drop(func(*link.Link) bool { return true })
+		w.pool.Drop(func(*link.Link) bool { return true })
 		w.closeTrunks()
 		w.Stop()
 	})
@@ -292,7 +295,7 @@ func (d *Driver) Stats() loop.Stats {
 	s := loop.Stats{Clients: int(d.clients.Load())}
 	for _, w := range d.workers {
 		s.Targets += int(w.targets.Load())
-		s.Idle += int(w.pool.count.Load())
+		s.Idle += int(w.pool.Count())
 		s.Lag = max(s.Lag, w.LagAt(clock.Now()))
 	}
 	return s

@@ -100,7 +100,7 @@ func (c *conn) pool() {
 	clean := l.Left == 0 && len(l.Rest) == 0 && !c.target.told && !l.Pending()
 	c.target = side{}
 	c.w.targets.Add(-1)
-	if !clean || !c.w.pool.put(l) {
+	if !clean || !c.w.pool.Put(l) {
 		l.Close(false)
 	}
 }
@@ -113,7 +113,7 @@ func (c *conn) dial(a *exchange.Action) {
 		return
 	}
 	if !a.Fresh {
-		if l := c.w.pool.take(on); l != nil {
+		if l := c.w.pool.Take(on); l != nil {
 			l.Owner = c
 			c.connected(l, true)
 			return

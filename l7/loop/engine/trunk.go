@@ -104,7 +104,7 @@ func (c *conn) rides(x *mux) {
 	if x.c.Streams() == 1 {
 		c.w.targets.Add(1)
 		if x.used {
-			c.w.pool.count.Add(-1)
+			c.w.pool.Add(-1)
 		}
 	}
 	c.joins(exchange.TargetSide, x, s)
@@ -118,7 +118,7 @@ func (c *conn) rides(x *mux) {
 func (x *mux) rest() {
 	if x.trunk != nil && x.c.Streams() == 0 {
 		x.w.targets.Add(-1)
-		x.w.pool.count.Add(1)
+		x.w.pool.Add(1)
 	}
 }
 
@@ -130,7 +130,7 @@ func (c *conn) joined(t *trunk, l *link.Link) {
 	if t.dialer == c {
 		t.dialer = nil
 	}
-	x.start(h2.Options{Client: true, TLS: l.Encrypted(), Idle: max(c.w.pool.idle, wheel.Tick), Ping: cmp.Or(c.w.d.o.PingAfter, pingAfter)})
+	x.start(h2.Options{Client: true, TLS: l.Encrypted(), Idle: max(c.w.pool.Idle(), wheel.Tick), Ping: cmp.Or(c.w.d.o.PingAfter, pingAfter)})
 	if c.ext.upgrade {
 		t.wait(c)
 		c.ext.tunnels = x // once the target said whether it carries such
@@ -247,7 +247,7 @@ func (x *mux) leaveTrunk() {
 		}
 	}
 	if x.c.Streams() == 0 && x.used {
-		x.w.pool.count.Add(-1)
+		x.w.pool.Add(-1)
 	} else if x.c.Streams() > 0 {
 		x.w.targets.Add(-1)
 	}

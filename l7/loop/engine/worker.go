@@ -7,6 +7,7 @@ import (
 	"portico/l7/h2"
 	"portico/l7/loop"
 	"portico/l7/loop/link"
+	"portico/l7/loop/pool"
 	"portico/l7/loop/reactor"
 )
 
@@ -19,7 +20,7 @@ type worker struct {
 	d *Driver
 
 	links  link.Shared
-	pool   pool
+	pool   pool.Pool
 	conns  []*conn
 	dirty  []*mux // have something to write
 	trunks map[link.Shelf]*trunk
@@ -45,7 +46,7 @@ func newWorker(d *Driver, p loop.Poller) *worker {
 	w := &worker{d: d, buf: make([]byte, link.ReadMax), frames: make([]byte, framesMax), trunks: map[link.Shelf]*trunk{}}
 	w.Init(p, w.flushAll)
 	w.links.Init(&w.Loop, &d.shakes)
-	w.pool.init(w, d.o)
+	w.pool.Init(&w.Loop, d.o.PoolIdle, max(1, d.o.PoolPerTarget/d.o.Loops), max(1, d.o.PoolTotal/d.o.Loops))
 	return w
 }
 
