@@ -8,8 +8,10 @@
 // request. A loop never waits for anything but its Poller: what would take long,
 // such as a TLS handshake, runs in a goroutine that hands the result back.
 //
-// It decides nothing about requests, and never reads what it carries.
+// It decides nothing about requests, and never reads what it carries. What needs to
+// know of no machine is in packages beside it: reactor is the loop, link a socket with
+// its TLS, pool what is kept for later. Carrying streams of HTTP/2 is here, because
+// connections of targets are shared by machines that wait for each other there.
 //
-// Package epoll waits with the system call of that name, package portable with
-// goroutines. Start reading at reactor.Loop, then conn.run.
+// Start reading at reactor.Loop, then conn.run.
 package engine
