@@ -48,6 +48,7 @@ type deployment struct {
 	sockets string
 	net     string // the first three numbers of its loopback addresses
 	procs   map[string]*process
+	command func(program string, args ...string) *exec.Cmd // where processes are
 }
 
 // process is one running program and what it printed.
@@ -86,7 +87,7 @@ func deploy(t *testing.T, name string) *deployment {
 		t.Fatal(err)
 	}
 	d := &deployment{
-		t: t, dir: t.TempDir(), sockets: sockets, procs: map[string]*process{},
+		t: t, dir: t.TempDir(), sockets: sockets, procs: map[string]*process{}, command: exec.Command,
 		net: fmt.Sprintf("127.%d.%d", 16+rand.IntN(230), rand.IntN(256)),
 	}
 	t.Cleanup(d.stop)
@@ -142,7 +143,7 @@ func (d *deployment) start(program, name string, args ...string) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(self, args...), done: make(chan struct{}), out: &output{}}
+	p := &process{cmd: d.command(self, args...), done: make(chan struct{}), out: &output{}}
 	p.cmd.Env = append(os.Environ(), asProgram+"="+program, "PORTICO_SOCKETS="+d.sockets)
 	p.cmd.Stderr = p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
