@@ -62,6 +62,8 @@ type Share struct {
 	// Proxy is the version of the PROXY header that tells the target of the client;
 	// empty means none.
 	Proxy spec.ProxyProtocol
+	// Identify gives the flow an id there, unless it came with one.
+	Identify bool
 	// Connect bounds each try to reach a target; 0 means no bound.
 	Connect time.Duration
 	// TCP is how sockets to its targets are set.
@@ -193,7 +195,7 @@ func newShare(want *spec.Spec, l *spec.Listener, ref spec.GroupRef) Share {
 	if g := want.TargetGroup(ref.Name); g != nil {
 		timeouts = spec.Inherit(l.Timeouts, g.Timeouts)
 		s.TCP = g.TCP
-		s.Proxy = g.ProxyProtocol
+		s.Proxy, s.Identify = g.ProxyProtocol, g.ProxyProtocol == spec.ProxyV2
 	}
 	s.Connect, s.Idle = bound(timeouts.Connect), bound(timeouts.Idle)
 	return s

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -146,3 +147,6 @@ func helpsElsewhere(err error) bool {
 }
 
 func draw() uint64 { return rand.Uint64() }
+
+// newID is the id of a flow: told to its target and logged, a secret to nobody.
+func newID() string { return fmt.Sprintf("%016x%016x", draw(), draw()) }

@@ -124,7 +124,11 @@ func (f *flow) sendHead() bool {
 		}
 	}
 	b := buf[:0]
-	switch says.TLVs = proxy.Passed(got, f.tuple.Server, proxy.PassedMax); {
+	says.TLVs = proxy.Passed(got, f.tuple.Server, proxy.PassedMax)
+	if f.choice.Share.Identify {
+		says.TLVs, f.id = proxy.Identified(says.TLVs, newID(), proxy.PassedMax)
+	}
+	switch {
 	case f.choice.Share.Proxy == spec.ProxyV1:
 		b = proxy.AppendV1(b, says)
 	case len(says.TLVs) > 0:

@@ -31,18 +31,17 @@ func collect(t *testing.T) (netip.AddrPort, chan string) {
 func TestProxyFrom(t *testing.T) {
 	client, meant := netip.MustParseAddrPort("203.0.113.7:4711"), netip.MustParseAddrPort("198.51.100.1:25")
 	says := proxy.Header{Source: client, Destination: meant}
-	v1, v2 := string(proxy.AppendV1(nil, says)), string(proxy.Append(nil, says))
-	says.TLVs = []byte{0x05, 0, 3, 'i', 'd', '1'}
+	v1 := string(proxy.AppendV1(nil, says))
+	says.TLVs = []byte{0x01, 0, 2, 'h', '2', 0x05, 0, 3, 'i', 'd', '1', 0xea, 0, 1, 'x'}
 	withID := string(proxy.AppendChecked(nil, says))
 	tests := []struct {
 		name, head string
 		to         spec.ProxyProtocol
 		want       string
 	}{
-		{"v1 to v2", v1, spec.ProxyV2, v2},
-		{"v2 to v1", v2, spec.ProxyV1, v1},
+		{"v2 to v1", withID, spec.ProxyV1, v1},
 		{"v2 with extensions to v2", withID, spec.ProxyV2, withID},
-		{"v2 to nothing", v2, "", ""},
+		{"v2 to nothing", withID, "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -70,6 +69,42 @@ func TestProxyFrom(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A flow that came without an id gets one: the target of PROXY v2 is told what the
+// log says. An id that came with it is passed on.
+func TestFlowID(t *testing.T) {
+	to, got := collect(t)
+	vip, logged := free(t, "127.0.1.10"), &events{}
+	want := tcpSpec(vip, to)
+	want.Listeners[0].ProxyFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	want.Listeners[0].FlowLog = spec.FlowLogJSON
+	want.TargetGroups[0].ProxyProtocol = spec.ProxyV2
+	b := start(t, want, func(o *relay.Options) { o.FlowLog = logged })
+	told := map[string]bool{}
+	heads := [][]byte{
+		proxy.AppendV1(nil, proxy.Header{}), proxy.AppendV1(nil, proxy.Header{}),
+		proxy.AppendChecked(nil, proxy.Header{Source: vip, Destination: vip, TLVs: []byte{0x05, 0, 3, 'i', 'd', '1'}}),
+	}
+	for i, head := range heads {
+		c := dial(t, vip)
+		say(t, c, string(head))
+		_ = c.CloseWrite()
+		h, _, err := proxy.Parse([]byte(<-got))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, id := proxy.Identified(h.TLVs, "none", proxy.PassedMax)
+		told[id] = true
+		eventually(t, "the line is written", func() bool { return logged.count("\n") == i+1 })
+		if logged.count(`"id":"`+id+`"`) != 1 {
+			t.Errorf("the target was told %q, and the log is %s", id, logged.buf.String())
+		}
+	}
+	if len(told) != len(heads) || told["none"] || !told["id1"] {
+		t.Errorf("targets were told %v, want an id for each flow, and the last one's own", told)
+	}
+	eventually(t, "the flows end", func() bool { return b.metric("portico_l4_flows_active") == 0 })
 }
 
 // Who must say whom it is from, and does not, is reset; others are left alone.

@@ -25,6 +25,7 @@ type life struct {
 	choice l4.Decision    // of the try under way, or that succeeded
 	used   *state         // what it was decided by
 
+	id      string               // that the target was told; empty where it was not
 	group   spec.TargetGroupName // empty until connected
 	address netip.AddrPort       // of the target
 	idle    time.Duration        // 0 means for ever

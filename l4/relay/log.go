@@ -30,6 +30,7 @@ type line struct {
 	Client   netip.AddrPort       `json:"client"`
 	VIP      netip.AddrPort       `json:"vip"`
 	Server   string               `json:"server,omitempty"` // that a TLS client asked for
+	ID       string               `json:"id,omitempty"`     // that the target was told
 	Group    spec.TargetGroupName `json:"group,omitempty"`
 	Target   string               `json:"target,omitempty"`
 	Up       int64                `json:"bytesUp"` // to the target
@@ -76,7 +77,7 @@ func (f *flowLog) add(l line) {
 func (l *life) line(now time.Time) line {
 	said := line{
 		Time: now, Listener: l.tally.name, Protocol: "tcp",
-		Client: l.tuple.Client, VIP: l.tuple.VIP, Server: l.tuple.Server, Group: l.group,
+		Client: l.tuple.Client, VIP: l.tuple.VIP, Server: l.tuple.Server, ID: l.id, Group: l.group,
 		Up: l.moved[0], Down: l.moved[1], Took: now.Sub(l.begun).Seconds(), Reason: l.why,
 	}
 	if l.bind.proto == l4.UDP {

@@ -42,6 +42,7 @@ const (
 	tlvHead      = 3
 	tlvAuthority = 0x02 // section 2.2.2
 	tlvCRC32C    = 0x03 // section 2.2.3
+	tlvUniqueID  = 0x05 // section 2.2.5
 	// tlvReadiness is ours, of the range for own use (section 2.2.8).
 	tlvReadiness = 0xE0
 

@@ -1,10 +1,29 @@
 package proxy
 
 import (
+	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"hash/crc32"
+	"iter"
 	"slices"
 )
+
+// uniqueIDMax is the longest id of a connection (section 2.2.5).
+const uniqueIDMax = 128
+
+// all goes through extensions, until one is cut short; whole is with type and length.
+func all(tlvs []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(kind byte, whole []byte) bool) {
+		for len(tlvs) >= tlvHead {
+			size := tlvHead + int(binary.BigEndian.Uint16(tlvs[1:]))
+			if size > len(tlvs) || !yield(tlvs[0], tlvs[:size]) {
+				return
+			}
+			tlvs = tlvs[size:]
+		}
+	}
+}
 
 // Passed are extensions that a node in the middle may pass on: those it got, without
 // the checksum, which is of another header, and the name that the client asks for
@@ -12,23 +31,43 @@ import (
 func Passed(got []byte, authority string, most int) []byte {
 	var tlvs []byte
 	named := authority == ""
-	for len(got) >= tlvHead {
-		size := tlvHead + int(binary.BigEndian.Uint16(got[1:]))
-		if size > len(got) {
-			break
+	for kind, whole := range all(got) {
+		if kind != tlvCRC32C && len(tlvs)+len(whole) <= most {
+			tlvs = append(tlvs, whole...)
+			named = named || kind == tlvAuthority
 		}
-		if got[0] != tlvCRC32C && len(tlvs)+size <= most {
-			tlvs = append(tlvs, got[:size]...)
-			named = named || got[0] == tlvAuthority
-		}
-		got = got[size:]
 	}
-	if !named && len(tlvs)+tlvHead+len(authority) <= most {
-		tlvs = append(tlvs, tlvAuthority)
-		tlvs = binary.BigEndian.AppendUint16(tlvs, uint16(len(authority)))
-		tlvs = append(tlvs, authority...)
+	if !named {
+		tlvs = appendFitting(tlvs, tlvAuthority, authority, most)
 	}
 	return tlvs
+}
+
+// appendFitting adds an extension, unless there would be too many bytes then.
+func appendFitting(tlvs []byte, kind byte, value string, most int) []byte {
+	if len(tlvs)+tlvHead+len(value) > most {
+		return tlvs
+	}
+	tlvs = binary.BigEndian.AppendUint16(append(tlvs, kind), uint16(len(value)))
+	return append(tlvs, value...)
+}
+
+// Identified are extensions with an id of the connection: fresh, unless there is one
+// of whoever was before. The id is told as logs write it: in hexadecimal digits where
+// it is no text. It is empty where there is no room for one.
+func Identified(tlvs []byte, fresh string, most int) (with []byte, id string) {
+	for kind, whole := range all(tlvs) {
+		if value := whole[tlvHead:]; kind == tlvUniqueID && len(value) > 0 && len(value) <= uniqueIDMax {
+			if bytes.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+				return tlvs, hex.EncodeToString(value)
+			}
+			return tlvs, string(value)
+		}
+	}
+	if with = appendFitting(tlvs, tlvUniqueID, fresh, most); len(with) == len(tlvs) {
+		return tlvs, ""
+	}
+	return with, fresh
 }
 
 // crcSize is that of the checksum's extension.

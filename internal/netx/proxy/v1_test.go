@@ -41,6 +41,33 @@ func TestParseAny(t *testing.T) {
 	}
 }
 
+// The id of who was before stays, told as text where it is some; a connection without one
+// gets one, where there is room.
+func TestIdentified(t *testing.T) {
+	tests := []struct {
+		name string
+		tlvs []byte
+		most int
+		want string
+	}{
+		{"none", nil, proxy.PassedMax, "fresh"},
+		{"others", []byte{0x01, 0, 2, 'h', '2'}, proxy.PassedMax, "fresh"},
+		{"text", []byte{0x01, 0, 0, 0x05, 0, 2, 'a', '1'}, proxy.PassedMax, "a1"},
+		{"bytes", []byte{0x05, 0, 3, 'a', 0, 0xff}, proxy.PassedMax, "6100ff"},
+		{"empty", []byte{0x05, 0, 0}, proxy.PassedMax, "fresh"},
+		{"no room", []byte{0x01, 0, 0}, 10, ""},
+	}
+	for _, tt := range tests {
+		with, id := proxy.Identified(tt.tlvs, "fresh", tt.most)
+		if id != tt.want {
+			t.Errorf("%s: id %q, want %q", tt.name, id, tt.want)
+		}
+		if added := len(with) - len(tt.tlvs); (added > 0) != (id == "fresh") {
+			t.Errorf("%s: %d bytes added with the id %q", tt.name, added, id)
+		}
+	}
+}
+
 // No bytes make it panic or ask for too many, and what it reads reads the same again.
 func FuzzParseAny(f *testing.F) {
 	f.Add([]byte("PROXY TCP4 203.0.113.7 198.51.100.10 40000 443\r\n"))
@@ -59,7 +86,10 @@ func FuzzParseAny(f *testing.F) {
 		if err != nil || again.Source != h.Source || again.Destination != h.Destination {
 			t.Fatalf("%+v reads again as %+v, %v", h, again, err)
 		}
-		tlvs := proxy.Passed(h.TLVs, "db.example.com", proxy.PassedMax)
+		tlvs, id := proxy.Identified(proxy.Passed(h.TLVs, "db.example.com", proxy.PassedMax), "fresh", proxy.PassedMax)
+		if _, again := proxy.Identified(tlvs, "other", proxy.PassedMax); id != "" && again != id {
+			t.Fatalf("the id is %q, then %q", id, again)
+		}
 		h.TLVs = tlvs
 		if whole := proxy.AppendChecked(nil, h); len(whole) > proxy.MaxSize {
 			t.Fatalf("passed on it is %d bytes", len(whole))
