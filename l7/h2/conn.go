@@ -3,6 +3,7 @@ package h2
 import (
 	"time"
 
+	"portico/l7/h2/frame"
 	"portico/l7/h2/hpack"
 )
 
@@ -42,6 +43,9 @@ const (
 	// outGone is how much more a peer may have us answer without reading it.
 	outGone = 256 << 10
 )
+
+// Preface is what a client that knows beforehand to speak HTTP/2 sends first.
+const Preface = frame.Preface
 
 // Shared is memory that connections of one owner use in turns. It is not safe for
 // use by several goroutines at once.
@@ -123,7 +127,7 @@ func (c *Conn) Start(o Options, sh *Shared, now time.Time) {
 		o.Limits = DefaultLimits()
 	}
 	o.Head, o.Fields = or(o.Head, headDefault), or(o.Fields, fieldsDefault)
-	o.Window = min(max(o.Window, windowStart), max(o.Limits.StreamWindow, windowStart))
+	o.Window = min(max(o.Window, frame.WindowStart), max(o.Limits.StreamWindow, frame.WindowStart))
 	if o.Greeting <= 0 {
 		o.Greeting = greetingDefault
 	}
@@ -133,21 +137,21 @@ func (c *Conn) Start(o Options, sh *Shared, now time.Time) {
 	}
 	*c = Conn{o: o, sh: sh, now: now, dec: dec, streams: streams, peer: defaults(), nextID: 1}
 	c.dec.Reset()
-	c.window, c.recv = windowStart, windowStart
+	c.window, c.recv = frame.WindowStart, frame.WindowStart
 	c.out = sh.buffer()
 	if o.Client {
-		c.out = append(c.out, preface...)
+		c.out = append(c.out, frame.Preface...)
 	} else {
-		c.greeting = preface
+		c.greeting = frame.Preface
 	}
 	c.startAt, c.ackAt = now.Add(o.Greeting), now.Add(o.Greeting)
 	if o.Age > 0 {
 		c.oldAt = now.Add(o.Age)
 	}
 	c.appendSettings()
-	c.connWindow = int32(max(o.Limits.ConnWindow, windowStart))
-	if more := c.connWindow - windowStart; more > 0 {
-		c.out = appendWord(c.out, frameWindow, 0, uint32(more))
+	c.connWindow = int32(max(o.Limits.ConnWindow, frame.WindowStart))
+	if more := c.connWindow - frame.WindowStart; more > 0 {
+		c.out = frame.AppendWord(c.out, frame.Window, 0, uint32(more))
 		c.recv += more
 	}
 	c.rest()
@@ -205,7 +209,7 @@ func (c *Conn) lose(err *Error) {
 }
 
 func (c *Conn) appendGoAway(last uint32, code Code) {
-	c.out = appendFrame(c.out, 8, frameGoAway, 0, 0)
+	c.out = frame.Append(c.out, 8, frame.GoAway, 0, 0)
 	c.out = append(c.out, byte(last>>24), byte(last>>16), byte(last>>8), byte(last))
 	c.out = append(c.out, byte(code>>24), byte(code>>16), byte(code>>8), byte(code))
 }
@@ -220,7 +224,7 @@ func (c *Conn) Drain(now time.Time) {
 		c.goal = leaving
 	default:
 		c.goal = warned
-		c.appendGoAway(idMax, NoError)
+		c.appendGoAway(frame.IDMax, NoError)
 		c.leaveAt = now.Add(warnTime)
 	}
 }
@@ -232,9 +236,9 @@ func (c *Conn) leave() {
 }
 
 // goAway is that the peer takes no new streams, and none after the last it names.
-func (c *Conn) goAway(f frame, p []byte) {
+func (c *Conn) goAway(f frame.Head, p []byte) {
 	switch {
-	case f.stream != 0:
+	case f.Stream != 0:
 		c.fail(ProtocolError, "GOAWAY on a stream")
 		return
 	case len(p) < 8:
@@ -243,7 +247,7 @@ func (c *Conn) goAway(f frame, p []byte) {
 	case !c.afford(&c.chatter, c.o.Limits.Control, "GOAWAY"):
 		return
 	}
-	last := word(p) & idMax
+	last := word(p) & frame.IDMax
 	c.deaf = true
 	c.goneAt = last
 	if !c.o.Client {

@@ -1,42 +1,44 @@
 package h2
 
+import "portico/l7/h2/frame"
+
 // beginData judges a frame of data, and counts it against the windows whole,
 // padding included (RFC 9113, section 6.9.1).
 func (c *Conn) beginData() {
 	f := &c.f
-	size := int32(f.size)
+	size := int32(f.Size)
 	switch {
-	case c.idle(f.stream):
+	case c.idle(f.Stream):
 		c.fail(ProtocolError, "DATA of a stream that is idle")
 		return
 	case size > c.recv:
 		c.fail(FlowControlError, "DATA beyond the window of the connection")
 		return
-	case f.size == 0 && !f.has(flagEnd) && !c.afford(&c.empties, c.o.Limits.Empty, "empty DATA"):
+	case f.Size == 0 && !f.Has(frame.FlagEnd) && !c.afford(&c.empties, c.o.Limits.Empty, "empty DATA"):
 		return
-	case f.has(flagPadded) && f.size == 0:
+	case f.Has(frame.FlagPadded) && f.Size == 0:
 		c.fail(FrameSizeError, "padding of DATA")
 		return
 	}
 	c.recv -= size
 	c.padding = 0
-	if f.has(flagPadded) {
+	if f.Has(frame.FlagPadded) {
 		c.padding = -1
 	}
-	s := c.streams[f.stream]
+	s := c.streams[f.Stream]
 	switch {
 	case s == nil:
 		c.strayData()
 	case s.remoteEnded:
-		c.resetID(f.stream, StreamClosed)
+		c.resetID(f.Stream, StreamClosed)
 	case c.o.Client && !s.headed:
-		c.resetID(f.stream, ProtocolError)
+		c.resetID(f.Stream, ProtocolError)
 	case size > s.recv:
-		c.resetID(f.stream, FlowControlError)
+		c.resetID(f.Stream, FlowControlError)
 	default:
 		s.recv -= size
 	}
-	if c.broken == nil && f.size == 0 {
+	if c.broken == nil && f.Size == 0 {
 		c.inFrame = false
 		c.endData(nil)
 	}
@@ -44,8 +46,8 @@ func (c *Conn) beginData() {
 
 // strayData is data of a stream that is not there any more.
 func (c *Conn) strayData() {
-	if c.remembered(c.f.stream) != resetByUs {
-		c.resetID(c.f.stream, StreamClosed)
+	if c.remembered(c.f.Stream) != resetByUs {
+		c.resetID(c.f.Stream, StreamClosed)
 	}
 }
 
@@ -77,7 +79,7 @@ func (c *Conn) data(p []byte) int {
 
 // pad gives back what padding took of the windows.
 func (c *Conn) pad(n int) {
-	if s := c.streams[c.f.stream]; s != nil && !s.remoteEnded {
+	if s := c.streams[c.f.Stream]; s != nil && !s.remoteEnded {
 		c.came(n)
 		c.credit(s, int32(n))
 		return
@@ -94,13 +96,13 @@ func (c *Conn) dataPart(part []byte) {
 
 // endData hands over the last part of a frame, and the end of the stream with it.
 func (c *Conn) endData(part []byte) {
-	if end := c.f.has(flagEnd); end || len(part) > 0 {
+	if end := c.f.Has(frame.FlagEnd); end || len(part) > 0 {
 		c.deliver(part, end)
 	}
 }
 
 func (c *Conn) deliver(part []byte, end bool) {
-	s := c.streams[c.f.stream]
+	s := c.streams[c.f.Stream]
 	if s == nil || s.remoteEnded {
 		c.creditConn(int32(len(part)))
 		return
@@ -166,7 +168,7 @@ func (c *Conn) credit(s *Stream, n int32) {
 	if s.untaken == 0 && s.input == nil {
 		grow = max(0, min(s.room, int32(c.o.Limits.StreamWindow)-s.room))
 	}
-	c.out = appendWord(c.out, frameWindow, s.id, uint32(s.taken+grow))
+	c.out = frame.AppendWord(c.out, frame.Window, s.id, uint32(s.taken+grow))
 	s.recv += s.taken + grow
 	s.room += grow
 	s.taken = 0
@@ -175,7 +177,7 @@ func (c *Conn) credit(s *Stream, n int32) {
 // creditConn gives back what was taken of the connection's window.
 func (c *Conn) creditConn(n int32) {
 	if c.taken += n; c.taken >= c.connWindow/4 && c.broken == nil {
-		c.out = appendWord(c.out, frameWindow, 0, uint32(c.taken))
+		c.out = frame.AppendWord(c.out, frame.Window, 0, uint32(c.taken))
 		c.recv += c.taken
 		c.taken = 0
 	}

@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"portico/l7/h2/frame"
 	"portico/l7/h2/hpack"
 	"portico/l7/http1"
 	"portico/l7/message"
@@ -27,7 +28,7 @@ func (c *Conn) sendHead(s *Stream, m *Message, end bool) {
 		c.response(s, m.Response)
 		c.endBlock(s, at, end)
 	case end:
-		c.out = appendFrame(c.out, 0, frameData, flagEnd, s.id)
+		c.out = frame.Append(c.out, 0, frame.Data, frame.FlagEnd, s.id)
 		s.localEnded = true
 	}
 }
@@ -35,7 +36,7 @@ func (c *Conn) sendHead(s *Stream, m *Message, end bool) {
 // beginBlock leaves room for the head of a frame, to be filled in by endBlock.
 func (c *Conn) beginBlock() (at int) {
 	at = len(c.out)
-	c.out = appendFrame(c.out, 0, frameHeaders, 0, 0)
+	c.out = frame.Append(c.out, 0, frame.Headers, 0, 0)
 	if c.shrunk && !c.told {
 		c.told = true
 		c.out = append(c.out, 0x20) // our table has no room (RFC 7541, section 4.2)
@@ -47,21 +48,21 @@ func (c *Conn) beginBlock() (at int) {
 func (c *Conn) endBlock(s *Stream, at int, end bool) {
 	flags := uint8(0)
 	if end {
-		flags, s.localEnded = flagEnd, true
+		flags, s.localEnded = frame.FlagEnd, true
 	}
-	size := len(c.out) - at - headSize
-	if size <= frameMax {
-		appendFrame(c.out[:at], size, frameHeaders, flags|flagEndHeaders, s.id)
+	size := len(c.out) - at - frame.HeadSize
+	if size <= frame.Max {
+		frame.Append(c.out[:at], size, frame.Headers, flags|frame.FlagEndHeaders, s.id)
 		return
 	}
-	block := append(c.sh.buffer(), c.out[at+headSize:]...)
+	block := append(c.sh.buffer(), c.out[at+frame.HeadSize:]...)
 	c.out = c.out[:at]
-	for k, rest := frameHeaders, block; len(rest) > 0; k, flags = frameContinuation, 0 {
-		part := rest[:min(len(rest), frameMax)]
+	for k, rest := frame.Headers, block; len(rest) > 0; k, flags = frame.Continuation, 0 {
+		part := rest[:min(len(rest), frame.Max)]
 		if rest = rest[len(part):]; len(rest) == 0 {
-			flags |= flagEndHeaders
+			flags |= frame.FlagEndHeaders
 		}
-		c.out = append(appendFrame(c.out, len(part), k, flags, s.id), part...)
+		c.out = append(frame.Append(c.out, len(part), k, flags, s.id), part...)
 	}
 	c.sh.free(block)
 }

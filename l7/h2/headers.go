@@ -1,14 +1,18 @@
 package h2
 
-import "time"
+import (
+	"time"
+
+	"portico/l7/h2/frame"
+)
 
 // partsMax bounds the frames that one head is cut into. At the size of frames that
 // everybody takes, no head within its limit has more than a few.
 const partsMax = 16
 
 // headers begins a head: of a new stream, of an answer, or the trailers of either.
-func (c *Conn) headers(f frame, p []byte) {
-	if f.stream == 0 {
+func (c *Conn) headers(f frame.Head, p []byte) {
+	if f.Stream == 0 {
 		c.fail(ProtocolError, "HEADERS without a stream")
 		return
 	}
@@ -18,15 +22,15 @@ func (c *Conn) headers(f frame, p []byte) {
 		return
 	}
 	self := false
-	if f.has(flagPriority) {
+	if f.Has(frame.FlagPriority) {
 		if len(p) < 5 {
 			c.fail(FrameSizeError, "priority of HEADERS")
 			return
 		}
-		self = word(p)&idMax == f.stream
+		self = word(p)&frame.IDMax == f.Stream
 		p = p[5:]
 	}
-	c.opened = opened{id: f.stream, end: f.has(flagEnd)}
+	c.opened = opened{id: f.Stream, end: f.Has(frame.FlagEnd)}
 	if c.o.Client {
 		c.headersOfServer()
 	} else {
@@ -36,15 +40,15 @@ func (c *Conn) headers(f frame, p []byte) {
 		return
 	}
 	if self { // a stream that depends on itself (RFC 7540, section 5.3.1)
-		c.resetID(f.stream, ProtocolError)
+		c.resetID(f.Stream, ProtocolError)
 		c.opened.then = ignored
 	}
 	c.fragment(f, p)
 }
 
 // unpad removes padding.
-func unpad(f frame, p []byte) ([]byte, bool) {
-	if !f.has(flagPadded) {
+func unpad(f frame.Head, p []byte) ([]byte, bool) {
+	if !f.Has(frame.FlagPadded) {
 		return p, true
 	}
 	if len(p) == 0 || int(p[0]) > len(p)-1 {
@@ -121,7 +125,7 @@ func (c *Conn) headersOfClosed() {
 }
 
 // continuation goes on with a head.
-func (c *Conn) continuation(f frame, p []byte) {
+func (c *Conn) continuation(f frame.Head, p []byte) {
 	if c.opened.then == nothing {
 		c.fail(ProtocolError, "CONTINUATION without HEADERS")
 		return
@@ -130,9 +134,9 @@ func (c *Conn) continuation(f frame, p []byte) {
 }
 
 // fragment takes a part of a head. A head in several is copied together.
-func (c *Conn) fragment(f frame, p []byte) {
-	first := f.kind == frameHeaders
-	if first && f.has(flagEndHeaders) {
+func (c *Conn) fragment(f frame.Head, p []byte) {
+	first := f.Kind == frame.Headers
+	if first && f.Has(frame.FlagEndHeaders) {
 		c.whole(p)
 		return
 	}
@@ -141,7 +145,7 @@ func (c *Conn) fragment(f frame, p []byte) {
 		c.partAt = c.now.Add(c.o.Greeting)
 	}
 	// Of a head twice as large as the limit, the limit's part need not be read either.
-	if c.gathered++; c.gathered > partsMax || len(c.gather)+len(p) > 2*c.o.Head+frameMax {
+	if c.gathered++; c.gathered > partsMax || len(c.gather)+len(p) > 2*c.o.Head+frame.Max {
 		c.fail(EnhanceYourCalm, "a head without end")
 		return
 	}
@@ -149,7 +153,7 @@ func (c *Conn) fragment(f frame, p []byte) {
 		c.gather = c.sh.buffer()
 	}
 	c.gather = append(c.gather, p...)
-	if f.has(flagEndHeaders) {
+	if f.Has(frame.FlagEndHeaders) {
 		c.partAt = time.Time{}
 		c.whole(c.gather)
 	}

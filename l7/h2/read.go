@@ -1,14 +1,18 @@
 package h2
 
-import "time"
+import (
+	"time"
+
+	"portico/l7/h2/frame"
+)
 
 // reader is where the reading of frames stands.
 type reader struct {
 	greeting   string // what is still to come of the preface
 	started    bool   // the first frame, which must be SETTINGS, began
-	head       [headSize]byte
+	head       [frame.HeadSize]byte
 	headLen    int
-	f          frame
+	f          frame.Head
 	inFrame    bool
 	left       int    // of the frame's payload
 	part       []byte // of a payload that comes in pieces
@@ -72,15 +76,15 @@ func (c *Conn) step(p []byte) int {
 		return n
 	case !c.inFrame:
 		n := copy(c.head[c.headLen:], p)
-		if c.headLen += n; c.headLen == headSize {
+		if c.headLen += n; c.headLen == frame.HeadSize {
 			c.headLen = 0
-			c.f = parseFrame(&c.head)
+			c.f = frame.Parse(&c.head)
 			c.begin()
 		}
 		return n
-	case c.f.kind == frameData:
+	case c.f.Kind == frame.Data:
 		return c.data(p)
-	case c.f.kind > frameContinuation:
+	case c.f.Kind > frame.Continuation:
 		return c.dropPart(p)
 	}
 	return c.payload(p)
@@ -127,28 +131,28 @@ func (c *Conn) dropPart(p []byte) int {
 func (c *Conn) begin() {
 	f := &c.f
 	switch {
-	case f.size > frameMax:
+	case f.Size > frame.Max:
 		c.fail(FrameSizeError, "frame too large")
 		return
-	case !c.started && (f.kind != frameSettings || f.has(flagAck)):
+	case !c.started && (f.Kind != frame.Settings || f.Has(frame.FlagAck)):
 		c.fail(ProtocolError, "no SETTINGS first")
 		return
-	case c.opened.then != nothing && (f.kind != frameContinuation || f.stream != c.opened.id):
+	case c.opened.then != nothing && (f.Kind != frame.Continuation || f.Stream != c.opened.id):
 		c.fail(ProtocolError, "a frame within a head")
 		return
 	}
 	if !c.started {
 		c.started, c.startAt = true, time.Time{}
 	}
-	c.inFrame, c.left = true, f.size
+	c.inFrame, c.left = true, f.Size
 	switch {
-	case f.kind == frameData:
+	case f.Kind == frame.Data:
 		c.beginData()
-	case f.kind > frameContinuation:
-		if c.afford(&c.chatter, c.o.Limits.Control, "unknown frames") && f.size == 0 {
+	case f.Kind > frame.Continuation:
+		if c.afford(&c.chatter, c.o.Limits.Control, "unknown frames") && f.Size == 0 {
 			c.inFrame = false
 		}
-	case f.size == 0:
+	case f.Size == 0:
 		c.inFrame = false
 		c.handle(nil)
 	}
@@ -157,53 +161,53 @@ func (c *Conn) begin() {
 // handle takes a frame whose payload is whole.
 func (c *Conn) handle(p []byte) {
 	f := c.f
-	switch f.kind {
-	case frameHeaders:
+	switch f.Kind {
+	case frame.Headers:
 		c.headers(f, p)
-	case framePriority:
+	case frame.Priority:
 		c.priority(f, p)
-	case frameReset:
+	case frame.Reset:
 		c.reset(f, p)
-	case frameSettings:
+	case frame.Settings:
 		c.settings(f, p)
-	case framePush:
+	case frame.Push:
 		c.fail(ProtocolError, "PUSH_PROMISE")
-	case framePing:
+	case frame.Ping:
 		c.pong(f, p)
-	case frameGoAway:
+	case frame.GoAway:
 		c.goAway(f, p)
-	case frameWindow:
+	case frame.Window:
 		c.windowUpdate(f, p)
-	case frameContinuation:
+	case frame.Continuation:
 		c.continuation(f, p)
-	case frameData: // read as it comes
+	case frame.Data: // read as it comes
 	}
 }
 
 // priority is advice of a kind that nobody follows any more (RFC 9113, section 5.3).
-func (c *Conn) priority(f frame, p []byte) {
+func (c *Conn) priority(f frame.Head, p []byte) {
 	switch {
-	case f.stream == 0:
+	case f.Stream == 0:
 		c.fail(ProtocolError, "PRIORITY without a stream")
 	case !c.afford(&c.chatter, c.o.Limits.Control, "PRIORITY"):
 	case len(p) != 5:
-		c.resetID(f.stream, FrameSizeError)
-	case word(p)&idMax == f.stream:
-		c.resetID(f.stream, ProtocolError)
+		c.resetID(f.Stream, FrameSizeError)
+	case word(p)&frame.IDMax == f.Stream:
+		c.resetID(f.Stream, ProtocolError)
 	}
 }
 
 // reset is that the peer ends a stream.
-func (c *Conn) reset(f frame, p []byte) {
+func (c *Conn) reset(f frame.Head, p []byte) {
 	switch {
 	case len(p) != 4:
 		c.fail(FrameSizeError, "RST_STREAM of a wrong size")
 		return
-	case c.idle(f.stream):
+	case c.idle(f.Stream):
 		c.fail(ProtocolError, "RST_STREAM of a stream that is idle")
 		return
 	}
-	s := c.streams[f.stream]
+	s := c.streams[f.Stream]
 	if s == nil {
 		c.afford(&c.chatter, c.o.Limits.Control, "RST_STREAM")
 		return
@@ -215,15 +219,15 @@ func (c *Conn) reset(f frame, p []byte) {
 	c.gone(s, &Error{Code: code, Reason: "stream reset by the peer"}, code == RefusedStream)
 }
 
-func (c *Conn) pong(f frame, p []byte) {
+func (c *Conn) pong(f frame.Head, p []byte) {
 	switch {
-	case f.stream != 0:
+	case f.Stream != 0:
 		c.fail(ProtocolError, "PING on a stream")
 	case len(p) != 8:
 		c.fail(FrameSizeError, "PING of a wrong size")
-	case f.has(flagAck):
+	case f.Has(frame.FlagAck):
 	case c.afford(&c.chatter, c.o.Limits.Control, "PING"):
-		c.out = appendFrame(c.out, 8, framePing, flagAck, 0)
+		c.out = frame.Append(c.out, 8, frame.Ping, frame.FlagAck, 0)
 		c.out = append(c.out, p...)
 	}
 }

@@ -1,6 +1,9 @@
 package h2
 
-import "portico/l7/message"
+import (
+	"portico/l7/h2/frame"
+	"portico/l7/message"
+)
 
 // sender is where the output stands.
 type sender struct {
@@ -89,16 +92,16 @@ func (c *Conn) fits(s *Stream, n int) int {
 	if len(c.out)-c.outAt >= outMax {
 		return 0
 	}
-	return int(max(0, min(int64(n), frameMax, s.window, c.window)))
+	return int(max(0, min(int64(n), frame.Max, s.window, c.window)))
 }
 
 // frame writes the head of a frame of data.
 func (c *Conn) frame(s *Stream, n int, end bool) {
 	flags := uint8(0)
 	if end {
-		flags, s.localEnded = flagEnd, true
+		flags, s.localEnded = frame.FlagEnd, true
 	}
-	c.out = appendFrame(c.out, n, frameData, flags, s.id)
+	c.out = frame.Append(c.out, n, frame.Data, flags, s.id)
 	s.moved = c.now
 	s.window -= int64(n)
 	c.window -= int64(n)
@@ -116,7 +119,7 @@ func (c *Conn) finish(s *Stream, trailers []message.Field) {
 		}
 		c.endBlock(s, at, true)
 	default:
-		c.out = appendFrame(c.out, 0, frameData, flagEnd, s.id)
+		c.out = frame.Append(c.out, 0, frame.Data, frame.FlagEnd, s.id)
 	}
 	s.localEnded = true
 }
@@ -159,7 +162,7 @@ func (c *Conn) pump() {
 }
 
 // windowUpdate lets us send more.
-func (c *Conn) windowUpdate(f frame, p []byte) {
+func (c *Conn) windowUpdate(f frame.Head, p []byte) {
 	if len(p) != 4 {
 		c.fail(FrameSizeError, "WINDOW_UPDATE of a wrong size")
 		return
@@ -169,30 +172,30 @@ func (c *Conn) windowUpdate(f frame, p []byte) {
 	} else if !c.afford(&c.updates, c.o.Limits.Control, "WINDOW_UPDATE") {
 		return
 	}
-	n := int64(word(p) & idMax)
-	if f.stream == 0 {
+	n := int64(word(p) & frame.IDMax)
+	if f.Stream == 0 {
 		switch c.window += n; {
 		case n == 0:
 			c.fail(ProtocolError, "WINDOW_UPDATE of nothing")
-		case c.window > windowMax:
+		case c.window > frame.WindowMax:
 			c.fail(FlowControlError, "window of the connection")
 		default:
 			c.pump()
 		}
 		return
 	}
-	if c.idle(f.stream) {
+	if c.idle(f.Stream) {
 		c.fail(ProtocolError, "WINDOW_UPDATE of a stream that is idle")
 		return
 	}
-	s := c.streams[f.stream]
+	s := c.streams[f.Stream]
 	if s == nil {
 		return // it was on its way
 	}
 	switch s.window += n; {
 	case n == 0:
 		c.resetID(s.id, ProtocolError)
-	case s.window > windowMax:
+	case s.window > frame.WindowMax:
 		c.resetID(s.id, FlowControlError)
 	case len(s.unsent()) > 0:
 		c.enqueue(s)

@@ -3,6 +3,8 @@ package h2
 import (
 	"encoding/binary"
 	"time"
+
+	"portico/l7/h2/frame"
 )
 
 // Settings by their numbers (RFC 9113, section 6.5.2; RFC 8441, section 3).
@@ -38,13 +40,13 @@ type peer struct {
 }
 
 func defaults() peer {
-	return peer{streams: streamsUntilKnown, window: windowStart, frame: frameMax}
+	return peer{streams: streamsUntilKnown, window: frame.WindowStart, frame: frame.Max}
 }
 
 // appendSettings writes ours.
 func (c *Conn) appendSettings() {
 	at := len(c.out)
-	c.out = appendFrame(c.out, 0, frameSettings, 0, 0)
+	c.out = frame.Append(c.out, 0, frame.Settings, 0, 0)
 	set := func(id uint16, value uint32) {
 		c.out = binary.BigEndian.AppendUint16(c.out, id)
 		c.out = binary.BigEndian.AppendUint32(c.out, value)
@@ -59,25 +61,25 @@ func (c *Conn) appendSettings() {
 	}
 	set(settingWindow, uint32(c.o.Window))
 	set(settingList, uint32(c.o.Head))
-	c.out[at+2] = byte(len(c.out) - at - headSize)
+	c.out[at+2] = byte(len(c.out) - at - frame.HeadSize)
 }
 
 // settings takes the peer's.
-func (c *Conn) settings(f frame, p []byte) {
+func (c *Conn) settings(f frame.Head, p []byte) {
 	switch {
-	case f.stream != 0:
+	case f.Stream != 0:
 		c.fail(ProtocolError, "SETTINGS on a stream")
 		return
-	case f.has(flagAck):
-		if f.size != 0 {
+	case f.Has(frame.FlagAck):
+		if f.Size != 0 {
 			c.fail(FrameSizeError, "SETTINGS acknowledged with a payload")
 		}
 		c.ackAt = time.Time{}
 		return
-	case f.size%settingSize != 0:
+	case f.Size%settingSize != 0:
 		c.fail(FrameSizeError, "SETTINGS of a wrong size")
 		return
-	case f.size/settingSize > settingsMax:
+	case f.Size/settingSize > settingsMax:
 		c.fail(EnhanceYourCalm, "too many settings")
 		return
 	}
@@ -96,7 +98,7 @@ func (c *Conn) settings(f frame, p []byte) {
 		}
 	}
 	// Before what the settings allow: the peer is to know that it comes by these.
-	c.out = appendFrame(c.out, 0, frameSettings, flagAck, 0)
+	c.out = frame.Append(c.out, 0, frame.Settings, frame.FlagAck, 0)
 	c.pump()
 }
 
@@ -113,7 +115,7 @@ func (c *Conn) set(id uint16, value uint32) bool {
 	case settingWindow:
 		return c.setWindow(value)
 	case settingFrame:
-		if value < frameMax || value > 1<<24-1 {
+		if value < frame.Max || value > 1<<24-1 {
 			c.fail(ProtocolError, "MAX_FRAME_SIZE")
 			return false
 		}
@@ -133,14 +135,14 @@ func (c *Conn) set(id uint16, value uint32) bool {
 // setWindow changes the windows of all streams by as much as the first window of a
 // new one changes (RFC 9113, section 6.9.2).
 func (c *Conn) setWindow(value uint32) bool {
-	if value > windowMax {
+	if value > frame.WindowMax {
 		c.fail(FlowControlError, "INITIAL_WINDOW_SIZE")
 		return false
 	}
 	delta := int64(value) - int64(c.peer.window)
 	c.peer.window = int32(value)
 	for _, s := range c.streams {
-		if s.window+delta > windowMax {
+		if s.window+delta > frame.WindowMax {
 			c.fail(FlowControlError, "INITIAL_WINDOW_SIZE with a window that is open")
 			return false
 		}

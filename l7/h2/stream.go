@@ -3,6 +3,7 @@ package h2
 import (
 	"time"
 
+	"portico/l7/h2/frame"
 	"portico/l7/message"
 )
 
@@ -86,7 +87,7 @@ func (c *Conn) open(id uint32) *Stream {
 
 // Room is how many more streams a client may open now.
 func (c *Conn) Room() int {
-	if c.broken != nil || c.deaf || c.goal != serving || c.nextID > idMax || !c.o.Client {
+	if c.broken != nil || c.deaf || c.goal != serving || c.nextID > frame.IDMax || !c.o.Client {
 		return 0
 	}
 	return max(0, min(int(c.peer.streams), streamsNobodyNeeds)-c.held)
@@ -130,7 +131,7 @@ func (c *Conn) resetID(id uint32, code Code) {
 	if code != RefusedStream && !c.afford(&c.resets, c.o.Limits.Resets, "mistakes") {
 		return
 	}
-	c.out = appendWord(c.out, frameReset, id, uint32(code))
+	c.out = frame.AppendWord(c.out, frame.Reset, id, uint32(code))
 	if s := c.streams[id]; s != nil {
 		c.gone(s, &Error{Code: code, Reason: "stream reset for a mistake of the peer"}, false)
 	}
@@ -142,7 +143,7 @@ func (c *Conn) Shut(s *Stream) {
 	if s.dead || s.localEnded {
 		return
 	}
-	c.out = appendFrame(c.out, 0, frameData, flagEnd, s.id)
+	c.out = frame.Append(c.out, 0, frame.Data, frame.FlagEnd, s.id)
 	s.localEnded = true
 }
 
@@ -173,11 +174,11 @@ func (c *Conn) end(s *Stream, abort bool) {
 		how = closedWhole
 	case c.o.Client && !s.begun: // the server never heard of it
 	case c.o.Client:
-		c.out = appendWord(c.out, frameReset, s.id, uint32(Cancel))
+		c.out = frame.AppendWord(c.out, frame.Reset, s.id, uint32(Cancel))
 	case abort:
-		c.out = appendWord(c.out, frameReset, s.id, uint32(InternalError))
+		c.out = frame.AppendWord(c.out, frame.Reset, s.id, uint32(InternalError))
 	default: // the answer is whole; the rest of the request is not wanted
-		c.out = appendWord(c.out, frameReset, s.id, uint32(NoError))
+		c.out = frame.AppendWord(c.out, frame.Reset, s.id, uint32(NoError))
 	}
 	c.forget(s, how)
 }

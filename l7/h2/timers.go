@@ -1,6 +1,10 @@
 package h2
 
-import "time"
+import (
+	"time"
+
+	"portico/l7/h2/frame"
+)
 
 // warnTime is how long after its first GOAWAY a server still takes new streams: they
 // are on their way. It is longer than any path.
@@ -69,7 +73,7 @@ func (c *Conn) ping() {
 		c.fail(NoError, "no answer to PING in time")
 	default:
 		c.pinged, c.pingAt = true, c.now.Add(c.o.Ping)
-		c.out = appendFrame(c.out, 8, framePing, 0, 0)
+		c.out = frame.Append(c.out, 8, frame.Ping, 0, 0)
 		c.out = append(c.out, "portico!"...)
 	}
 }
