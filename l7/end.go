@@ -5,13 +5,14 @@ import (
 
 	"portico/l7/accesslog"
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/filter"
 	"portico/l7/message"
 	"portico/spec"
 )
 
 // End counts a request that is over and writes its line.
-func (h *handler) End(req *message.Request, d *exchange.Decision, r *exchange.Result) {
+func (h *handler) End(req *message.Request, d *exchange.Decision, r *outcome.Result) {
 	var st *state
 	if d.Begun {
 		st = d.State.(*state)
@@ -39,7 +40,7 @@ func (h *handler) End(req *message.Request, d *exchange.Decision, r *exchange.Re
 
 // leaveFilters ends a request's visit to the filters of its rule, and counts what
 // they said of it.
-func (h *handler) leaveFilters(st *state, r *exchange.Result) {
+func (h *handler) leaveFilters(st *state, r *outcome.Result) {
 	st.rule.filters.End(&st.visit)
 	for i, judged := range st.rule.judged {
 		if o := st.visit.Outcome(i); o != filter.Unasked {
@@ -52,7 +53,7 @@ func (h *handler) leaveFilters(st *state, r *exchange.Result) {
 }
 
 // observe updates counters and metrics.
-func (h *handler) observe(st *state, r *exchange.Result) {
+func (h *handler) observe(st *state, r *outcome.Result) {
 	h.live.total.Add(1)
 	if failed(r.Why) {
 		h.live.failed.Add(1)
@@ -70,12 +71,12 @@ func (h *handler) observe(st *state, r *exchange.Result) {
 }
 
 // failed reports whether a request ended by a fault of ours or of a target.
-func failed(why exchange.Why) bool {
+func failed(why outcome.Why) bool {
 	switch why {
-	case exchange.TargetConnectFailed, exchange.TargetConnectTimeout, exchange.TargetHandshakeFailed,
-		exchange.TargetTimeout, exchange.TargetClosed,
-		exchange.TargetBadResponse, exchange.NoTarget, exchange.Overloaded, exchange.TotalTimeout,
-		exchange.WaitTimeout, exchange.Drained:
+	case outcome.TargetConnectFailed, outcome.TargetConnectTimeout, outcome.TargetHandshakeFailed,
+		outcome.TargetTimeout, outcome.TargetClosed,
+		outcome.TargetBadResponse, outcome.NoTarget, outcome.Overloaded, outcome.TotalTimeout,
+		outcome.WaitTimeout, outcome.Drained:
 		return true
 	default:
 		return false
@@ -83,7 +84,7 @@ func failed(why exchange.Why) bool {
 }
 
 // write queues the request's line of the access log.
-func (h *handler) write(req *message.Request, d *exchange.Decision, st *state, r *exchange.Result) {
+func (h *handler) write(req *message.Request, d *exchange.Decision, st *state, r *outcome.Result) {
 	e := accesslog.Entry{
 		Time: r.Start, Listener: string(h.spec.Name), Client: req.Client.Addr(),
 		Status: r.Status, BytesIn: r.BytesIn, BytesOut: r.BytesOut,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/filter"
 	"portico/l7/http1"
 	"portico/l7/message"
@@ -264,7 +265,7 @@ func (h *handler) Response(req *message.Request, resp *message.Response, d *exch
 }
 
 // Fail tells a client that its request went wrong, with the id it was logged by.
-func (h *handler) Fail(req *message.Request, d *exchange.Decision, status int, _ exchange.Why) {
+func (h *handler) Fail(req *message.Request, d *exchange.Decision, status int, _ outcome.Why) {
 	if !d.Begun {
 		return
 	}

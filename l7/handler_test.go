@@ -9,6 +9,7 @@ import (
 
 	"portico/l7/cors"
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/filter"
 	"portico/l7/message"
 	"portico/l7/pages"
@@ -28,7 +29,7 @@ type player struct {
 	query  []byte
 	fields []message.Field
 	sent   []message.Field
-	result exchange.Result
+	result outcome.Result
 	lag    time.Duration
 }
 
@@ -60,7 +61,7 @@ func newPlayer(tb testing.TB, rule spec.Rule, changes ...func(*spec.TargetGroup)
 		h:      &handler{listening: c, live: &listener{s: s, name: "https"}},
 		client: message.Client{TLS: true, Version: 0x304, Peer: netip.MustParseAddrPort("203.0.113.7:4711")},
 		fields: make([]message.Field, 0, 16), sent: make([]message.Field, 0, 16),
-		result: exchange.Result{Status: 200, BytesOut: 1024, Start: time.Unix(1_700_000_000, 0), Total: time.Millisecond},
+		result: outcome.Result{Status: 200, BytesOut: 1024, Start: time.Unix(1_700_000_000, 0), Total: time.Millisecond},
 	}
 	p.d.Tried = make([]*target.Target, 0, exchange.TargetsMax)
 	return p
@@ -79,7 +80,7 @@ var (
 func (p *player) play(fails int) {
 	p.begin()
 	for range fails {
-		if !p.h.Next(&p.req, &p.d, exchange.TargetConnectFailed) {
+		if !p.h.Next(&p.req, &p.d, outcome.TargetConnectFailed) {
 			break
 		}
 	}
@@ -192,7 +193,7 @@ func TestShedLate(t *testing.T) {
 		p.h.spec.Shedding = &spec.Shedding{Requests: 1000, Lag: spec.Duration(100 * time.Millisecond), Normal: 90, Low: 70}
 		p.lag = tt.lag
 		p.begin()
-		if shed := p.d.Fixed != nil && p.d.Fixed.Why == exchange.Overloaded; shed != tt.shed {
+		if shed := p.d.Fixed != nil && p.d.Fixed.Why == outcome.Overloaded; shed != tt.shed {
 			t.Errorf("%s at %v: turned away %v, want %v", tt.priority, tt.lag, shed, tt.shed)
 		}
 		p.h.End(&p.req, &p.d, &p.result)

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/spec"
 	"portico/target/balance"
 )
@@ -38,7 +38,7 @@ func TestHashKeyOnce(t *testing.T) {
 			continue
 		}
 		st.key = 42 // made again it would be another
-		p.h.Next(&p.req, &p.d, exchange.TargetConnectFailed)
+		p.h.Next(&p.req, &p.d, outcome.TargetConnectFailed)
 		if st.key != 42 {
 			t.Errorf("%s: the key was made again for the next target", tt.name)
 		}

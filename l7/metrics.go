@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"portico/internal/clock"
-	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/filter"
 	"portico/l7/loop"
 	"portico/l7/tlsx"
@@ -59,7 +59,7 @@ type listenerCount struct {
 	retries   prometheus.Counter
 	unretried prometheus.Counter
 	shed      [len(priorities)]prometheus.Counter
-	ended     []prometheus.Counter // by exchange.Why
+	ended     []prometheus.Counter // by outcome.Why
 	none      *routeCount          // of requests no rule took
 }
 
@@ -141,7 +141,7 @@ func (m *metrics) listener(name spec.ListenerName) *listenerCount {
 	for i, p := range priorities {
 		c.shed[i] = m.shed.WithLabelValues(string(name), string(p))
 	}
-	for _, why := range exchange.Whys() {
+	for _, why := range outcome.Whys() {
 		c.ended = append(c.ended, m.ended.WithLabelValues(string(name), why.String()))
 	}
 	return c

@@ -2,6 +2,7 @@ package l7
 
 import (
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 	"portico/target/balance"
 )
@@ -12,7 +13,7 @@ func (st *state) notTaken(d *exchange.Decision) {
 }
 
 // learn tells the balance how its target took a request that is over.
-func (st *state) learn(req *message.Request, d *exchange.Decision, r *exchange.Result) {
+func (st *state) learn(req *message.Request, d *exchange.Decision, r *outcome.Result) {
 	if !d.Target.Learns() {
 		return
 	}
@@ -26,7 +27,7 @@ func (st *state) learn(req *message.Request, d *exchange.Decision, r *exchange.R
 // The time it took runs from when the target was given the request, or had its
 // whole body, so that a slow client does not make it look slow, until the head of
 // its answer.
-func (st *state) outcome(req *message.Request, r *exchange.Result) (balance.Outcome, bool) {
+func (st *state) outcome(req *message.Request, r *outcome.Result) (balance.Outcome, bool) {
 	sent := st.sent
 	if whole := r.Start.Add(r.Sent); r.Sent > 0 && whole.After(sent) {
 		sent = whole
@@ -39,7 +40,7 @@ func (st *state) outcome(req *message.Request, r *exchange.Result) (balance.Outc
 	}
 	o.Took = max(0, answer.Sub(sent))
 	switch {
-	case r.Why == exchange.TotalTimeout && answered:
+	case r.Why == outcome.TotalTimeout && answered:
 		// The rest of the answer was too long for the bound, or the client too slow.
 	case targetFailed(r.Why) || answered && r.Status >= 500:
 		o.Failed = true
@@ -47,16 +48,16 @@ func (st *state) outcome(req *message.Request, r *exchange.Result) (balance.Outc
 	default:
 		o.Least = true
 		whole := req.Framing == message.NoBody || r.Sent > 0
-		return o, r.Why == exchange.ClientClosed && whole
+		return o, r.Why == outcome.ClientClosed && whole
 	}
 	return o, true
 }
 
 // targetFailed reports whether a request ended by a fault of its target.
-func targetFailed(why exchange.Why) bool {
+func targetFailed(why outcome.Why) bool {
 	switch why {
-	case exchange.TargetConnectFailed, exchange.TargetConnectTimeout, exchange.TargetHandshakeFailed,
-		exchange.TargetTimeout, exchange.TargetClosed, exchange.TargetBadResponse, exchange.TotalTimeout:
+	case outcome.TargetConnectFailed, outcome.TargetConnectTimeout, outcome.TargetHandshakeFailed,
+		outcome.TargetTimeout, outcome.TargetClosed, outcome.TargetBadResponse, outcome.TotalTimeout:
 		return true
 	default:
 		return false

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 	"portico/spec"
 	"portico/target"
@@ -20,26 +20,26 @@ func TestOutcome(t *testing.T) {
 		name string
 		body bool
 		sent time.Duration // given to the target, after the start
-		r    exchange.Result
+		r    outcome.Result
 		want balance.Outcome // without Now
 		none bool
 	}{
-		{"answered", false, 10 * ms, exchange.Result{Status: 200, FirstByte: 30 * ms, Total: 90 * ms}, balance.Outcome{Took: 20 * ms}, false},
-		{"a client's mistake is an answer", false, 10 * ms, exchange.Result{Status: 404, FirstByte: 30 * ms, Total: 30 * ms}, balance.Outcome{Took: 20 * ms}, false},
-		{"an error of the target", false, 10 * ms, exchange.Result{Status: 503, FirstByte: 11 * ms, Total: 12 * ms}, balance.Outcome{Took: ms, Failed: true}, false},
-		{"after another target was tried", false, 3010 * ms, exchange.Result{Status: 200, FirstByte: 3030 * ms, Total: 3031 * ms}, balance.Outcome{Took: 20 * ms}, false},
-		{"a slow upload is the client's", true, 10 * ms, exchange.Result{Status: 200, Sent: 5000 * ms, FirstByte: 5020 * ms, Total: 5030 * ms}, balance.Outcome{Took: 20 * ms}, false},
-		{"answered before the upload ended", true, 10 * ms, exchange.Result{Status: 200, Sent: 5000 * ms, FirstByte: 50 * ms, Total: 5030 * ms}, balance.Outcome{}, false},
-		{"died before it answered", false, 10 * ms, exchange.Result{Status: 502, Why: exchange.TargetClosed, Total: 110 * ms}, balance.Outcome{Took: 100 * ms, Failed: true}, false},
-		{"died while it answered", false, 10 * ms, exchange.Result{Status: 200, Why: exchange.TargetClosed, FirstByte: 20 * ms, Total: 110 * ms}, balance.Outcome{Took: 10 * ms, Failed: true}, false},
-		{"not connected", false, 10 * ms, exchange.Result{Status: 504, Why: exchange.TargetConnectTimeout, Total: 3010 * ms}, balance.Outcome{Took: 3000 * ms, Failed: true}, false},
-		{"no time left", false, 10 * ms, exchange.Result{Status: 504, Why: exchange.TotalTimeout, Total: 1010 * ms}, balance.Outcome{Took: 1000 * ms, Failed: true}, false},
-		{"no time left for a long answer", false, 10 * ms, exchange.Result{Status: 200, Why: exchange.TotalTimeout, FirstByte: 20 * ms, Total: 1010 * ms}, balance.Outcome{Took: 10 * ms}, false},
-		{"the client did not wait", false, 10 * ms, exchange.Result{Why: exchange.ClientClosed, Total: 510 * ms}, balance.Outcome{Took: 500 * ms, Least: true}, false},
-		{"the client left in its upload", true, 10 * ms, exchange.Result{Why: exchange.ClientClosed, Total: 510 * ms}, balance.Outcome{}, true},
-		{"the client left in the answer", false, 10 * ms, exchange.Result{Status: 200, Why: exchange.ClientClosed, FirstByte: 20 * ms, Total: 510 * ms}, balance.Outcome{Took: 10 * ms}, false},
-		{"the client sent too much", true, 10 * ms, exchange.Result{Status: 413, Why: exchange.ClientTooLarge, Total: 510 * ms}, balance.Outcome{}, true},
-		{"cut off by a drain", false, 10 * ms, exchange.Result{Status: 0, Why: exchange.Drained, Total: 510 * ms}, balance.Outcome{}, true},
+		{"answered", false, 10 * ms, outcome.Result{Status: 200, FirstByte: 30 * ms, Total: 90 * ms}, balance.Outcome{Took: 20 * ms}, false},
+		{"a client's mistake is an answer", false, 10 * ms, outcome.Result{Status: 404, FirstByte: 30 * ms, Total: 30 * ms}, balance.Outcome{Took: 20 * ms}, false},
+		{"an error of the target", false, 10 * ms, outcome.Result{Status: 503, FirstByte: 11 * ms, Total: 12 * ms}, balance.Outcome{Took: ms, Failed: true}, false},
+		{"after another target was tried", false, 3010 * ms, outcome.Result{Status: 200, FirstByte: 3030 * ms, Total: 3031 * ms}, balance.Outcome{Took: 20 * ms}, false},
+		{"a slow upload is the client's", true, 10 * ms, outcome.Result{Status: 200, Sent: 5000 * ms, FirstByte: 5020 * ms, Total: 5030 * ms}, balance.Outcome{Took: 20 * ms}, false},
+		{"answered before the upload ended", true, 10 * ms, outcome.Result{Status: 200, Sent: 5000 * ms, FirstByte: 50 * ms, Total: 5030 * ms}, balance.Outcome{}, false},
+		{"died before it answered", false, 10 * ms, outcome.Result{Status: 502, Why: outcome.TargetClosed, Total: 110 * ms}, balance.Outcome{Took: 100 * ms, Failed: true}, false},
+		{"died while it answered", false, 10 * ms, outcome.Result{Status: 200, Why: outcome.TargetClosed, FirstByte: 20 * ms, Total: 110 * ms}, balance.Outcome{Took: 10 * ms, Failed: true}, false},
+		{"not connected", false, 10 * ms, outcome.Result{Status: 504, Why: outcome.TargetConnectTimeout, Total: 3010 * ms}, balance.Outcome{Took: 3000 * ms, Failed: true}, false},
+		{"no time left", false, 10 * ms, outcome.Result{Status: 504, Why: outcome.TotalTimeout, Total: 1010 * ms}, balance.Outcome{Took: 1000 * ms, Failed: true}, false},
+		{"no time left for a long answer", false, 10 * ms, outcome.Result{Status: 200, Why: outcome.TotalTimeout, FirstByte: 20 * ms, Total: 1010 * ms}, balance.Outcome{Took: 10 * ms}, false},
+		{"the client did not wait", false, 10 * ms, outcome.Result{Why: outcome.ClientClosed, Total: 510 * ms}, balance.Outcome{Took: 500 * ms, Least: true}, false},
+		{"the client left in its upload", true, 10 * ms, outcome.Result{Why: outcome.ClientClosed, Total: 510 * ms}, balance.Outcome{}, true},
+		{"the client left in the answer", false, 10 * ms, outcome.Result{Status: 200, Why: outcome.ClientClosed, FirstByte: 20 * ms, Total: 510 * ms}, balance.Outcome{Took: 10 * ms}, false},
+		{"the client sent too much", true, 10 * ms, outcome.Result{Status: 413, Why: outcome.ClientTooLarge, Total: 510 * ms}, balance.Outcome{}, true},
+		{"cut off by a drain", false, 10 * ms, outcome.Result{Status: 0, Why: outcome.Drained, Total: 510 * ms}, balance.Outcome{}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestLeastTimeLearns(t *testing.T) {
 				p.begin()
 				counts[p.d.Target]++
 				if p.d.Target == bad && tt.took == 0 {
-					p.h.Next(&p.req, &p.d, exchange.TargetConnectFailed)
+					p.h.Next(&p.req, &p.d, outcome.TargetConnectFailed)
 				}
 				p.result.Wait, p.result.FirstByte = 0, 5*time.Millisecond
 				if p.d.Target == bad {

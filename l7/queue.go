@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 	"portico/target"
 )
@@ -20,7 +21,7 @@ func (h *handler) enqueue(req *message.Request, d *exchange.Decision, st *state,
 	case t != nil:
 		h.send(req, d, st, t)
 	case !ok:
-		h.overloaded(d, st, exchange.Overloaded)
+		h.overloaded(d, st, outcome.Overloaded)
 	default:
 		st.only = only
 		d.Pending, d.Until = true, w.Until()
@@ -43,7 +44,7 @@ func (h *handler) dequeue(req *message.Request, d *exchange.Decision, st *state,
 		return
 	}
 	w.Leave(true)
-	h.overloaded(d, st, exchange.WaitTimeout)
+	h.overloaded(d, st, outcome.WaitTimeout)
 }
 
 // leaveQueue ends the wait of a request that got no target.
@@ -57,7 +58,7 @@ var nameRetryAfter = []byte("Retry-After")
 
 // overloaded answers that the client may come again when there may be room: after
 // as long as a request waits for it (RFC 9110, section 10.2.3).
-func (h *handler) overloaded(d *exchange.Decision, st *state, why exchange.Why) {
+func (h *handler) overloaded(d *exchange.Decision, st *state, why outcome.Why) {
 	h.answer(d, st, 503)
 	var wait time.Duration
 	if q := st.choice.group.Spec().Limits.Queue; q != nil {
@@ -67,7 +68,7 @@ func (h *handler) overloaded(d *exchange.Decision, st *state, why exchange.Why) 
 }
 
 // comeAgain makes the answer one that says when to ask again.
-func (h *handler) comeAgain(d *exchange.Decision, after time.Duration, why exchange.Why) {
+func (h *handler) comeAgain(d *exchange.Decision, after time.Duration, why outcome.Why) {
 	from := len(d.Scratch)
 	d.Scratch = strconv.AppendInt(d.Scratch, int64(max(1, (after+time.Second-1)/time.Second)), 10)
 	d.Answer.Why = why

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 	"portico/spec"
 )
@@ -39,13 +40,13 @@ func retryOf(r spec.Retries) (*exchange.Retry, spec.RetryBudget) {
 }
 
 // Next chooses another target after one did not take the request, or failed it.
-func (h *handler) Next(req *message.Request, d *exchange.Decision, why exchange.Why) bool {
+func (h *handler) Next(req *message.Request, d *exchange.Decision, why outcome.Why) bool {
 	st := d.State.(*state)
 	last := d.Target
 	d.Tried = append(d.Tried, last)
 	cause := "target does not accept connections"
 	switch {
-	case why == exchange.TargetConnectFailed || why == exchange.TargetConnectTimeout || why == exchange.TargetHandshakeFailed:
+	case why == outcome.TargetConnectFailed || why == outcome.TargetConnectTimeout || why == outcome.TargetHandshakeFailed:
 		st.notTaken(d)
 		reportTry(last, why)
 		last.End()

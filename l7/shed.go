@@ -2,6 +2,7 @@ package l7
 
 import (
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/hops"
 	"portico/l7/message"
 	"portico/spec"
@@ -35,7 +36,7 @@ func (h *handler) shed(req *message.Request, d *exchange.Decision, st *state) bo
 	h.live.inFlight.Add(-1)
 	h.count.shed[p].Inc()
 	h.answer(d, st, 503)
-	h.comeAgain(d, 0, exchange.Overloaded)
+	h.comeAgain(d, 0, outcome.Overloaded)
 	return true
 }
 

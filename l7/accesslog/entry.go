@@ -34,7 +34,7 @@ type Entry struct {
 	Address netip.AddrPort // of the target; invalid without one
 	Retries int
 
-	Wait, Held, Connect, FirstByte, Total time.Duration // see exchange.Result
+	Wait, Held, Connect, FirstByte, Total time.Duration // see outcome.Result
 
 	ID     []byte // of the request
 	Why    string // it ended: a stable word

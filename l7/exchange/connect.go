@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 	"portico/l7/http1"
 	"portico/l7/message"
 	"portico/l7/transport"
@@ -80,15 +81,15 @@ func (m *Machine) ConnectFailed(err error, now time.Time) {
 		m.settle(now)
 		return
 	}
-	why := TargetConnectFailed
+	why := outcome.TargetConnectFailed
 	if handshake := (*transport.HandshakeError)(nil); errors.As(err, &handshake) {
-		why = TargetHandshakeFailed
+		why = outcome.TargetHandshakeFailed
 	}
 	m.notConnected(502, why, err, now)
 }
 
 // notConnected tries the next target, or gives up.
-func (m *Machine) notConnected(status int, why Why, err error, now time.Time) {
+func (m *Machine) notConnected(status int, why outcome.Why, err error, now time.Time) {
 	d := &m.mem.d
 	m.mem.res.Connect += now.Sub(m.mem.dialAt)
 	m.unlink()

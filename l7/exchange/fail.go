@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -15,7 +16,7 @@ const skipMax = 64 << 10
 
 // fail answers the client that its request went wrong, or where its answer had
 // begun already cuts it off.
-func (m *Machine) fail(status int, why Why, err error, now time.Time) {
+func (m *Machine) fail(status int, why outcome.Why, err error, now time.Time) {
 	if m.answered {
 		m.abort(why, err, now)
 		return
@@ -53,7 +54,7 @@ func plain(d *Decision, status int) *Fixed {
 }
 
 // answerFixed answers without a target.
-func (m *Machine) answerFixed(f *Fixed, why Why, now time.Time) {
+func (m *Machine) answerFixed(f *Fixed, why outcome.Why, now time.Time) {
 	mem := m.mem
 	m.note(why, nil)
 	if f.Close {
@@ -98,7 +99,7 @@ func (m *Machine) discardBody(now time.Time) {
 
 // abort ends a request that can be neither answered nor finished. The client's
 // connection is reset, so that half an answer is not taken for a whole one.
-func (m *Machine) abort(why Why, err error, now time.Time) {
+func (m *Machine) abort(why outcome.Why, err error, now time.Time) {
 	m.unlink()
 	m.waited(now)
 	m.mem.out[ClientSide].Drop()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 	"portico/spec"
 )
@@ -13,7 +14,7 @@ import (
 type handler struct {
 	d        spec.Timeouts
 	bounds   exchange.Bounds
-	ended    func(*exchange.Result)
+	ended    func(*outcome.Result)
 	begin    func(*exchange.Decision)
 	memories int // lent out
 	begun    int
@@ -89,7 +90,7 @@ func (h *handler) Resume(req *message.Request, d *exchange.Decision, now time.Ti
 	path := string(req.Path)
 	switch {
 	case path == "/until" && !now.Before(d.Now.Add(untilTime)):
-		d.Fixed = &exchange.Fixed{Status: 503, Why: exchange.WaitTimeout}
+		d.Fixed = &exchange.Fixed{Status: 503, Why: outcome.WaitTimeout}
 	case path == "/gather" || path == "/gather-again":
 		h.set(d, 1)
 	case !h.ready:
@@ -116,7 +117,7 @@ func (h *handler) set(d *exchange.Decision, n byte) {
 	d.Address = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 80)
 }
 
-func (h *handler) Next(req *message.Request, d *exchange.Decision, _ exchange.Why) bool {
+func (h *handler) Next(req *message.Request, d *exchange.Decision, _ outcome.Why) bool {
 	if string(req.Path) == "/queue" {
 		d.Tried = append(d.Tried, nil)
 		d.Pending = true
@@ -146,9 +147,9 @@ func (h *handler) Response(req *message.Request, resp *message.Response, d *exch
 	}
 }
 
-func (h *handler) Fail(*message.Request, *exchange.Decision, int, exchange.Why) {}
+func (h *handler) Fail(*message.Request, *exchange.Decision, int, outcome.Why) {}
 
-func (h *handler) End(_ *message.Request, _ *exchange.Decision, r *exchange.Result) {
+func (h *handler) End(_ *message.Request, _ *exchange.Decision, r *outcome.Result) {
 	if h.ended != nil {
 		h.ended(r)
 	}

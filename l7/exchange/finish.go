@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 )
 
 const (
@@ -31,7 +32,7 @@ func (m *Machine) settle(now time.Time) {
 	case m.down == downTunnel && m.clientEOF && m.targetEOF &&
 		!m.pending(ClientSide) && !m.pending(TargetSide):
 		m.unlink()
-		m.end(OK, nil, now)
+		m.end(outcome.OK, nil, now)
 		m.shutDown(false)
 	}
 }
@@ -53,7 +54,7 @@ func (m *Machine) settleClient(now time.Time) {
 	if m.up == upBody || m.up == upSkip || m.link != linkNone || m.pending(ClientSide) || m.pending(TargetSide) {
 		return
 	}
-	m.end(OK, nil, now)
+	m.end(outcome.OK, nil, now)
 	switch {
 	case m.closed:
 	case m.stream[ClientSide]:
@@ -96,7 +97,7 @@ func (m *Machine) shutDown(reset bool) {
 }
 
 // end tells the handler, once, how the request ended. A reason given before stands.
-func (m *Machine) end(why Why, err error, now time.Time) {
+func (m *Machine) end(why outcome.Why, err error, now time.Time) {
 	if m.mem == nil || m.ended {
 		return
 	}
@@ -109,9 +110,9 @@ func (m *Machine) end(why Why, err error, now time.Time) {
 }
 
 // note keeps the first thing that went wrong with the request.
-func (m *Machine) note(why Why, err error) {
+func (m *Machine) note(why outcome.Why, err error) {
 	r := &m.mem.res
-	if r.Why != OK {
+	if r.Why != outcome.OK {
 		return
 	}
 	r.Why = why
@@ -138,7 +139,7 @@ func (m *Machine) clientEnded(now time.Time) {
 	case upIdle, upLinger:
 		m.shutDown(false)
 	case upHead, upHeld, upGather, upWait, upBody:
-		m.abort(ClientClosed, nil, now)
+		m.abort(outcome.ClientClosed, nil, now)
 	case upSkip:
 		m.up, m.upAt = upDrop, time.Time{}
 		m.settle(now)
@@ -171,7 +172,7 @@ func (m *Machine) Abort(now time.Time) {
 		return
 	}
 	if m.mem != nil && !m.ended {
-		m.abort(Drained, nil, now)
+		m.abort(outcome.Drained, nil, now)
 		return
 	}
 	m.shutDown(true)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -38,7 +39,7 @@ type chaos struct {
 func newChaos(t *testing.T, stream [2]bool) *chaos {
 	t.Helper()
 	c := &chaos{t: t, h: newHandler(), now: epoch, stream: stream}
-	c.h.ended = func(r *exchange.Result) {
+	c.h.ended = func(r *outcome.Result) {
 		c.ended++
 		if r.BytesIn < 0 || r.BytesOut < 0 || r.Total < 0 || r.Why.String() == "unknown" {
 			t.Fatalf("End(%+v)", r)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 )
 
@@ -16,7 +17,7 @@ func (m *Machine) gather(now time.Time) {
 		m.gathered(now)
 		return
 	case mem.req.Framing == message.Length && mem.req.Length > m.bodyMax():
-		m.fail(413, ClientTooLarge, nil, now)
+		m.fail(413, outcome.ClientTooLarge, nil, now)
 		return
 	case mem.req.Expect100 && m.hearsInterims() && !m.said100:
 		m.sayContinue()

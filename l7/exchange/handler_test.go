@@ -5,21 +5,22 @@ import (
 	"testing"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 )
 
 // TestWhys proves that every reason has a name of its own that suits a label.
 func TestWhys(t *testing.T) {
 	label := regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
 	seen := map[string]bool{}
-	for _, w := range exchange.Whys() {
+	for _, w := range outcome.Whys() {
 		name := w.String()
 		if !label.MatchString(name) || name == "unknown" || seen[name] {
 			t.Errorf("reason %d is named %q", w, name)
 		}
 		seen[name] = true
 	}
-	if len(seen) == 0 || exchange.Whys()[0] != exchange.OK {
-		t.Errorf("Whys() = %v", exchange.Whys())
+	if len(seen) == 0 || outcome.Whys()[0] != outcome.OK {
+		t.Errorf("Whys() = %v", outcome.Whys())
 	}
 }
 

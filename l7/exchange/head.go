@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -58,12 +59,12 @@ func (m *Machine) open(now time.Time) {
 
 // refuse answers a head that is not acceptable.
 func (m *Machine) refuse(err error, now time.Time) {
-	status, why := 400, ClientBadRequest
+	status, why := 400, outcome.ClientBadRequest
 	if e, ok := errors.AsType[*http1.Error](err); ok {
 		status = e.Status
 	}
 	if status == 431 || status == 414 {
-		why = ClientTooLarge
+		why = outcome.ClientTooLarge
 	}
 	m.fail(status, why, err, now)
 }

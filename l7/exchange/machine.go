@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 	"portico/target/balance"
 )
@@ -199,7 +200,7 @@ func (m *Machine) Broke(s Side, err error, now time.Time) {
 	case m.mem == nil || m.ended:
 		m.shutDown(false)
 	default:
-		m.abort(ClientClosed, err, now)
+		m.abort(outcome.ClientClosed, err, now)
 	}
 }
 
@@ -246,7 +247,7 @@ func (m *Machine) SendFailed(s Side, written int64, err error, now time.Time) {
 	switch {
 	case m.ended || m.closed:
 	case s == ClientSide:
-		m.abort(ClientClosed, err, now)
+		m.abort(outcome.ClientClosed, err, now)
 	case m.link == linkOpen:
 		m.targetDeaf(written, err, now)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/outbox"
+	"portico/l7/exchange/outcome"
 	"portico/l7/exchange/pace"
 	"portico/l7/http1"
 	"portico/l7/message"
@@ -24,7 +25,7 @@ type Memory struct {
 	d    Decision
 	req  message.Request
 	resp message.Response
-	res  Result
+	res  outcome.Result
 
 	head  []byte // of the request; req points into it until End
 	rhead []byte // of the response; resp points into it until End
@@ -72,7 +73,7 @@ func (m *Memory) reset() {
 	m.d.reset()
 	m.req = message.Request{Fields: m.req.Fields[:0], Scratch: kept(m.req.Scratch)}
 	m.resp = message.Response{Fields: m.resp.Fields[:0]}
-	m.res = Result{}
+	m.res = outcome.Result{}
 	m.pace = pace.Window{}
 	m.waitAt, m.totalAt, m.tryAt = time.Time{}, time.Time{}, time.Time{}
 	m.head, m.rhead, m.made = kept(m.head), kept(m.rhead), kept(m.made)

@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"portico/l7/exchange/outcome"
 	"portico/l7/exchange/pace"
 )
 
@@ -32,9 +33,9 @@ func (m *Machine) pacePassed(now time.Time) {
 		m.up, m.keep = upDrop, false
 		m.settle(now)
 	case up:
-		m.fail(408, ClientTimeout, errRateLow, now)
+		m.fail(408, outcome.ClientTimeout, errRateLow, now)
 	case down:
-		m.abort(ClientTimeout, errRateLow, now)
+		m.abort(outcome.ClientTimeout, errRateLow, now)
 	default:
 		m.measure(now)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -30,7 +31,7 @@ func (m *Machine) responseHead(p []byte, now time.Time) int {
 		n, err := http1.ParseResponse(mem.rhead, &mem.rscan, m.limits(), mem.req.Method, &mem.resp)
 		switch {
 		case err != nil:
-			m.fail(502, TargetBadResponse, err, now)
+			m.fail(502, outcome.TargetBadResponse, err, now)
 			return len(p)
 		case n > 0:
 			mem.rhead = mem.rhead[:n]
@@ -46,7 +47,7 @@ func (m *Machine) responseHead(p []byte, now time.Time) int {
 func (m *Machine) response(end bool, now time.Time) {
 	switch status := m.mem.resp.Status; {
 	case !m.sentTarget && !m.mem.out[TargetSide].Busy():
-		m.fail(502, TargetBadResponse, errEarlyRequest, now)
+		m.fail(502, outcome.TargetBadResponse, errEarlyRequest, now)
 	case status == 101:
 		m.switchProtocols(now)
 	case status < 200:
@@ -60,7 +61,7 @@ func (m *Machine) response(end bool, now time.Time) {
 func (m *Machine) interim(now time.Time) {
 	mem := m.mem
 	if m.interims++; m.interims > interimMax {
-		m.fail(502, TargetBadResponse, errInterims, now)
+		m.fail(502, outcome.TargetBadResponse, errInterims, now)
 		return
 	}
 	again := mem.resp.Status == 100 && m.said100
@@ -99,10 +100,10 @@ func (m *Machine) goOn(now time.Time) {
 func (m *Machine) answer(end bool, now time.Time) {
 	mem := m.mem
 	if m.stream[ClientSide] && mem.req.Upgrade != nil && mem.resp.Status < 300 {
-		m.fail(502, TargetBadResponse, errNoSwitch, now) // a 2xx would open the tunnel (RFC 8441, section 5)
+		m.fail(502, outcome.TargetBadResponse, errNoSwitch, now) // a 2xx would open the tunnel (RFC 8441, section 5)
 		return
 	}
-	if m.again(OK, now) {
+	if m.again(outcome.OK, now) {
 		return
 	}
 	mem.tryAt = time.Time{}
@@ -162,7 +163,7 @@ func (m *Machine) download(p []byte, now time.Time) int {
 		err = errLong
 	}
 	if err != nil {
-		m.fail(502, TargetBadResponse, err, now)
+		m.fail(502, outcome.TargetBadResponse, err, now)
 		return all
 	}
 	m.deliver(size, mem.rbody.Done())

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 )
 
@@ -27,7 +28,7 @@ var errTrySlow = errors.New("no answer in the time for one try")
 // again tries another target after one that got the request, and reports whether
 // it does. The request must still be whole, and may be sent twice only where that
 // was allowed.
-func (m *Machine) again(why Why, now time.Time) bool {
+func (m *Machine) again(why outcome.Why, now time.Time) bool {
 	d := &m.mem.d
 	if d.Retry == nil || !d.Retry.covers(why, m.mem.resp.Status) || d.Attempts <= 0 || !m.repeatable() {
 		return false
@@ -49,8 +50,8 @@ func (m *Machine) again(why Why, now time.Time) bool {
 }
 
 // covers reports whether a request that ended so with a target is tried again.
-func (r *Retry) covers(why Why, status int) bool {
-	return why == OK && slices.Contains(r.Statuses, status) || why == TargetClosed && r.Reset || why == TargetTimeout && r.Timeout
+func (r *Retry) covers(why outcome.Why, status int) bool {
+	return why == outcome.OK && slices.Contains(r.Statuses, status) || why == outcome.TargetClosed && r.Reset || why == outcome.TargetTimeout && r.Timeout
 }
 
 // repeatable reports whether the request can be sent once more, and may be: nothing
@@ -65,8 +66,8 @@ func (m *Machine) repeatable() bool {
 
 // slow is that a target took too long to begin its answer.
 func (m *Machine) slow(err error, now time.Time) {
-	if !m.again(TargetTimeout, now) {
-		m.fail(504, TargetTimeout, err, now)
+	if !m.again(outcome.TargetTimeout, now) {
+		m.fail(504, outcome.TargetTimeout, err, now)
 	}
 }
 
@@ -74,7 +75,7 @@ func (m *Machine) slow(err error, now time.Time) {
 func (m *Machine) tryPassed(now time.Time) {
 	switch {
 	case m.link == linkDialing:
-		m.notConnected(504, TargetConnectTimeout, errTrySlow, now)
+		m.notConnected(504, outcome.TargetConnectTimeout, errTrySlow, now)
 	case m.down == downHead && m.up != upBody:
 		m.slow(errTrySlow, now)
 	}

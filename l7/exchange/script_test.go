@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 )
 
@@ -65,7 +66,7 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 func newPlayer(t *testing.T, split func(int) int) *player {
 	t.Helper()
 	p := &player{t: t, h: newHandler(), split: split, now: epoch}
-	p.h.ended = func(r *exchange.Result) { p.event(describe(r)) }
+	p.h.ended = func(r *outcome.Result) { p.event(describe(r)) }
 	p.open[exchange.ClientSide] = true
 	p.m.Start(p.options(), p.now)
 	return p
@@ -79,7 +80,7 @@ func (p *player) options() exchange.Options {
 	}
 }
 
-func describe(r *exchange.Result) string {
+func describe(r *outcome.Result) string {
 	s := fmt.Sprintf("end %s %d", r.Why, r.Status)
 	if r.BytesIn != 0 {
 		s += fmt.Sprintf(" in=%d", r.BytesIn)

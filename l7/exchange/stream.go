@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"portico/l7/exchange/outcome"
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -78,7 +79,7 @@ func (m *Machine) Unfit(s Side, err error, now time.Time) {
 	case s == ClientSide && m.up == upHead:
 		m.refuse(err, now)
 	case s == TargetSide && m.link == linkOpen:
-		m.fail(502, TargetBadResponse, err, now)
+		m.fail(502, outcome.TargetBadResponse, err, now)
 	}
 }
 
@@ -141,7 +142,7 @@ func (m *Machine) Refused(err error, now time.Time) {
 	case m.consumed || !m.unheard():
 		m.targetBroke(err, now)
 	case m.fresh:
-		m.notConnected(503, TargetConnectFailed, err, now)
+		m.notConnected(503, outcome.TargetConnectFailed, err, now)
 	default:
 		m.redial(now)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 )
 
@@ -35,7 +36,7 @@ func (m *Machine) targetEnded(now time.Time) {
 // bodyEnded is the end of an answer's body, where nothing more comes.
 func (m *Machine) bodyEnded(now time.Time) {
 	if err := m.mem.rbody.EOF(); err != nil {
-		m.fail(502, TargetClosed, err, now)
+		m.fail(502, outcome.TargetClosed, err, now)
 		return
 	}
 	m.downloaded(now)
@@ -50,7 +51,7 @@ func (m *Machine) targetBroke(err error, now time.Time) {
 	case downHead:
 		m.noAnswer(err, now)
 	case downBody, downTunnel:
-		m.fail(502, TargetClosed, err, now)
+		m.fail(502, outcome.TargetClosed, err, now)
 	case downDone:
 		m.dropUpload()
 		m.settle(now)
@@ -63,7 +64,7 @@ func (m *Machine) targetBroke(err error, now time.Time) {
 func (m *Machine) targetDeaf(written int64, err error, now time.Time) {
 	switch {
 	case m.down == downTunnel:
-		m.abort(TargetClosed, err, now)
+		m.abort(outcome.TargetClosed, err, now)
 	case m.reused && !m.fresh && written == 0 && !m.sentTarget && !m.consumed && m.unheard():
 		m.redial(now) // nothing of the request went out, whatever its method
 	default:
@@ -88,8 +89,8 @@ func (m *Machine) noAnswer(err error, now time.Time) {
 		m.redial(now)
 		return
 	}
-	if !m.again(TargetClosed, now) {
-		m.fail(502, TargetClosed, err, now)
+	if !m.again(outcome.TargetClosed, now) {
+		m.fail(502, outcome.TargetClosed, err, now)
 	}
 }
 

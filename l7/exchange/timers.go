@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 )
 
 var (
@@ -32,7 +33,7 @@ func (m *Machine) Tick(now time.Time) {
 	}
 	switch {
 	case mem != nil && deadline.Due(&mem.totalAt, now):
-		m.fail(504, TotalTimeout, nil, now)
+		m.fail(504, outcome.TotalTimeout, nil, now)
 	case mem != nil && deadline.Due(&mem.tryAt, now):
 		m.tryPassed(now)
 	case deadline.Due(&m.upAt, now):
@@ -47,7 +48,7 @@ func (m *Machine) Tick(now time.Time) {
 // upPassed is that the request's side took too long.
 func (m *Machine) upPassed(now time.Time) {
 	if m.link == linkDialing {
-		m.notConnected(504, TargetConnectTimeout, errConnectSlow, now)
+		m.notConnected(504, outcome.TargetConnectTimeout, errConnectSlow, now)
 		return
 	}
 	if m.waits {
@@ -58,7 +59,7 @@ func (m *Machine) upPassed(now time.Time) {
 	case upIdle, upLinger:
 		m.shutDown(false)
 	case upHead:
-		m.fail(408, ClientTimeout, nil, now)
+		m.fail(408, outcome.ClientTimeout, nil, now)
 	case upWait:
 		if m.hearsInterims() && !m.said100 {
 			m.sayContinue()
@@ -66,12 +67,12 @@ func (m *Machine) upPassed(now time.Time) {
 		m.goOn(now)
 	case upBody:
 		if m.pending(TargetSide) {
-			m.fail(504, TargetTimeout, errTakesSlow, now)
+			m.fail(504, outcome.TargetTimeout, errTakesSlow, now)
 		} else {
-			m.fail(408, ClientTimeout, errSendsSlow, now)
+			m.fail(408, outcome.ClientTimeout, errSendsSlow, now)
 		}
 	case upGather:
-		m.fail(408, ClientTimeout, errSendsSlow, now)
+		m.fail(408, outcome.ClientTimeout, errSendsSlow, now)
 	case upSkip:
 		m.up, m.keep = upDrop, false
 		m.settle(now)
@@ -94,19 +95,19 @@ func (m *Machine) downPassed(now time.Time) {
 		m.slow(errAnswerSlow, now)
 	case downBody:
 		if m.pending(ClientSide) {
-			m.abort(ClientTimeout, errTakesSlow, now)
+			m.abort(outcome.ClientTimeout, errTakesSlow, now)
 		} else {
-			m.fail(504, TargetTimeout, errSendsSlow, now)
+			m.fail(504, outcome.TargetTimeout, errSendsSlow, now)
 		}
 	case downDone:
 		if m.pending(ClientSide) {
-			m.abort(ClientTimeout, errTakesSlow, now)
+			m.abort(outcome.ClientTimeout, errTakesSlow, now)
 		} else if m.pending(TargetSide) { // it answered, and takes no more
 			m.unlink()
 		}
 	case downTunnel:
 		m.unlink()
-		m.end(TunnelTimeout, nil, now)
+		m.end(outcome.TunnelTimeout, nil, now)
 		m.shutDown(false)
 	case downNone: // nothing is awaited of the target
 	}

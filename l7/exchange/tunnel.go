@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 )
 
@@ -11,11 +12,11 @@ import (
 func (m *Machine) switchProtocols(now time.Time) {
 	mem := m.mem
 	if m.up != upDone || mem.req.Upgrade == nil {
-		m.fail(502, TargetBadResponse, errEarlySwitch, now)
+		m.fail(502, outcome.TargetBadResponse, errEarlySwitch, now)
 		return
 	}
 	if err := m.webSocket(); err != nil {
-		m.fail(502, TargetBadResponse, err, now)
+		m.fail(502, outcome.TargetBadResponse, err, now)
 		return
 	}
 	m.beginTunnel(now)

@@ -5,6 +5,7 @@ import (
 
 	"portico/l7/exchange/deadline"
 	"portico/l7/exchange/outbox"
+	"portico/l7/exchange/outcome"
 	"portico/l7/http1"
 )
 
@@ -39,7 +40,7 @@ func (m *Machine) part(p []byte, limit int64, now time.Time) (n int, size int64,
 		return n, size, false
 	}
 	if mem.res.BytesIn += size; limit > 0 && mem.res.BytesIn > limit {
-		m.fail(413, ClientTooLarge, nil, now)
+		m.fail(413, outcome.ClientTooLarge, nil, now)
 		return n, size, false
 	}
 	return n, size, true

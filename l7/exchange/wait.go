@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange/deadline"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 )
 
@@ -17,8 +18,8 @@ func (m *Machine) decided(now time.Time) {
 	m.mem.totalAt = deadline.In(d.Now, d.Timeouts.Total.D())
 	switch {
 	case d.Fixed != nil:
-		why := Handled
-		if d.Fixed.Why != OK {
+		why := outcome.Handled
+		if d.Fixed.Why != outcome.OK {
 			why = d.Fixed.Why
 		}
 		m.answerFixed(d.Fixed, why, now)
@@ -27,9 +28,9 @@ func (m *Machine) decided(now time.Time) {
 	case d.Pending:
 		m.wait(now)
 	case !d.Address.IsValid():
-		m.fail(503, NoTarget, nil, now)
+		m.fail(503, outcome.NoTarget, nil, now)
 	case d.BodyLimit > 0 && req.Framing == message.Length && req.Length > d.BodyLimit:
-		m.fail(413, ClientTooLarge, nil, now)
+		m.fail(413, outcome.ClientTooLarge, nil, now)
 	default:
 		m.dial(false, now)
 	}
@@ -48,7 +49,7 @@ func (m *Machine) wait(now time.Time) {
 		end = d.Until
 	}
 	if !now.Before(end) {
-		m.fail(503, WaitTimeout, nil, now) // or Resume and Pending would take turns for ever
+		m.fail(503, outcome.WaitTimeout, nil, now) // or Resume and Pending would take turns for ever
 		return
 	}
 	m.waits, m.upAt = true, end
@@ -74,7 +75,7 @@ func (m *Machine) Resume(now time.Time) {
 // waitPassed is that a request waited for as long as it may.
 func (m *Machine) waitPassed(now time.Time) {
 	if m.mem.d.Until.IsZero() {
-		m.fail(503, WaitTimeout, nil, now)
+		m.fail(503, outcome.WaitTimeout, nil, now)
 		return
 	}
 	m.Resume(now)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/message"
 )
 
@@ -220,7 +221,7 @@ func TestHeld(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPlayer(t, func(int) int { return 0 })
 			ends := 0
-			p.h.ended = func(r *exchange.Result) {
+			p.h.ended = func(r *outcome.Result) {
 				ends++
 				if r.Held != tt.want {
 					t.Errorf("Held = %v, want %v", r.Held, tt.want)

@@ -12,6 +12,7 @@ import (
 
 	"portico/l7/auth"
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/filter"
 	"portico/l7/message"
 	"portico/spec"
@@ -192,7 +193,7 @@ func TestForwardAuth(t *testing.T) {
 			if d.Fixed != nil || text(req.Fields) != tt.fields || v.Outcome(0) != filter.Passed {
 				t.Errorf("%s: sent %s, want %s; answer %+v", tt.path, text(req.Fields), tt.fields, d.Fixed)
 			}
-		case d.Fixed == nil || d.Fixed.Status != tt.status || d.Fixed.Why != exchange.Refused || v.Outcome(0) != filter.Refused:
+		case d.Fixed == nil || d.Fixed.Status != tt.status || d.Fixed.Why != outcome.Refused || v.Outcome(0) != filter.Refused:
 			t.Errorf("%s: answer %+v", tt.path, d.Fixed)
 		case tt.fields != "" && !strings.HasPrefix(text(d.Fixed.Fields), tt.fields), tt.body != "" && string(d.Fixed.Body) != tt.body:
 			t.Errorf("%s: answer %s %q", tt.path, text(d.Fixed.Fields), d.Fixed.Body)

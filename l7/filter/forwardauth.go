@@ -9,6 +9,7 @@ import (
 
 	"portico/l7/auth"
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/kept"
 	"portico/l7/message"
 )
@@ -116,7 +117,7 @@ func (f *forwardAuth) Resume(req *message.Request, m Match, d *exchange.Decision
 		m.note(Refused)
 		m.Visit.why = forwardRefused
 		d.Answer = exchange.Fixed{
-			Status: a.Status, Fields: append(d.Answer.Fields[:0], a.Fields...), Body: a.Body, Why: exchange.Refused,
+			Status: a.Status, Fields: append(d.Answer.Fields[:0], a.Fields...), Body: a.Body, Why: outcome.Refused,
 		}
 		d.Fixed = &d.Answer
 	}

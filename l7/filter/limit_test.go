@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/filter"
 	"portico/l7/http1"
 	"portico/l7/kept"
@@ -55,7 +56,7 @@ func TestRateLimit(t *testing.T) {
 		if got := fmt.Sprint(got.Status) + " " + text(got.Fields); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
-		if refused := tt.want[0] == '4'; refused != (v.Outcome(0) == filter.Refused) || refused != (v.Why() == "rateLimit: above the rate") || got.Status == 429 && got.Why != exchange.Refused {
+		if refused := tt.want[0] == '4'; refused != (v.Outcome(0) == filter.Refused) || refused != (v.Why() == "rateLimit: above the rate") || got.Status == 429 && got.Why != outcome.Refused {
 			t.Errorf("%s: outcome %s, why %q", tt.name, v.Outcome(0), v.Why())
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/http1"
 	"portico/l7/message"
 )
@@ -132,6 +133,6 @@ func reject(d *exchange.Decision, m Match, status int, why string, fields ...mes
 		d.Answer.Fields = append(d.Answer.Fields, message.Field{Name: nameID, Value: m.ID})
 	}
 	d.Scratch = append(d.Scratch, '\n')
-	d.Answer.Status, d.Answer.Body, d.Answer.Close, d.Answer.Why = status, keep(d, from), false, exchange.Refused
+	d.Answer.Status, d.Answer.Body, d.Answer.Close, d.Answer.Why = status, keep(d, from), false, outcome.Refused
 	d.Fixed = &d.Answer
 }

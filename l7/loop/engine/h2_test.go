@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/h2"
 	"portico/l7/loop"
 	"portico/l7/transport"
@@ -283,7 +283,7 @@ func TestSlowStream(t *testing.T) {
 			cancel()
 			eventually(t, "the request has ended", func() bool {
 				for _, r := range p.results() {
-					if r.Why == exchange.ClientClosed {
+					if r.Why == outcome.ClientClosed {
 						return true
 					}
 				}

@@ -22,6 +22,7 @@ import (
 	"portico/internal/poll/epoll"
 	"portico/internal/poll/portable"
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/loop"
 	"portico/l7/loop/engine"
 	"portico/l7/message"
@@ -84,7 +85,7 @@ type proxy struct {
 	bounds   exchange.Bounds
 
 	mu      sync.Mutex
-	ended   []exchange.Result
+	ended   []outcome.Result
 	refused []loop.Refusal
 }
 
@@ -169,10 +170,10 @@ func (p *proxy) dial() net.Conn {
 	return c
 }
 
-func (p *proxy) results() []exchange.Result {
+func (p *proxy) results() []outcome.Result {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]exchange.Result(nil), p.ended...)
+	return append([]outcome.Result(nil), p.ended...)
 }
 
 // The Service, its one Listener, and the Handler.
@@ -229,13 +230,13 @@ func (p *proxy) Resume(_ *message.Request, d *exchange.Decision, now time.Time) 
 	d.Address = *p.target.Load()
 }
 
-func (p *proxy) Next(*message.Request, *exchange.Decision, exchange.Why) bool { return true }
+func (p *proxy) Next(*message.Request, *exchange.Decision, outcome.Why) bool { return true }
 
 func (p *proxy) Response(*message.Request, *message.Response, *exchange.Decision) {}
 
-func (p *proxy) Fail(*message.Request, *exchange.Decision, int, exchange.Why) {}
+func (p *proxy) Fail(*message.Request, *exchange.Decision, int, outcome.Why) {}
 
-func (p *proxy) End(_ *message.Request, _ *exchange.Decision, r *exchange.Result) {
+func (p *proxy) End(_ *message.Request, _ *exchange.Decision, r *outcome.Result) {
 	if p.quiet {
 		return
 	}

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/loop"
 )
 
@@ -118,5 +118,5 @@ func TestTargetPing(t *testing.T) {
 	if r := fetch(t, func() (*http.Response, error) { return c.Get(p.url()) }); r.status != 502 {
 		t.Errorf("a target that does not: %d", r.status)
 	}
-	p.wantWhy(2, exchange.TargetClosed)
+	p.wantWhy(2, outcome.TargetClosed)
 }

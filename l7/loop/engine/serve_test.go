@@ -24,7 +24,7 @@ import (
 	"time"
 
 	pp "portico/internal/netx/proxy"
-	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/loop"
 )
 
@@ -211,7 +211,7 @@ func TestPool(t *testing.T) {
 	if n := conns.Load(); n != 2 {
 		t.Errorf("after the target closed %d connections were made, want 2", n)
 	}
-	if res := p.wantWhy(6, exchange.OK); res.Status != 200 {
+	if res := p.wantWhy(6, outcome.OK); res.Status != 200 {
 		t.Errorf("ended %+v", res)
 	}
 	p.driver.Retain(func(netip.AddrPort) bool { return false })
@@ -341,7 +341,7 @@ func TestDrainBound(t *testing.T) {
 		t.Error("Drain() = nil with a request going on")
 	}
 	_ = p.driver.Close()
-	p.wantWhy(1, exchange.Drained)
+	p.wantWhy(1, outcome.Drained)
 }
 
 // TestRetire proves that the connections of a listener that is gone end: kindly,

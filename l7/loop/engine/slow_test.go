@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/h2"
 	"portico/l7/loop"
 	"portico/spec"
@@ -60,7 +60,7 @@ func TestSlowButNotStuck(t *testing.T) {
 					t.Fatalf("given up after %v: %+v", time.Since(begun), ended[0])
 				}
 			}
-			p.wantWhy(1, exchange.ClientTimeout)
+			p.wantWhy(1, outcome.ClientTimeout)
 		})
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/loop"
 	"portico/spec"
 )
@@ -69,7 +69,7 @@ func eventually(tb testing.TB, what string, ok func() bool) {
 }
 
 // wantWhy waits for the reason the last request ended with.
-func (p *proxy) wantWhy(n int, want exchange.Why) exchange.Result {
+func (p *proxy) wantWhy(n int, want outcome.Why) outcome.Result {
 	p.t.Helper()
 	eventually(p.t, fmt.Sprintf("%d requests ended", n), func() bool { return len(p.results()) >= n })
 	r := p.results()[n-1]
@@ -121,7 +121,7 @@ func TestBothWays(t *testing.T) {
 			if got := r.Trailer.Get("Sum"); got != "done" {
 				t.Errorf("trailer = %q", got)
 			}
-			res := p.wantWhy(1, exchange.OK)
+			res := p.wantWhy(1, outcome.OK)
 			if res.BytesIn != size || res.BytesOut != size {
 				t.Errorf("counted %d in, %d out", res.BytesIn, res.BytesOut)
 			}
@@ -232,7 +232,7 @@ func TestUpgrade(t *testing.T) {
 	if err != nil || !bytes.Equal(in, out) {
 		t.Fatalf("%d of %d bytes came back, error %v", len(out), len(in), err)
 	}
-	if res := p.wantWhy(1, exchange.OK); !res.Tunnel || res.BytesIn != 1<<20 || res.BytesOut != 1<<20 {
+	if res := p.wantWhy(1, outcome.OK); !res.Tunnel || res.BytesIn != 1<<20 || res.BytesOut != 1<<20 {
 		t.Errorf("ended %+v", res)
 	}
 }
@@ -250,7 +250,7 @@ func TestTunnelIdle(t *testing.T) {
 	if _, err := io.ReadAll(c); err != nil {
 		t.Errorf("reading = %v, want the end", err)
 	}
-	p.wantWhy(1, exchange.TunnelTimeout)
+	p.wantWhy(1, outcome.TunnelTimeout)
 }
 
 // TestTargetDies proves that half an answer never looks whole.
@@ -272,7 +272,7 @@ func TestTargetDies(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: half an answer was taken for a whole one", path)
 		}
-		p.wantWhy(i+1, exchange.TargetClosed)
+		p.wantWhy(i+1, outcome.TargetClosed)
 	}
 }
 
@@ -313,7 +313,7 @@ func TestClientAborts(t *testing.T) {
 	if err := <-result; err == nil {
 		t.Error("the target took half a body for a whole one")
 	}
-	p.wantWhy(1, exchange.ClientClosed)
+	p.wantWhy(1, outcome.ClientClosed)
 }
 
 // blackhole is an address at which connecting takes for ever: a listening socket
@@ -360,13 +360,13 @@ func TestSlowTarget(t *testing.T) {
 	if r.status != 504 {
 		t.Errorf("status %d, want 504", r.status)
 	}
-	p.wantWhy(1, exchange.TargetTimeout)
+	p.wantWhy(1, outcome.TargetTimeout)
 	p.to(blackhole(t))
 	r = fetch(t, func() (*http.Response, error) { return c.Get(p.url()) })
 	if r.status != 504 {
 		t.Errorf("status %d, want 504", r.status)
 	}
-	if res := p.wantWhy(2, exchange.TargetConnectTimeout); res.Retries != 1 {
+	if res := p.wantWhy(2, outcome.TargetConnectTimeout); res.Retries != 1 {
 		t.Errorf("retries = %d, want 1", res.Retries)
 	}
 }
@@ -411,7 +411,7 @@ func TestClientResets(t *testing.T) {
 	eventually(t, "the target is asked", func() bool { return p.driver.Stats().Targets == 1 })
 	_ = c.(*net.TCPConn).SetLinger(0)
 	_ = c.Close()
-	p.wantWhy(2, exchange.ClientClosed)
+	p.wantWhy(2, outcome.ClientClosed)
 	select {
 	case <-gone:
 	case <-time.After(20 * time.Second):

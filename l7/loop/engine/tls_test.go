@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/transport"
 )
 
@@ -63,7 +63,7 @@ func TestTargetTLS(t *testing.T) {
 	}
 	eventually(t, "every request has ended", func() bool { return len(p.results()) == 6 })
 	last := p.results()[5]
-	if last.Why != exchange.TargetHandshakeFailed || last.Detail == "" {
+	if last.Why != outcome.TargetHandshakeFailed || last.Detail == "" {
 		t.Errorf("it ended with %s, %q", last.Why, last.Detail)
 	}
 }

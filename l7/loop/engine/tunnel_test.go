@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/h2"
 	"portico/l7/loop"
 	"portico/l7/transport"
@@ -149,7 +149,7 @@ func TestConnectStream(t *testing.T) {
 	if status != "200" || got != "hello ping" || err != nil {
 		t.Errorf("%s %q, %v", status, got, err)
 	}
-	if r := p.wantWhy(1, exchange.OK); !r.Tunnel || r.BytesIn != 4 || r.BytesOut != 10 {
+	if r := p.wantWhy(1, outcome.OK); !r.Tunnel || r.BytesIn != 4 || r.BytesOut != 10 {
 		t.Errorf("the tunnel ended as %+v", r)
 	}
 	c := p.streamsOf(p.dial()) // the target is told when the client gives up
@@ -159,5 +159,5 @@ func TestConnectStream(t *testing.T) {
 		greeted = ok && strings.HasPrefix(string(d.Data()), "hello")
 	}
 	_ = c.WriteRSTStream(1, http2.ErrCodeCancel)
-	p.wantWhy(2, exchange.ClientClosed)
+	p.wantWhy(2, outcome.ClientClosed)
 }

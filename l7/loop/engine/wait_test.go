@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portico/l7/exchange"
+	"portico/l7/exchange/outcome"
 	"portico/l7/loop"
 )
 
@@ -76,7 +77,7 @@ func TestWaitGivenUp(t *testing.T) {
 	if err := p.driver.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if r := p.results(); len(r) != 1 || r[0].Why != exchange.Drained {
+	if r := p.results(); len(r) != 1 || r[0].Why != outcome.Drained {
 		t.Errorf("ended %+v", r)
 	}
 	wake()
