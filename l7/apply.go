@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"portico/internal/netx"
+	"portico/l7/auth"
 	"portico/l7/filter"
 	"portico/l7/loop"
 	"portico/l7/sticky"
@@ -27,7 +28,7 @@ func (s *Server) Check(want *spec.Spec) []spec.Problem {
 			}
 		}
 	}
-	problems = append(problems, checkAsked(want)...)
+	problems = append(problems, auth.CheckGroups(want)...)
 	for i, key := range want.Secrets.Sticky {
 		if len(key.Value) < sticky.KeyMin {
 			problems = append(problems, spec.Problem{
