@@ -14,7 +14,7 @@ import (
 
 // writeStatus renders the views of several nodes as one.
 func writeStatus(w widthWriter, nodes []status.Node, all bool) error {
-	sections := []table{nodeTable(nodes), recordTable(nodes), vipTable(nodes), peerTable(nodes), groupTable(nodes, all), listenerTable(nodes), unwrapTable(nodes)}
+	sections := []table{nodeTable(nodes), recordTable(nodes), vipTable(nodes), peerTable(nodes), groupTable(nodes, all), listenerTable(nodes), uplinkTable(nodes), unwrapTable(nodes)}
 	for i, t := range sections {
 		if len(t.rows) == 0 {
 			continue
@@ -112,6 +112,9 @@ func kernelNote(k *status.Kernel) string {
 	note := fmt.Sprintf("carried in the kernel, forward: %s; %d packets", k.Forward, k.Packets)
 	if k.Unlearned > 0 {
 		note += fmt.Sprintf("; %d of them were placed by hash alone, for the flow table had no room or too many flows began at once", k.Unlearned)
+	}
+	if lost := resultsNote(k.Drops); lost != "" {
+		note += "; dropped: " + lost
 	}
 	return note
 }

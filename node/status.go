@@ -31,7 +31,7 @@ func (n *Node) Status() status.Node {
 		s.Records = records
 	}
 	s.VIPs, s.Peers = n.vip.Status(), n.vip.Peers()
-	s.Unwrap = n.decap.Status()
+	s.Unwrap, s.Uplinks = n.decap.Status(), n.xdp.Uplinks()
 	return s
 }
 

@@ -112,7 +112,13 @@ type Node struct {
 	// Weight is the node's share of what l4 nodes hand to the l7 nodes of its site;
 	// none means 1.
 	Weight int `json:"weight,omitempty" range:"1..65535"`
+	// Uplinks are the network interfaces that routers send packets of VIPs to an l4
+	// node by, at most UplinksMax, for datapath xdp; none means the one that holds Address.
+	Uplinks []string `json:"uplinks,omitempty"`
 }
+
+// UplinksMax is how many uplinks a node may have.
+const UplinksMax = 8
 
 // Announce is how the world learns that a node holds a VIP.
 type Announce string

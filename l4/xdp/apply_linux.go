@@ -27,9 +27,9 @@ func (k *Kernel) Apply(p *Plan) error {
 	if err := k.putTargets(want); err != nil {
 		return err
 	}
-	config := p.config()
-	if err := k.objects.Config.Put(uint32(0), &config); err != nil {
-		return fmt.Errorf("xdp: config: %w", err)
+	k.config = p.config()
+	if err := k.putConfig(); err != nil {
+		return err
 	}
 	vips := map[balancerVipKey]balancerVip{}
 	for i := range p.Listeners {

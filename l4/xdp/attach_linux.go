@@ -3,40 +3,115 @@ package xdp
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
+// uplink is an interface that the program is on.
+type uplink struct {
+	link.Link
+	index   int
+	generic bool // the kernel runs the program for the driver
+}
+
 // Attach puts the program on interfaces, in place of the one of an earlier process
 // without a packet between them, and takes it off those it is on and that are not
-// named. Then maps in other shapes go.
+// named. Then maps in other shapes go. It may be called often: an interface that was
+// removed and made anew gets the program again. The error tells of each interface
+// that did not get it; the others have it.
 //
-// Where the driver cannot run it, the kernel runs it for the driver, which is slower.
+// A packet goes back to the router it came from, or, with several interfaces, by the
+// one of them that the kernel's routes say.
+//
+// Where the driver cannot run the program, the kernel runs it, which is slower.
 func (k *Kernel) Attach(interfaces ...string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	var failed error
 	stay := map[string]bool{}
 	for _, name := range interfaces {
 		stay[name] = true
-		if k.links[name] != nil {
-			continue
+		if err := k.keep(name); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("xdp: interface %q: %w", name, err))
 		}
-		l, err := k.attach(name)
-		if err != nil {
-			return fmt.Errorf("xdp: interface %q: %w", name, err)
-		}
-		k.links[name] = l
 	}
 	k.detach(stay)
+	if err := k.putConfig(); failed != nil || err != nil {
+		return errors.Join(failed, err)
+	}
 	for _, folder := range k.others() {
 		if err := os.RemoveAll(folder); err != nil {
 			k.o.Log.Warn("maps of another shape stay", "folder", folder, "error", err)
 		}
+	}
+	return nil
+}
+
+// keep has the program on an interface, be it the one of before or another of that name.
+func (k *Kernel) keep(name string) error {
+	device, err := net.InterfaceByName(name)
+	if was := k.links[name]; was != nil {
+		if err == nil && isOn(was, device.Index) {
+			return nil
+		}
+		delete(k.links, name)
+		if k.o.Pins != "" {
+			_ = was.Unpin()
+		}
+		_ = was.Close()
+	}
+	if err != nil {
+		return err
+	}
+	l, err := k.attach(device)
+	if err == nil {
+		k.links[name] = l
+	}
+	return err
+}
+
+// on are the interfaces that have the program, and whether the kernel runs it for the
+// driver.
+func (k *Kernel) on() map[string]bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	generic := map[string]bool{}
+	for name, l := range k.links {
+		generic[name] = l.generic
+	}
+	return generic
+}
+
+// isOn reports whether a link is on an interface still: that of one which was removed
+// is on none.
+func isOn(l link.Link, index int) bool {
+	info, err := l.Info()
+	return err == nil && info.XDP() != nil && int64(info.XDP().Ifindex) == int64(index)
+}
+
+// putConfig writes the config with the interfaces to send by. What a driver runs
+// itself cannot send by one whose driver runs nothing.
+func (k *Kernel) putConfig() error {
+	c := k.config
+	native := slices.ContainsFunc(slices.Collect(maps.Values(k.links)), func(l *uplink) bool { return !l.generic })
+	at := 0
+	for _, name := range slices.Sorted(maps.Keys(k.links)) {
+		if l := k.links[name]; len(k.links) > 1 && at < UplinksMax && (!native || !l.generic) {
+			c.Uplinks[at] = uint32(l.index)
+			at++
+		}
+	}
+	if err := k.objects.Config.Put(uint32(0), &c); err != nil {
+		return fmt.Errorf("xdp: config: %w", err)
 	}
 	return nil
 }
@@ -57,59 +132,62 @@ const linkPrefix = "link-"
 
 func (k *Kernel) pin(name string) string { return filepath.Join(k.o.Pins, linkPrefix+name) }
 
-func (k *Kernel) attach(name string) (link.Link, error) {
+func (k *Kernel) attach(device *net.Interface) (*uplink, error) {
 	if k.o.Pins != "" {
-		if l, err := k.adoptLink(name); l != nil || err != nil {
+		if l, err := k.adoptLink(device); l != nil || err != nil {
 			return l, err
 		}
 	}
-	device, err := net.InterfaceByName(name)
-	if err != nil {
-		return nil, err
-	}
+	made := &uplink{index: device.Index}
 	options := link.XDPOptions{Program: k.objects.Balancer, Interface: device.Index, Flags: link.XDPDriverMode}
 	l, err := link.AttachXDP(options)
 	if errors.Is(err, unix.EOPNOTSUPP) {
-		k.o.Log.Warn("the driver cannot run XDP: the kernel runs it, slower", "interface", name)
-		options.Flags = link.XDPGenericMode
+		k.o.Log.Warn("the driver cannot run XDP: the kernel runs it, slower", "interface", device.Name)
+		options.Flags, made.generic = link.XDPGenericMode, true
 		l, err = link.AttachXDP(options)
 	}
 	if errors.Is(err, unix.EBUSY) {
-		return nil, fmt.Errorf("another XDP program is on it (ip link show dev %s): %w", name, err)
+		return nil, fmt.Errorf("another XDP program is on it (ip link show dev %s): %w", device.Name, err)
 	}
 	if err != nil {
 		return nil, whyNot(err)
 	}
+	made.Link = l
 	if k.o.Pins == "" {
-		return l, nil
+		return made, nil
 	}
-	if err := l.Pin(k.pin(name)); err != nil {
+	if err := l.Pin(k.pin(device.Name)); err != nil {
 		_ = l.Close()
 		return nil, fmt.Errorf("pin: %w", err)
 	}
-	return l, nil
+	return made, nil
 }
 
 // adoptLink gives the link of an earlier process this program. It returns nil when
-// there is none, or its interface is gone.
-func (k *Kernel) adoptLink(name string) (link.Link, error) {
-	l, err := link.LoadPinnedLink(k.pin(name), nil)
+// there is none, or it is not on this interface any more.
+func (k *Kernel) adoptLink(device *net.Interface) (*uplink, error) {
+	l, err := link.LoadPinnedLink(k.pin(device.Name), nil)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pinned link: %w", err)
 	}
-	err = l.Update(k.objects.Balancer)
-	if errors.Is(err, unix.ENOLINK) { // the interface was removed, perhaps made anew
+	if !isOn(l, device.Index) { // that interface was removed, and this made anew
 		_ = l.Unpin()
 		return nil, l.Close()
 	}
-	if err != nil {
+	if err := l.Update(k.objects.Balancer); err != nil {
 		_ = l.Close()
 		return nil, fmt.Errorf("put the program in place: %w", err)
 	}
-	return l, nil
+	on, err := netlink.LinkByIndex(device.Index)
+	if err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	x := on.Attrs().Xdp
+	return &uplink{Link: l, index: device.Index, generic: x != nil && x.AttachMode == nl.XDP_ATTACHED_SKB}, nil
 }
 
 // detach takes the program off every interface that is not to stay.

@@ -35,7 +35,8 @@ type balancerConfig struct {
 	NatPort   uint16
 	NatPorts  uint16
 	Mtu       uint16
-	Flags     uint16
+	Zero      uint16
+	Uplinks   [8]uint32
 }
 
 type balancerFlow struct {

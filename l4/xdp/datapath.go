@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,6 +59,9 @@ type carried struct {
 	kernel *Kernel    // nil while nothing is carried
 	flows  int        // that it was opened for
 	want   *spec.Spec // that is applied; nil before the first
+	on     uplinks
+	// uplinks says of each whether packets are taken from it.
+	uplinks []status.Uplink
 }
 
 // New returns a datapath that carries nothing until Apply.
@@ -104,35 +108,34 @@ func isL4(want *spec.Spec, self spec.NodeName) bool {
 // holds d.mu.
 func (d *Datapath) put(want *spec.Spec, site *spec.Site, all []taken) error {
 	node, _ := want.Node(d.o.Self)
-	dev, err := deviceOf(node.Address)
+	now := d.now.Load()
+	on, err := uplinksOf(node, now.on)
 	if err != nil {
 		return err
 	}
-	now := d.now.Load()
 	k := now.kernel
 	if k == nil || now.flows != site.L4.Flows {
 		if k, err = Open(KernelOptions{Pins: d.o.Pins, Flows: site.L4.Flows, Log: d.o.Log}); err != nil {
 			return err
 		}
 	}
-	err = k.Apply(d.plan(site, node, dev, all))
+	err = k.Apply(d.plan(site, node, on, all))
 	if err == nil && d.o.Next != nil {
 		err = k.Next(d.o.Next())
 	}
 	if err == nil {
-		err = k.Attach(dev.name)
+		err = d.attach(&carried{kernel: k, flows: site.L4.Flows, want: want, on: on, uplinks: now.uplinks})
+	}
+	if err != nil {
+		d.now.Store(now)
 	}
 	if k != now.kernel && err != nil {
 		return errors.Join(err, k.Close())
 	}
-	if err != nil {
+	if k == now.kernel || err != nil {
 		return err
 	}
-	d.now.Store(&carried{kernel: k, flows: site.L4.Flows, want: want})
-	if k == now.kernel {
-		return nil
-	}
-	d.o.Log.Info("flows are carried in the kernel", "interface", dev.name, "listeners", len(all), "adopted", k.Adopted())
+	d.o.Log.Info("flows are carried in the kernel", "interfaces", strings.Join(on.present(), " "), "listeners", len(all), "adopted", k.Adopted())
 	if now.kernel == nil {
 		return nil
 	}
@@ -140,8 +143,8 @@ func (d *Datapath) put(want *spec.Spec, site *spec.Site, all []taken) error {
 }
 
 // plan is what the kernel is to do.
-func (d *Datapath) plan(site *spec.Site, node *spec.Node, dev device, all []taken) *Plan {
-	p := &Plan{NAT: []netip.Addr{node.Address}, MTU: dev.mtu, NewFlows: site.L4.NewFlows}
+func (d *Datapath) plan(site *spec.Site, node *spec.Node, on uplinks, all []taken) *Plan {
+	p := &Plan{NAT: []netip.Addr{node.Address}, MTU: on.mtu(), NewFlows: site.L4.NewFlows}
 	if node.Address.Is4() {
 		p.Source4 = node.Address
 	} else {
@@ -158,11 +161,11 @@ func (d *Datapath) plan(site *spec.Site, node *spec.Node, dev device, all []take
 				continue
 			}
 			for _, m := range g.Targets() { // also those that drain: they keep their flows
-				on := Target{Address: m.Address()}
+				to := Target{Address: m.Address()}
 				if t.forward == spec.ForwardDSR {
-					on.MAC = dev.neighbor(m.Address().Addr())
+					to.MAC, to.Interface = on.neighbor(m.Address().Addr())
 				}
-				p.Targets = append(p.Targets, on)
+				p.Targets = append(p.Targets, to)
 			}
 		}
 	}
@@ -237,12 +240,18 @@ func (d *Datapath) Changed() {
 // got another MAC address.
 const lookAgain = 10 * time.Second
 
+// keepEvery is how soon an uplink that was away is noticed.
+const keepEvery = 2 * time.Second
+
 // Run hands the kernel each new table until ctx ends. What is pinned goes on
 // forwarding after it, for the next process.
 func (d *Datapath) Run(ctx context.Context) error {
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
+	kept := time.NewTicker(keepEvery)
+	defer kept.Stop()
 	for {
+		look := d.again
 		select {
 		case <-ctx.Done():
 			d.mu.Lock()
@@ -259,8 +268,10 @@ func (d *Datapath) Run(ctx context.Context) error {
 			return errors.Join(err, now.kernel.Close())
 		case <-d.changed:
 		case <-tick.C:
+		case <-kept.C:
+			look = d.keep
 		}
-		if err := d.again(); err != nil {
+		if err := look(); err != nil {
 			d.o.Log.Error("the kernel goes on with what it has", "error", err)
 		}
 	}
@@ -275,11 +286,7 @@ func (d *Datapath) again() error {
 		return nil
 	}
 	node, site := now.want.Node(d.o.Self)
-	dev, err := deviceOf(node.Address)
-	if err != nil {
-		return err
-	}
-	return now.kernel.Apply(d.plan(site, node, dev, takes(now.want, d.o.Self)))
+	return now.kernel.Apply(d.plan(site, node, now.on, takes(now.want, d.o.Self)))
 }
 
 // Explain says where a flow of the question would go; false when the kernel does

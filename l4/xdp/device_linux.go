@@ -10,13 +10,6 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// device is the interface that packets come by and leave by.
-type device struct {
-	name  string
-	index int
-	mtu   int
-}
-
 // deviceOf is the interface that has an address.
 func deviceOf(a netip.Addr) (device, error) {
 	all, err := net.Interfaces()

@@ -66,8 +66,6 @@ const (
 	vipBySource = 1
 	vipForgets  = 2
 	vipQUIC     = 4
-
-	configFIB = 1
 )
 
 var modes = map[spec.Forward]uint8{
@@ -109,9 +107,6 @@ func (p *Plan) config() balancerConfig {
 	}
 	if p.NewFlows > 0 {
 		c.LearnCost = uint32(max(1_000_000_000/p.NewFlows, 1))
-	}
-	if p.Route {
-		c.Flags |= configFIB
 	}
 	c.Source4, c.Source6 = words(p.Source4)[0], words(p.Source6)
 	for _, a := range p.NAT {

@@ -82,3 +82,9 @@ func (k *Kernel) Busy() (release func()) {
 	k.mu.Lock()
 	return k.mu.Unlock
 }
+
+// Keep looks at the uplinks, as Run does every while.
+func (d *Datapath) Keep() error { return d.keep() }
+
+// Stop lets go of the kernel, which goes on: as the end of Run for a successor.
+func (d *Datapath) Stop() error { return d.now.Load().kernel.Close() }

@@ -15,7 +15,7 @@ import (
 
 // layout numbers the shapes that maps have had. It rises with every change of a
 // key, a value or a meaning in bpf/maps.h or bpf/count.h.
-const layout = 2
+const layout = 3
 
 // What flow tables have room for unless told otherwise.
 const (
@@ -51,7 +51,8 @@ type Kernel struct {
 	targets   *ids[address]
 	listeners *ids[string]
 	tables    map[string]uint64 // a hash of each listener's table as written
-	links     map[string]closer
+	links     map[string]*uplink
+	config    balancerConfig // of the last Apply, without uplinks
 
 	// What counters are of, as of the last Apply. Who reads them does not wait for the
 	// next: mapped is held for reading meanwhile, and to close the maps.
@@ -59,8 +60,6 @@ type Kernel struct {
 	mapped  sync.RWMutex
 	closed  bool // changed with mu and mapped held, read with either
 }
-
-type closer interface{ Close() error }
 
 // Open loads the program. Maps that are pinned in the right shape are taken over
 // as they are; of those in another shape, what still fits is copied, and they stay
@@ -73,7 +72,7 @@ func Open(o KernelOptions) (*Kernel, error) {
 	if o.Flows == 0 {
 		o.Flows = flowsDefault
 	}
-	k := &Kernel{o: o, tables: map[string]uint64{}, links: map[string]closer{}}
+	k := &Kernel{o: o, tables: map[string]uint64{}, links: map[string]*uplink{}}
 	options := ebpf.CollectionOptions{}
 	if o.Pins != "" {
 		k.folder = filepath.Join(o.Pins, fmt.Sprintf("layout-%d-%d", layout, o.Flows))

@@ -69,17 +69,23 @@ func TestNATCarriesTCP(t *testing.T) {
 // patience is how long a connection may take for anything.
 const patience = 10 * time.Second
 
-// hang links a host to the router, as on a wire: checksums are complete and segments
-// whole. A program at the near end has veth take what the far one sends by XDP.
+// hang links a host to the router, which is its way to everything.
 func hang(t *testing.T, n *netns.Net, router, host *netns.Space, i int) {
+	t.Helper()
+	wire(t, n, router, host, "eth0", i)
+	host.IP(fmt.Sprintf("route add default via 198.18.%d.1", i))
+	host.IP(fmt.Sprintf("-6 route add default via 2001:db8:%d::1", i))
+}
+
+// wire links a host to the router, as on a wire: checksums are complete and segments
+// whole. A program at the near end has veth take what the far one sends by XDP.
+func wire(t *testing.T, n *netns.Net, router, host *netns.Space, far string, i int) {
 	t.Helper()
 	near := fmt.Sprintf("to%d", i)
 	n.Veth(router, near, []string{fmt.Sprintf("198.18.%d.1/24", i), fmt.Sprintf("2001:db8:%d::1/64", i)},
-		host, "eth0", []string{fmt.Sprintf("198.18.%d.2/24", i), fmt.Sprintf("2001:db8:%d::2/64", i)})
-	host.IP(fmt.Sprintf("route add default via 198.18.%d.1", i))
-	host.IP(fmt.Sprintf("-6 route add default via 2001:db8:%d::1", i))
+		host, far, []string{fmt.Sprintf("198.18.%d.2/24", i), fmt.Sprintf("2001:db8:%d::2/64", i)})
 	router.Output("ethtool", "-K", near, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
-	host.Output("ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off", "gro", "off")
+	host.Output("ethtool", "-K", far, "tx", "off", "tso", "off", "gso", "off", "gro", "off")
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
 	})

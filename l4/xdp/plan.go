@@ -13,8 +13,9 @@ const (
 	TargetsMax      = 8192 // ids of slots go to 65535; counters of a target take 24 bytes a core
 	ListenersMax    = 1024 // counters of a listener take 256 bytes a core
 	VIPsMax         = 4 * ListenersMax
-	NATAddressesMax = 4              // of each family
-	QUICMax         = 4 * TargetsMax // server ids of all listeners
+	NATAddressesMax = 4               // of each family
+	UplinksMax      = spec.UplinksMax // that routes are looked up between
+	QUICMax         = 4 * TargetsMax  // server ids of all listeners
 )
 
 // Ports of NAT when a plan gives none: below those that Linux gives to sockets of
@@ -39,10 +40,7 @@ type Plan struct {
 	// packets are not measured.
 	MTU int
 	// NewFlows is how many flows a second each core learns; 0 means any number.
-	NewFlows int
-	// Route says that the kernel's routes choose the way to a target. Otherwise a
-	// packet goes back to the router it came from.
-	Route     bool
+	NewFlows  int
 	Listeners []Listener
 	// Targets are those that may keep flows, or of which something is to be said;
 	// those of tables need not be repeated. A flow on a target that is neither

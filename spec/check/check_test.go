@@ -197,6 +197,14 @@ func TestSites(t *testing.T) {
 		{"no role", func(s *spec.Spec) { s.Sites[0].Nodes[0].Roles = nil }, []string{
 			`sites[0].nodes[0].roles: node "east-dns" has no role; use one of "dns", "vip", "l4", "l7"`,
 		}},
+		{"uplinks", func(s *spec.Spec) {
+			n := &s.Sites[0].Nodes[0]
+			n.Roles, n.Uplinks = []spec.Role{spec.RoleDNS}, []string{"eth0", "no/such", "eth0"}
+		}, []string{
+			`sites[0].nodes[0].uplinks[1]: "no/such" is not the name of an interface; use a name as ip link shows it`,
+			`sites[0].nodes[0].uplinks[2]: "eth0" is listed twice`,
+			`warning: sites[0].nodes[0].uplinks: node "east-dns" has no role l4, and no other looks at them; say interface for an l7 node`,
+		}},
 		{"a role twice", func(s *spec.Spec) { s.Sites[0].Nodes[0].Roles = []spec.Role{"dns", "dns"} }, []string{
 			`sites[0].nodes[0].roles[1]: the role "dns" is given twice`,
 		}},

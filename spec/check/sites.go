@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"portico/spec"
 )
@@ -47,8 +48,28 @@ func (c *checker) node(n *spec.Node, path string) {
 			c.problem(spec.At(path, "dns", i), fmt.Sprintf("%s is listed twice", a), "")
 		}
 	}
+	c.uplinks(n, path)
 	c.dnsClash(n, path)
 	c.announces(n, path)
+}
+
+// uplinks finds names that no interface has, and uplinks that nobody looks at.
+func (c *checker) uplinks(n *spec.Node, path string) {
+	at := spec.At(path, "uplinks")
+	if len(n.Uplinks) > spec.UplinksMax {
+		c.problem(at, fmt.Sprintf("%d uplinks", len(n.Uplinks)), fmt.Sprintf("name %d at most", spec.UplinksMax))
+	}
+	for i, name := range n.Uplinks {
+		switch {
+		case name == "" || len(name) > 15 || strings.ContainsAny(name, "/ *"):
+			c.problem(spec.At(at, i), fmt.Sprintf("%q is not the name of an interface", name), "use a name as ip link shows it")
+		case slices.Contains(n.Uplinks[:i], name):
+			c.problem(spec.At(at, i), fmt.Sprintf("%q is listed twice", name), "")
+		}
+	}
+	if len(n.Uplinks) > 0 && !n.Has(spec.RoleL4) {
+		c.warning(at, fmt.Sprintf("node %q has no role l4, and no other looks at them", n.Name), "say interface for an l7 node")
+	}
 }
 
 // announces warns of a node with the role vip that has nothing to announce.

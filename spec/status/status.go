@@ -56,6 +56,8 @@ type Node struct {
 	Peers      []Peer        `json:"peers,omitempty"`
 	// Unwrap is nil where nothing is unwrapped.
 	Unwrap *Unwrap `json:"unwrap,omitempty"`
+	// Uplinks are there where the kernel carries flows.
+	Uplinks []Uplink `json:"uplinks,omitempty"`
 }
 
 // Listener is one bound listener of one tier.

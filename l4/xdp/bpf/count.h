@@ -32,7 +32,7 @@ enum event {
 	DROP_NAT_FULL, /* no port was free */
 	DROP_NAT_LIMITED, /* too many new flows at once */
 	DROP_ERROR, /* an ICMP error about no flow of ours */
-	DROP_ROUTE, /* the kernel knows no way to the target */
+	DROP_ROUTE, /* a route of the kernel forbids the way to the target */
 	DROP_HEADROOM, /* the driver leaves no room for a header */
 	EVENTS
 };

@@ -103,8 +103,7 @@ struct quic_key {
 };
 
 #define NAT_ADDRESSES 4
-
-#define CONFIG_FIB 1 /* the kernel's routes say where to send, not where a packet came from */
+#define UPLINKS 8
 
 struct config {
 	__be32 source4; /* of outer headers; 0 when the node has none */
@@ -115,7 +114,8 @@ struct config {
 	__u16 nat4s, nat6s; /* how many of them there are */
 	__u16 nat_port, nat_ports; /* the first port and how many */
 	__u16 mtu; /* of the way to targets; 0 means unknown */
-	__u16 flags;
+	__u16 zero;
+	__u32 uplinks[UPLINKS]; /* interfaces to send by, where there are several; then 0 */
 };
 
 struct table {

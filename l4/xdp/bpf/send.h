@@ -28,34 +28,67 @@ INLINE int turn_back(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-/* route sends a packet as the kernel's routes say. */
-static __noinline int route(struct xdp_md *ctx, __u32 l3, __u32 listener)
+INLINE bool is_uplink(const struct config *cfg, __u32 ifindex)
 {
-	struct ethhdr *eth = start(ctx);
-	struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex};
+#pragma unroll
+	for (int i = 0; i < UPLINKS; i++) {
+		if (cfg->uplinks[i] == ifindex)
+			return true;
+	}
+	return false;
+}
+
+/* find_way asks the kernel's routes for the way to a packet's destination. */
+INLINE long find_way(struct xdp_md *ctx, __u32 l3, struct bpf_fib_lookup *fib)
+{
 	struct iphdr *ip4 = at(ctx, l3, L2_MASK);
 	struct ipv6hdr *ip6 = (void *)ip4;
 
-	if ((void *)(eth + 1) > end(ctx) || (void *)(ip4 + 1) > end(ctx))
-		return XDP_DROP;
+	if ((void *)(ip4 + 1) > end(ctx))
+		return -1;
+	fib->ifindex = ctx->ingress_ifindex;
 	if (ip4->version == 4) {
-		fib.family = ADDRESS_FAMILY4;
-		fib.l4_protocol = ip4->protocol;
-		fib.tos = ip4->tos;
-		fib.tot_len = bpf_ntohs(ip4->tot_len);
-		fib.ipv4_src = ip4->saddr;
-		fib.ipv4_dst = ip4->daddr;
+		fib->family = ADDRESS_FAMILY4;
+		fib->l4_protocol = ip4->protocol;
+		fib->tos = ip4->tos;
+		fib->tot_len = bpf_ntohs(ip4->tot_len);
+		fib->ipv4_src = ip4->saddr;
+		fib->ipv4_dst = ip4->daddr;
 	} else {
 		if ((void *)(ip6 + 1) > end(ctx))
-			return XDP_DROP;
-		fib.family = ADDRESS_FAMILY6;
-		fib.l4_protocol = ip6->nexthdr;
-		fib.tot_len = bpf_ntohs(ip6->payload_len) + sizeof(*ip6);
-		__builtin_memcpy(fib.ipv6_src, &ip6->saddr, 16);
-		__builtin_memcpy(fib.ipv6_dst, &ip6->daddr, 16);
+			return -1;
+		fib->family = ADDRESS_FAMILY6;
+		fib->l4_protocol = ip6->nexthdr;
+		fib->tot_len = bpf_ntohs(ip6->payload_len) + sizeof(*ip6);
+		__builtin_memcpy(fib->ipv6_src, &ip6->saddr, 16);
+		__builtin_memcpy(fib->ipv6_dst, &ip6->daddr, 16);
 	}
-	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+	return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
+}
+
+/*
+ * route sends a packet as the kernel's routes say, where those lead to an uplink. A
+ * tag belongs to the link that it came by, and a kernel that does not forward, or
+ * does not know the neighbor now, leaves the way to the router.
+ */
+static __noinline int route(struct xdp_md *ctx, struct config *cfg, __u32 l3, __u32 listener)
+{
+	struct bpf_fib_lookup fib = {};
+	struct ethhdr *eth;
+	long found;
+
+	if (!cfg)
+		return XDP_DROP;
+	if (l3 != sizeof(*eth))
+		return turn_back(ctx);
+	found = find_way(ctx, l3, &fib);
+	if (found == BPF_FIB_LKUP_RET_BLACKHOLE || found == BPF_FIB_LKUP_RET_UNREACHABLE || found == BPF_FIB_LKUP_RET_PROHIBIT)
 		return drop(listener, DROP_ROUTE);
+	if (found != BPF_FIB_LKUP_RET_SUCCESS || !is_uplink(cfg, fib.ifindex))
+		return turn_back(ctx);
+	eth = start(ctx);
+	if ((void *)(eth + 1) > end(ctx))
+		return XDP_DROP;
 	__builtin_memcpy(eth->h_dest, fib.dmac, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, fib.smac, ETH_ALEN);
 	if (fib.ifindex == ctx->ingress_ifindex)
@@ -63,10 +96,11 @@ static __noinline int route(struct xdp_md *ctx, __u32 l3, __u32 listener)
 	return bpf_redirect(fib.ifindex, 0);
 }
 
+/* leave sends a packet back to the router that it came from, or where routes say. */
 INLINE int leave(struct xdp_md *ctx, const struct config *cfg, __u32 l3, __u32 listener)
 {
-	if (cfg->flags & CONFIG_FIB)
-		return route(ctx, l3, listener);
+	if (cfg->uplinks[0])
+		return route(ctx, (struct config *)cfg, l3, listener);
 	return turn_back(ctx);
 }
 

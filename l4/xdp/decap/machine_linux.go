@@ -66,10 +66,13 @@ func (m *machine) open() error {
 }
 
 // find is the interface that a plan names, or else the one with the node's address,
-// which is where a balancer is.
+// which is where a balancer is unless it has uplinks: then it is the first of these.
 func (m *machine) find(p *plan) (device, error) {
 	if err := m.open(); err != nil {
 		return device{}, err
+	}
+	if p.shared && len(p.uplinks) > 0 {
+		return m.uplink(p)
 	}
 	own, err := m.owner(p.address)
 	if p.device == "" {
@@ -83,6 +86,25 @@ func (m *machine) find(p *plan) (device, error) {
 	named := deviceOf(link)
 	named.balanced = p.shared && named == own
 	return named, nil
+}
+
+// uplink is the interface of a node whose balancer has uplinks.
+func (m *machine) uplink(p *plan) (device, error) {
+	names := p.uplinks
+	if p.device != "" {
+		names = []string{p.device}
+	}
+	var failed error
+	for _, name := range names {
+		link, err := m.links.LinkByName(name)
+		if err == nil {
+			on := deviceOf(link)
+			on.balanced = slices.Contains(p.uplinks, name)
+			return on, nil
+		}
+		failed = errors.Join(failed, fmt.Errorf("interface %q: %w", name, err))
+	}
+	return device{}, failed
 }
 
 // owner is the interface with an address.

@@ -29,6 +29,8 @@ type plan struct {
 	// shared says that the node is an l4 node too, whose balancer sees the packets
 	// of the interface first.
 	shared bool
+	// uplinks are the interfaces that the balancer is on, where the node names them.
+	uplinks []string
 	// overhead is how much longer a packet is on the way to the node, in bytes.
 	overhead int
 }
@@ -45,7 +47,7 @@ func planOf(want *spec.Spec, self spec.NodeName) *plan {
 	}
 	p := &plan{
 		address: node.Address, device: node.Interface, nodes: map[netip.Addr]role{},
-		shared: node.Has(spec.RoleL4), overhead: overhead(site.L4.Forward, node.Address),
+		shared: node.Has(spec.RoleL4), uplinks: node.Uplinks, overhead: overhead(site.L4.Forward, node.Address),
 	}
 	for _, n := range site.With(spec.RoleL4) {
 		p.nodes[n.Address] |= isL4
