@@ -94,16 +94,23 @@ func TestPlace(t *testing.T) {
 }
 
 // FuzzPlace proves that a packet reaches nobody but owners of its slot and those
-// that its flow is known to be on, and that what begins a flow goes to the owner.
+// that its flow is known to be on, that what begins a flow goes to the owner, and that
+// a packet which names its target goes to that one and leaves the flow table alone.
 func FuzzPlace(f *testing.F) {
 	for _, c := range flowtest.Cases() {
 		table := c.Table()
 		seen := c.Seen(table)
-		f.Add(uint32(table.Slot(c.Hash())), uint32(seen.Known), seen.Starts)
+		f.Add(uint32(table.Slot(c.Hash())), uint32(seen.Known), seen.Named, seen.Starts)
 	}
-	f.Fuzz(func(t *testing.T, slot, known uint32, starts bool) {
-		at, seen := maglev.Slot(slot), l4.Seen{Known: maglev.Slot(known), Starts: starts}
+	f.Fuzz(func(t *testing.T, slot, known uint32, named uint16, starts bool) {
+		at, seen := maglev.Slot(slot), l4.Seen{Known: maglev.Slot(known), Named: named, Starts: starts}
 		p := l4.Place(at, seen)
+		if named != 0 {
+			if want := (l4.Placement{Target: named}); p != want {
+				t.Errorf("Place(%x, %+v) = %+v, want %+v", slot, seen, p, want)
+			}
+			return
+		}
 		allowed := map[uint16]bool{0: true, at.Primary(): true, at.Secondary(): true, seen.Known.Primary(): true, seen.Known.Secondary(): true}
 		for _, id := range []uint16{p.Target, p.Secondary, p.Remember.Primary(), p.Remember.Secondary()} {
 			if !allowed[id] {
