@@ -1,6 +1,7 @@
 package xdp
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -55,5 +56,9 @@ func removePins(folder string) error {
 	if folder == "" {
 		return nil
 	}
-	return os.RemoveAll(folder)
+	err := os.RemoveAll(folder)
+	if errors.Is(err, os.ErrPermission) {
+		return nil // who may not look has pinned nothing
+	}
+	return err
 }

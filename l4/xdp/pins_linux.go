@@ -1,6 +1,7 @@
 package xdp
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,7 +16,9 @@ const bpffs = "/sys/fs/bpf"
 // makePins makes a folder for pins. Where the BPF file system of the machine is not
 // mounted, as in a namespace with a /sys of its own, it is.
 func makePins(folder string) error {
-	if is, err := onBPF(folder); err != nil {
+	if is, err := onBPF(folder); errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("pins: %w; have this user own %s, and let it pass there (chmod 711 %s)", err, filepath.Dir(filepath.Dir(folder)), bpffs)
+	} else if err != nil {
 		return err
 	} else if !is {
 		if !strings.HasPrefix(folder, bpffs+"/") {
