@@ -115,7 +115,13 @@ type Node struct {
 	// Uplinks are the network interfaces that routers send packets of VIPs to an l4
 	// node by, at most UplinksMax, for datapath xdp; none means the one that holds Address.
 	Uplinks []string `json:"uplinks,omitempty"`
+	// NAT are the addresses that targets see under forward: nat, at most NATMax of a
+	// family, each the node's or routed to it; Address in a family that has none.
+	NAT []netip.Addr `json:"nat,omitempty"`
 }
+
+// NATMax is how many addresses of NAT a node may have of each family.
+const NATMax = 4
 
 // UplinksMax is how many uplinks a node may have.
 const UplinksMax = 8

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -144,7 +145,7 @@ func (d *Datapath) put(want *spec.Spec, site *spec.Site, all []taken) error {
 
 // plan is what the kernel is to do.
 func (d *Datapath) plan(site *spec.Site, node *spec.Node, on uplinks, all []taken) *Plan {
-	p := &Plan{NAT: []netip.Addr{node.Address}, MTU: on.mtu(), NewFlows: site.L4.NewFlows}
+	p := &Plan{NAT: natOf(node), MTU: on.mtu(), NewFlows: site.L4.NewFlows}
 	if node.Address.Is4() {
 		p.Source4 = node.Address
 	} else {
@@ -170,6 +171,14 @@ func (d *Datapath) plan(site *spec.Site, node *spec.Node, on uplinks, all []take
 		}
 	}
 	return p
+}
+
+// natOf are the addresses that targets see under NAT.
+func natOf(node *spec.Node) []netip.Addr {
+	if slices.ContainsFunc(node.NAT, func(a netip.Addr) bool { return a.Is4() == node.Address.Is4() }) {
+		return node.NAT
+	}
+	return append(slices.Clone(node.NAT), node.Address)
 }
 
 // quic are the targets that connection ids name and that may go on with what began there.

@@ -6,6 +6,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"portico/l4"
+	"portico/spec"
 )
 
 // Run sends one packet through the program, without an interface.
@@ -88,3 +89,6 @@ func (d *Datapath) Keep() error { return d.keep() }
 
 // Stop lets go of the kernel, which goes on: as the end of Run for a successor.
 func (d *Datapath) Stop() error { return d.now.Load().kernel.Close() }
+
+// NATOf are the addresses that a node's targets see.
+func NATOf(n *spec.Node) []netip.Addr { return natOf(n) }

@@ -13,7 +13,7 @@ const (
 	TargetsMax      = 8192 // ids of slots go to 65535; counters of a target take 24 bytes a core
 	ListenersMax    = 1024 // counters of a listener take 256 bytes a core
 	VIPsMax         = 4 * ListenersMax
-	NATAddressesMax = 4               // of each family
+	NATAddressesMax = spec.NATMax     // of each family
 	UplinksMax      = spec.UplinksMax // that routes are looked up between
 	QUICMax         = 4 * TargetsMax  // server ids of all listeners
 )

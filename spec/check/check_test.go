@@ -205,6 +205,13 @@ func TestSites(t *testing.T) {
 			`sites[0].nodes[0].uplinks[2]: "eth0" is listed twice`,
 			`warning: sites[0].nodes[0].uplinks: node "east-dns" has no role l4, and no other looks at them; say interface for an l7 node`,
 		}},
+		{"addresses of NAT", func(s *spec.Spec) {
+			s.Sites[0].Nodes[0].NAT = []netip.Addr{addr("10.9.0.1"), addr("127.0.0.1"), addr("10.9.0.1"), addr("10.9.0.2"), addr("10.9.0.3")}
+		}, []string{
+			`sites[0].nodes[0].nat[1]: 127.0.0.1 is no address that targets can answer to; use one of the node, or one that is routed to it`,
+			`sites[0].nodes[0].nat[2]: 10.9.0.1 is listed twice`,
+			`sites[0].nodes[0].nat[4]: 10.9.0.3 is one too many of its family; list 4 at most`,
+		}},
 		{"a role twice", func(s *spec.Spec) { s.Sites[0].Nodes[0].Roles = []spec.Role{"dns", "dns"} }, []string{
 			`sites[0].nodes[0].roles[1]: the role "dns" is given twice`,
 		}},

@@ -49,6 +49,7 @@ func (c *checker) node(n *spec.Node, path string) {
 		}
 	}
 	c.uplinks(n, path)
+	c.nat(n, path)
 	c.dnsClash(n, path)
 	c.announces(n, path)
 }
@@ -69,6 +70,23 @@ func (c *checker) uplinks(n *spec.Node, path string) {
 	}
 	if len(n.Uplinks) > 0 && !n.Has(spec.RoleL4) {
 		c.warning(at, fmt.Sprintf("node %q has no role l4, and no other looks at them", n.Name), "say interface for an l7 node")
+	}
+}
+
+// nat finds addresses that no answer of a target would come back to.
+func (c *checker) nat(n *spec.Node, path string) {
+	families := map[bool]int{}
+	for i, a := range n.NAT {
+		at := spec.At(path, "nat", i)
+		families[a.Is4()]++
+		switch {
+		case !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.IsLinkLocalUnicast():
+			c.problem(at, fmt.Sprintf("%s is no address that targets can answer to", a), "use one of the node, or one that is routed to it")
+		case slices.Contains(n.NAT[:i], a):
+			c.problem(at, fmt.Sprintf("%s is listed twice", a), "")
+		case families[a.Is4()] == spec.NATMax+1:
+			c.problem(at, fmt.Sprintf("%s is one too many of its family", a), fmt.Sprintf("list %d at most", spec.NATMax))
+		}
 	}
 }
 
