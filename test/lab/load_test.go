@@ -55,8 +55,8 @@ type clients struct {
 	now tally // guarded by mu
 }
 
-// runLoad is the program of the load: a plan as JSON. It prints its tally ten times a
-// second, until its input ends and all is over.
+// runLoad is the program of the load: a plan as JSON. It prints its tally at every
+// pace, until its input ends and all is over.
 func runLoad(args []string) int {
 	c := &clients{finish: make(chan struct{}), now: tally{Reasons: map[string]int{}, Servers: map[string]int{}}}
 	if err := json.Unmarshal([]byte(args[0]), &c.plan); err != nil {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// hang bounds what must happen soon; it is ten times what it takes.
-const hang = 30 * time.Second
+// hang bounds what must happen soon; it is ten times what it takes on a busy machine.
+const hang = time.Minute
 
 // The signals that programs are sent.
 const (
