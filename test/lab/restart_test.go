@@ -34,6 +34,7 @@ func TestRestart(t *testing.T) {
 		return fmt.Sprintf("%d changes of routes", seen)
 	}}
 	d.both(t, xdp(), unnoticed)
+	d.try(t, arm{name: "arp", mode: "gue", routes: arp}, unbroken)
 	off := xdp()
 	off.name, off.mode, off.restarts = "control: no graceful restart", "gue", "off"
 	d.try(t, off, reported)
@@ -75,5 +76,6 @@ func TestUpgrade(t *testing.T) {
 		return ""
 	}}
 	d.both(t, xdp(), unnoticed)
+	d.try(t, arm{name: "arp", mode: "gue", routes: arp}, unbroken)
 	d.try(t, relay(), harmed)
 }
