@@ -37,9 +37,9 @@ const swaps = 100
 // TestSwap proves that a node takes specs that change its tables and loses nothing.
 // What it is compared with is a node that must be started again for each.
 func TestSwap(t *testing.T) {
-	name := func(times int) string { return fmt.Sprintf("specs with other weights are applied, %d times", times) }
+	const name = "specs with other weights are applied, %d times"
 	live := func(times int) drill {
-		return drill{name(times), usual(), func(w *world, l *load) string {
+		return drill{fmt.Sprintf(name, times), usual(), func(w *world, l *load) string {
 			before := w.generation()
 			for range times {
 				w.reweigh()
@@ -69,7 +69,7 @@ func TestSwap(t *testing.T) {
 	live(swaps/5).try(t, arm{name: "relay", mode: "relay"}, unnoticed)
 	quick.name, quick.mode, quick.forgets = "control: nothing is remembered", "gue", true
 	live(5).try(t, quick, harmed)
-	again := drill{name(1), usual(), func(w *world, l *load) string {
+	again := drill{"a spec with other weights is applied", usual(), func(w *world, l *load) string {
 		w.reweigh()
 		for _, h := range w.l4 {
 			w.nodes[h.name].handOver()
