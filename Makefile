@@ -38,9 +38,9 @@ conformance: build ## public conformance suites (test/conformance); SCORES=write
 soak: build ## misuse the binary for SOAK (10m), then look for leaks and counts that do not agree (test/soak); DRIVER=portable
 	PORTICO_BINARY=$(CURDIR)/bin/portico SOAK=$(SOAK) DRIVER=$(DRIVER) $(GO) test -count=1 -v -timeout 0 -run TestSoak ./test/soak
 
-lab: build ## drills in network namespaces behind a real router, as root (test/lab); RUN=TestKill for one, LAB=all for the arms in the kernel, LAB=write for the page
+lab: build ## drills in network namespaces behind a real router, as root (test/lab); RUN=TestKill for one, LAB=short for one mode in the kernel, LAB=write for the page (10 to 15 minutes)
 	PORTICO_LAB=1 $(GO) test -count=1 -v -timeout 5m -parallel 4 -run '$(RUN)' ./vip/bgp
-	PORTICO_BINARY=$(CURDIR)/bin/portico PORTICO_LAB=1 LAB=$(LAB) $(GO) test -count=1 -v -timeout 15m -parallel 2 -run '$(RUN)' ./test/lab
+	PORTICO_BINARY=$(CURDIR)/bin/portico PORTICO_LAB=1 LAB=$(LAB) $(GO) test -count=1 -v -timeout 30m -parallel 2 -run '$(RUN)' ./test/lab
 
 bpf: $(BPF2GO) ## compile the programs in the kernel again (l4/xdp/bpf; needs clang-14, libbpf-dev, linux-libc-dev)
 	$(GO) generate ./l4/xdp/...
