@@ -6,33 +6,35 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
 	"portico/spec"
 )
 
-// Files holds leases in a folder, a file each. Its clock is CLOCK_BOOTTIME, which is
-// alike for all processes of one machine and on no other, so the folder may not be
-// shared between machines: it serves nodes of one host, and tests. A lease outlives
+// Files holds leases and values in a folder, a file each. Its clock is CLOCK_BOOTTIME,
+// which is alike for all processes of one machine and on no other, so the folder may not
+// be shared between machines: it serves nodes of one host, and tests. A lease outlives
 // its holder's process, and ends by time alone.
 type Files struct {
 	dir string
+	now func() time.Duration
 }
 
-// NewFiles keeps leases in that folder, which it makes when it is first needed.
-func NewFiles(dir string) *Files { return &Files{dir: dir} }
+// NewFiles keeps what it holds in that folder, which it makes when it is first needed.
+func NewFiles(dir string) *Files { return NewFilesBy(dir, bootTime) }
 
-// Now reads CLOCK_BOOTTIME.
-func (f *Files) Now() time.Duration { return bootTime() }
+// NewFilesBy is NewFiles with another clock: for tests, whose time is their own.
+func NewFilesBy(dir string, now func() time.Duration) *Files { return &Files{dir: dir, now: now} }
+
+// Now reads the clock of leases.
+func (f *Files) Now() time.Duration { return f.now() }
 
 // record is a lease as it is in its file.
 type record struct {
 	Holder spec.NodeName `json:"holder"`
 	Epoch  uint64        `json:"epoch"`
-	Until  time.Duration `json:"untilNanoseconds"` // of CLOCK_BOOTTIME
+	Until  time.Duration `json:"untilNanoseconds"`
 }
 
 // Look returns the lease of a name, also one that has ended.
@@ -79,7 +81,7 @@ func (f *Files) change(ctx context.Context, name string, do func(*record) bool) 
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return fmt.Errorf("lease of %s: %w", name, err)
 	}
-	path := filepath.Join(f.dir, url.PathEscape(name)+".json")
+	path := f.path(name, ".json")
 	unlock, err := lock(ctx, path+".lock")
 	if err != nil {
 		return fmt.Errorf("lease of %s: %w", name, err)
@@ -89,10 +91,17 @@ func (f *Files) change(ctx context.Context, name string, do func(*record) bool) 
 	if err != nil {
 		return fmt.Errorf("lease of %s: %w", name, err)
 	}
+	if r.Until > f.Now()+untilMax {
+		r.Until = 0 // of an earlier boot: this clock begins anew
+	}
 	if !do(&r) {
 		return nil
 	}
-	if err := writeRecord(path, r); err != nil {
+	text, err := json.Marshal(r)
+	if err == nil {
+		err = replace(path, text, false) // a lease does not outlive the machine
+	}
+	if err != nil {
 		return fmt.Errorf("lease of %s: %w", name, err)
 	}
 	return nil
@@ -108,29 +117,16 @@ func readRecord(path string) (r record, err error) {
 		return record{}, nil
 	case err != nil:
 		return record{}, err
+	case len(text) == 0: // power was lost, and with it every lease
+		return record{}, nil
 	case len(text) > recordMax:
 		return record{}, fmt.Errorf("%s has %d bytes, which no lease has", path, len(text))
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
 		return record{}, fmt.Errorf("%s: %w", path, err)
 	}
-	if now := bootTime(); r.Until > now+untilMax {
-		r.Until = 0 // of an earlier boot: this clock begins anew
-	}
 	return r, nil
 }
 
 // untilMax is longer than any term.
-const untilMax = time.Hour
-
-func writeRecord(path string, r record) error {
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	next := path + ".next"
-	if err := os.WriteFile(next, text, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
-}
+const untilMax = time.Minute
