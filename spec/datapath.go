@@ -34,6 +34,10 @@ type SiteL4 struct {
 	// NewFlows is how many flows a second each core remembers anew, so that a flood
 	// cannot push out those that are; the others are placed by hash alone.
 	NewFlows int `json:"newFlows,omitempty" default:"200000" range:"1..10000000"`
+	// SYNs is how many SYNs a second each core of an l7 node leaves to the kernel, whose
+	// own cookies keep more of what a client offers. Beyond it, while the queue of a
+	// listener is full, the program answers them.
+	SYNs int `json:"syns,omitempty" default:"10000" range:"1..10000000"`
 }
 
 // Encapsulates reports whether the site's l4 nodes hand packets to its l7 nodes

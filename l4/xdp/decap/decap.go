@@ -51,16 +51,12 @@ type Decapsulator struct {
 	room int
 }
 
-// calm is how many SYNs a second each core leaves to the kernel, whose own cookies
-// keep more of what a client offers. It is far beyond what new clients are.
-const calm = 10_000
-
 // New returns a decapsulator that does nothing until Apply.
 func New(o Options) *Decapsulator {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	d := &Decapsulator{o: o, machine: machine{pins: o.Pins, calm: calm}}
+	d := &Decapsulator{o: o, machine: machine{pins: o.Pins}}
 	if o.State != "" {
 		d.machine.record = filepath.Join(o.State, "decap-"+string(o.Self)+".json")
 	}

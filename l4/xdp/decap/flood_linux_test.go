@@ -29,20 +29,17 @@ const (
 func TestFlood(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		calm     uint32
+		calm     int
 		answered bool
 	}{
 		{"flood", 0, true},
-		{"few", math.MaxUint32, false},
+		{"few", math.MaxInt32, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBed(t)
 			want := b.spec(host4, spec.ForwardGUE)
+			want.Sites[0].L4.SYNs = tt.calm
 			a := b.node(t, b.a, "a", want)
-			a.mu.Lock()
-			a.machine.calm = tt.calm
-			a.mu.Unlock()
-			apply(t, b.a, a, want)
 			for _, nowhere := range []string{"203.0.113.0/24", "2001:db8:ff::/64"} {
 				b.router.IP("route add blackhole " + nowhere) // what answers them is lost
 			}

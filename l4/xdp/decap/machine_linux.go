@@ -14,7 +14,6 @@ import (
 // machine is what is changed on this machine, and how it is put back.
 type machine struct {
 	pins   string // folder of what is pinned
-	calm   uint32 // SYNs a second on one core that are left to the kernel
 	record string // file of what was changed; "" keeps that for this process alone
 
 	change  *record         // what was changed; nil: not read yet
@@ -154,7 +153,7 @@ func (m *machine) take(p *plan, on device) error {
 	}
 	room := on.mtu - p.overhead
 	settings := programSettings{
-		Calm: m.calm,
+		Calm: p.calm,
 		Mss4: uint32(segmentMax(room, netip.IPv4Unspecified())),
 		Mss6: uint32(segmentMax(room, netip.IPv6Unspecified())),
 	}

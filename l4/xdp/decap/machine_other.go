@@ -12,7 +12,6 @@ import (
 // machine cannot be changed here.
 type machine struct {
 	pins, record string
-	calm         uint32
 }
 
 type device struct {

@@ -31,6 +31,8 @@ type plan struct {
 	shared bool
 	// uplinks are the interfaces that the balancer is on, where the node names them.
 	uplinks []string
+	// calm is how many SYNs a second on one core are left to the kernel.
+	calm uint32
 	// overhead is how much longer a packet is on the way to the node, in bytes.
 	overhead int
 }
@@ -47,7 +49,7 @@ func planOf(want *spec.Spec, self spec.NodeName) *plan {
 	}
 	p := &plan{
 		address: node.Address, device: node.Interface, nodes: map[netip.Addr]role{},
-		shared: node.Has(spec.RoleL4), uplinks: node.Uplinks, overhead: overhead(site.L4.Forward, node.Address),
+		shared: node.Has(spec.RoleL4), uplinks: node.Uplinks, calm: uint32(site.L4.SYNs), overhead: overhead(site.L4.Forward, node.Address),
 	}
 	for _, n := range site.With(spec.RoleL4) {
 		p.nodes[n.Address] |= isL4
