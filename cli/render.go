@@ -39,6 +39,9 @@ func nodeTable(nodes []status.Node) table {
 			roles[i] = string(r)
 		}
 		t.add(string(n.Name), string(n.Site), strings.Join(roles, ","), n.State, fmt.Sprint(n.Generation), ago(n.Started))
+		if b := n.Buffers; b != nil && b.Most > 0 && b.Held >= b.Most/2 {
+			t.note(fmt.Sprintf("buffers hold %d of %d MiB: requests of low priority are turned away from 70 percent on", b.Held>>20, b.Most>>20))
+		}
 	}
 	return t
 }

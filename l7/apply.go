@@ -75,6 +75,7 @@ func (s *Server) Apply(want *spec.Spec) error {
 	c.turn.Commit()
 	s.metrics.retain(want)
 	s.driver.Retain(c.wanted())
+	s.driver.Bound(s.buffers())
 	return nil
 }
 

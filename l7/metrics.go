@@ -118,6 +118,9 @@ func newMetrics(to prometheus.Registerer, s *Server) *metrics {
 			Name: "portico_l7_loop_lag_seconds", Help: "How long what is ready waits in the event loop that is the latest.",
 		}, func() float64 { return s.stats().Lag.Seconds() }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "portico_l7_buffers_bytes", Help: "Memory that requests and answers under way hold.",
+		}, func() float64 { return float64(s.stats().Held) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "portico_l7_rate_limit_keys", Help: "Keys that rate limits remember because they used some of their rate.",
 		}, func() float64 { return float64(s.kept.Rates(clock.Now()).Keys) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{

@@ -1,6 +1,7 @@
 package l7
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"io"
@@ -47,6 +48,8 @@ type Options struct {
 	// SegmentMax bounds the segments of clients on an address that is bound without
 	// PROXY headers, in bytes; 0 means that nothing does, and so does nil.
 	SegmentMax func(vip netip.Addr) int
+	// Memory is how many bytes the process may use; 0 means that nothing says.
+	Memory int64
 	// Log takes what an operator should know; nil discards it.
 	Log *slog.Logger
 	// AccessLog takes a line for each request; nil discards them.
@@ -195,6 +198,19 @@ func (s *Server) stats() loop.Stats {
 		return loop.Stats{}
 	}
 	return s.driver.Stats()
+}
+
+// buffers is how many bytes requests and answers under way may hold.
+func (s *Server) buffers() int64 { return cmp.Or(int64(s.want.Buffers), s.o.Memory/2) }
+
+// Buffers reports what requests and answers under way hold.
+func (s *Server) Buffers() *status.Buffers {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.driver == nil {
+		return nil
+	}
+	return &status.Buffers{Held: s.driver.Stats().Held, Most: s.buffers()}
 }
 
 // Status reports every listener on every address it is bound to.

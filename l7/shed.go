@@ -21,23 +21,35 @@ func rank(p spec.Priority) int {
 }
 
 // shed counts a request in, where the listener bounds them, and reports whether it
-// was turned away instead: because there are as many as one of its priority may see, or
-// because the loop is late.
+// was turned away instead: because there are as many as one of its priority may see,
+// because the loop is late, or because there is little memory left.
 func (h *handler) shed(req *message.Request, d *exchange.Decision, st *state) bool {
 	s := h.spec.Shedding
-	if s == nil {
+	if s == nil && d.Used < s.Share(spec.PriorityLow) {
 		return false
 	}
 	p := h.priority(req, st)
+	if d.Used >= s.Share(priorities[p]) {
+		h.turnAway(d, st, p)
+		return true
+	}
+	if s == nil {
+		return false
+	}
 	if n := h.live.inFlight.Add(1); n <= int64(s.Allows(priorities[p])) && !s.Late(priorities[p], d.Lag) {
 		st.counted = true
 		return false
 	}
 	h.live.inFlight.Add(-1)
+	h.turnAway(d, st, p)
+	return true
+}
+
+// turnAway answers a request of a priority that there is no room for.
+func (h *handler) turnAway(d *exchange.Decision, st *state, p int) {
 	h.count.shed[p].Inc()
 	h.answer(d, st, 503)
 	h.comeAgain(d, 0, outcome.Overloaded)
-	return true
 }
 
 // priority is the rank of a request: that of its rule, which a header may lower or,

@@ -16,6 +16,7 @@ import (
 	"portico/dns"
 	"portico/internal/clock"
 	"portico/internal/handover"
+	"portico/internal/memlimit"
 	"portico/internal/netx"
 	"portico/internal/netx/hold"
 	"portico/l4/relay"
@@ -132,7 +133,7 @@ func New(o Options) *Node {
 	n.l4 = relay.New(relay.Options{Self: o.Name, Groups: n.targets, Tables: n.steer, Dialer: dialer{n}, FlowLog: o.AccessLog, Log: n.log, Metrics: o.Metrics})
 	n.l7 = l7.New(l7.Options{
 		Self: o.Name, Groups: n.targets, Dialer: dialer{n}, Driver: o.Driver, SegmentMax: n.decap.SegmentMax,
-		Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
+		Memory: memlimit.Of(), Log: n.log, AccessLog: o.AccessLog, Metrics: o.Metrics,
 	})
 	n.vip = vip.New(vip.Options{
 		Self: o.Name, Look: n.look, Ways: n.ways(&o), Holder: hold.New(hold.Loopback, n.log), Log: n.log, Metrics: o.Metrics,

@@ -32,6 +32,7 @@ func (n *Node) Status() status.Node {
 	}
 	s.VIPs, s.Peers = n.vip.Status(), n.vip.Peers()
 	s.Unwrap, s.Uplinks = n.decap.Status(), n.xdp.Uplinks()
+	s.Buffers = n.l7.Buffers()
 	return s
 }
 

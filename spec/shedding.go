@@ -43,25 +43,26 @@ func (s *Shedding) Late(p Priority, lag time.Duration) bool {
 	if s.Lag <= 0 {
 		return false
 	}
-	percent := 100
-	switch p {
-	case PriorityHigh:
-	case PriorityLow:
-		percent = s.Low
-	case PriorityNormal:
-		percent = s.Normal
+	return int64(lag) >= int64(s.Lag)*int64(s.Share(p))/100
+}
+
+// Share is from how many percent of a bound on requests of a priority are turned away;
+// nil has the defaults.
+func (s *Shedding) Share(p Priority) int {
+	switch {
+	case p == PriorityHigh:
+		return 100
+	case s == nil && p == PriorityLow:
+		return 70
+	case s == nil:
+		return 90
+	case p == PriorityLow:
+		return s.Low
 	}
-	return int64(lag) >= int64(s.Lag)*int64(percent)/100
+	return s.Normal
 }
 
 // Allows is how many requests may be in flight for one more of a priority.
 func (s *Shedding) Allows(p Priority) int {
-	switch p {
-	case PriorityHigh:
-		return s.Requests
-	case PriorityLow:
-		return max(1, s.Requests*s.Low/100)
-	case PriorityNormal:
-	}
-	return max(1, s.Requests*s.Normal/100)
+	return max(1, s.Requests*s.Share(p)/100)
 }

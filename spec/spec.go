@@ -44,6 +44,10 @@ type Spec struct {
 	// Drain bounds how long a node that stops, or a listener that is removed,
 	// waits for what is in flight before it closes it.
 	Drain Duration `json:"drain,omitempty" default:"30s" range:"0s..24h"`
+	// Buffers bounds the memory in which requests and answers under way wait, on one
+	// node; 0 means half of what the process may use (GOMEMLIMIT, or else its control
+	// group), or no bound where nothing says that.
+	Buffers Size `json:"buffers,omitempty" range:"1MiB..1024GiB"`
 	// AccessLog says how requests are logged.
 	AccessLog AccessLog `json:"accessLog,omitempty" default:"json" enum:"json|common|off"`
 }

@@ -15,6 +15,7 @@ type handler struct {
 	d        spec.Timeouts
 	bounds   exchange.Bounds
 	ended    func(*outcome.Result)
+	keeps    int // bytes that requests keep
 	begin    func(*exchange.Decision)
 	memories int // lent out
 	begun    int
@@ -173,6 +174,8 @@ func (h *handler) Put(m *exchange.Memory) {
 
 // Lag is that of a loop that has little to do.
 func (h *handler) Lag() time.Duration { return 0 }
+func (h *handler) Keep(n int)         { h.keeps += n }
+func (h *handler) Used() int          { return 0 }
 
 // twice is a Transformer that says every byte twice, but holds the last one back
 // until it is sure of it, and adds a full stop.

@@ -126,6 +126,10 @@ func (m *Machine) release() {
 	if m.mem == nil || !m.ended || m.mem.out[ClientSide].Busy() || m.mem.out[TargetSide].Busy() {
 		return
 	}
+	if m.mem.kept > 0 {
+		m.o.Memories.Keep(-m.mem.kept)
+		m.mem.kept = 0
+	}
 	m.mem.reset()
 	m.o.Memories.Put(m.mem)
 	m.mem, m.h = nil, nil

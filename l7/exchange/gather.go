@@ -44,11 +44,19 @@ func (m *Machine) gatherMore(p []byte, now time.Time) int {
 	for _, piece := range mem.pieces {
 		mem.whole = append(mem.whole, piece...)
 	}
+	m.keeps()
 	m.upAt = deadline.In(now, mem.d.Timeouts.Body.D())
 	if mem.body.Done() && !m.stream[ClientSide] {
 		m.gathered(now)
 	}
 	return n
+}
+
+// keeps tells how much the request keeps now.
+func (m *Machine) keeps() {
+	n := cap(m.mem.whole) + cap(m.mem.held)
+	m.o.Memories.Keep(n - m.mem.kept)
+	m.mem.kept = n
 }
 
 // gathered lets the handler go on with a request that is all here.
@@ -91,6 +99,7 @@ func (m *Machine) hold() {
 	for _, piece := range mem.pieces {
 		mem.held = append(mem.held, piece...)
 	}
+	m.keeps()
 	if int64(len(mem.held)) > mem.d.Hold {
 		m.letGo(false)
 	}

@@ -91,6 +91,7 @@ type Decision struct {
 	Serial int           // of the request on its connection, from 0
 	Begun  bool          // Begin was called
 	Lag    time.Duration // of the loop that serves the connection
+	Used   int           // of what requests of that loop may hold, in percent
 	Wake   func()        // see Options.Wake; it may be kept, and called after the request's End
 
 	// Set by the handler.

@@ -74,7 +74,7 @@ func (m *Machine) request(end bool, now time.Time) {
 	mem := m.mem
 	d, req := &mem.d, &mem.req
 	d.Now, d.At, d.Draw, d.Begun = now, now, m.draw(), true
-	d.Lag = m.o.Memories.Lag()
+	d.Lag, d.Used = m.o.Memories.Lag(), m.o.Memories.Used()
 	mem.res.Wait = now.Sub(mem.res.Start)
 	m.serial++
 	m.upAt = time.Time{}

@@ -51,6 +51,7 @@ type Memory struct {
 	made   []byte   // what a Transformer made of them
 	whole  []byte   // the body of a request that was gathered
 	held   []byte   // of an answer that is held
+	kept   int      // of whole and held, what Memories.Keep was told
 }
 
 // NewMemory returns one for a Pool to hand out.
@@ -66,6 +67,12 @@ type Memories interface {
 	Put(*Memory)
 	// Lag is how late the loop is: what is ready waits for so long.
 	Lag() time.Duration
+	// Keep counts n bytes that a request keeps besides its Memory; less than zero,
+	// that it keeps them no more.
+	Keep(n int)
+	// Used is how much of what requests of the loop may hold is in use, in percent;
+	// 0 where nothing bounds it.
+	Used() int
 }
 
 // reset makes the memory ready for another request, also of another connection.

@@ -50,6 +50,11 @@ const Preface = frame.Preface
 // Shared is memory that connections of one owner use in turns. It is not safe for
 // use by several goroutines at once.
 type Shared struct {
+	// Held counts the bytes of memory that data of streams waits in.
+	Held int
+	// Tight says that windows are not to grow: there is little memory left.
+	Tight bool
+
 	streams []*Stream
 	buffers [][]byte
 	kept    int // bytes of buffers
@@ -64,6 +69,12 @@ const (
 	bufferSize = 16 << 10
 	bufferMax  = 256 << 10
 )
+
+// count has Held know of the memory that b is now, of which it knew at.
+func (sh *Shared) count(at *int, b []byte) {
+	sh.Held += cap(b) - *at
+	*at = cap(b)
+}
 
 func (sh *Shared) buffer() []byte {
 	if n := len(sh.buffers); n > 0 {

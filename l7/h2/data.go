@@ -135,6 +135,7 @@ func (c *Conn) Hold(s *Stream, data []byte) {
 		s.input = c.sh.buffer()
 	}
 	s.input = append(s.input, data...)
+	c.sh.count(&s.inputHeld, s.input)
 }
 
 // Waiting is data that came and was not taken.
@@ -147,6 +148,7 @@ func (c *Conn) Took(s *Stream, n int) {
 		if s.inputAt += n; s.inputAt == len(s.input) {
 			c.sh.free(s.input)
 			s.input, s.inputAt = nil, 0
+			c.sh.count(&s.inputHeld, nil)
 		}
 	}
 	s.untaken -= int32(n)
@@ -165,7 +167,7 @@ func (c *Conn) credit(s *Stream, n int32) {
 		return
 	}
 	grow := int32(0)
-	if s.untaken == 0 && s.input == nil {
+	if s.untaken == 0 && s.input == nil && !c.sh.Tight {
 		grow = max(0, min(s.room, int32(c.o.Limits.StreamWindow)-s.room))
 	}
 	c.out = frame.AppendWord(c.out, frame.Window, s.id, uint32(s.taken+grow))

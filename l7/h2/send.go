@@ -82,6 +82,7 @@ func (c *Conn) Send(s *Stream, m *Message) (done bool) {
 		return true
 	}
 	s.output = segs.appendTo(c.sh.buffer(), segs.left)
+	c.sh.count(&s.outputHeld, s.output)
 	s.end, s.trailers, s.waiting = m.End, m.Trailers, true
 	c.enqueue(s)
 	return false
@@ -153,6 +154,7 @@ func (c *Conn) pump() {
 		}
 		c.sh.free(s.output)
 		s.output, s.outputAt = nil, 0
+		c.sh.count(&s.outputHeld, nil)
 		if s.end {
 			c.finish(s, s.trailers)
 		}

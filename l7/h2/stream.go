@@ -25,6 +25,7 @@ type Stream struct {
 	untaken     int32  // what came and was not taken
 	expect      int64  // data still to come; -1 when not known
 	input       []byte // what waits, from inputAt on
+	inputHeld   int    // what Shared.Held knows of it
 	inputAt     int
 
 	begun      bool // a request was sent
@@ -33,6 +34,7 @@ type Stream struct {
 	waiting    bool  // a Send is not done
 	window     int64 // what we may still send; settings can make it negative
 	output     []byte
+	outputHeld int
 	outputAt   int
 	end        bool      // END_STREAM follows output
 	moved      time.Time // when data was last written
@@ -120,6 +122,8 @@ func (c *Conn) forget(s *Stream, how ended) {
 	c.sh.free(s.input)
 	c.sh.free(s.output)
 	s.input, s.inputAt, s.output, s.outputAt, s.trailers = nil, 0, nil, 0, nil
+	c.sh.count(&s.inputHeld, nil)
+	c.sh.count(&s.outputHeld, nil)
 	if s.untaken > 0 && !c.o.Client {
 		c.creditConn(s.untaken)
 	}

@@ -132,6 +132,9 @@ type Driver interface {
 	Drain(ctx context.Context) error
 	// Close closes sockets, resets every connection at once, and ends the loops.
 	Close() error
+	// Bound is how many bytes requests and answers under way may hold, in equal parts
+	// for each loop; 0 means no bound.
+	Bound(bytes int64)
 	// Stats counts what is open now.
 	Stats() Stats
 }
@@ -156,4 +159,6 @@ type Stats struct {
 	Idle    int // pooled connections to targets
 	// Lag is how long what becomes ready waits in the loop that is the latest.
 	Lag time.Duration
+	// Held is how many bytes requests and answers under way hold.
+	Held int64
 }

@@ -58,6 +58,14 @@ type Node struct {
 	Unwrap *Unwrap `json:"unwrap,omitempty"`
 	// Uplinks are there where the kernel carries flows.
 	Uplinks []Uplink `json:"uplinks,omitempty"`
+	// Buffers is nil where no listener of the l7 tier is served.
+	Buffers *Buffers `json:"buffers,omitempty"`
+}
+
+// Buffers is the memory that requests and answers under way hold on a node.
+type Buffers struct {
+	Held int64 `json:"held"`           // bytes
+	Most int64 `json:"most,omitempty"` // that they may; 0 means no bound
 }
 
 // Listener is one bound listener of one tier.

@@ -205,9 +205,9 @@ func (c *conn) hear(s exchange.Side) bool {
 func (w *worker) room(c *conn, s exchange.Side) []byte {
 	to, f := c.side(1-s).link, c.flow(1-s)
 	if to != nil && to.Slow || f != nil && f.slow {
-		return w.buf[:link.SlowRead]
+		return w.buf[:min(link.SlowRead, w.readMax())]
 	}
-	return w.buf
+	return w.buf[:w.readMax()]
 }
 
 // offer gives the machine bytes of a side and does what follows, before the

@@ -188,6 +188,11 @@ func (d *Driver) Retain(wanted func(netip.AddrPort) bool) {
 	})
 }
 
+// Bound is how many bytes requests and answers under way may hold.
+func (d *Driver) Bound(bytes int64) {
+	d.each(func(w *worker) { w.memory.most = int(bytes) / len(d.workers) })
+}
+
 // Retire drains the connections of some listeners, or ends them at once.
 func (d *Driver) Retire(gone func(loop.Listener) bool, reset bool) {
 	d.each(func(w *worker) {
@@ -296,6 +301,7 @@ func (d *Driver) Stats() loop.Stats {
 	for _, w := range d.workers {
 		s.Targets += int(w.targets.Load())
 		s.Idle += int(w.pool.Count())
+		s.Held += w.memory.told.Load()
 		s.Lag = max(s.Lag, w.LagAt(clock.Now()))
 	}
 	return s

@@ -34,6 +34,7 @@ type worker struct {
 	shared      h2.Shared
 	idleStreams []*conn
 	memories    []*exchange.Memory
+	memory      memory
 
 	leaving, draining bool
 	closing           bool // what comes is reset
@@ -44,7 +45,7 @@ type worker struct {
 
 func newWorker(d *Driver, p loop.Poller) *worker {
 	w := &worker{d: d, buf: make([]byte, link.ReadMax), frames: make([]byte, framesMax), trunks: map[link.Shelf]*trunk{}}
-	w.Init(p, w.flushAll)
+	w.Init(p, w.round)
 	w.links.Init(&w.Loop, &d.shakes)
 	w.pool.Init(&w.Loop, d.o.PoolIdle, max(1, d.o.PoolPerTarget/d.o.Loops), max(1, d.o.PoolTotal/d.o.Loops))
 	return w
@@ -54,6 +55,7 @@ func newWorker(d *Driver, p loop.Poller) *worker {
 
 // Get takes one.
 func (w *worker) Get() *exchange.Memory {
+	w.memory.lent++
 	n := len(w.memories)
 	if n == 0 {
 		return exchange.NewMemory()
@@ -66,6 +68,7 @@ func (w *worker) Get() *exchange.Memory {
 
 // Put gives one back.
 func (w *worker) Put(m *exchange.Memory) {
+	w.memory.lent--
 	if len(w.memories) < memoriesMax {
 		w.memories = append(w.memories, m)
 	}

@@ -53,6 +53,8 @@ type Link struct {
 	Rest []byte  // read and not taken by the owner
 	Left int     // for the owner: of the bytes on offer, how many were not taken
 
+	pendHeld, restHeld int // of pend and Rest, what Shared.Held knows
+
 	*Target // of a connection to one; nil for a client's
 }
 
@@ -86,6 +88,9 @@ const (
 	ReadMax  = 128 << 10
 	SlowRead = 16 << 10
 )
+
+// LeastRead is what is read when there is hardly memory left.
+const LeastRead = 4 << 10
 
 // Read reads what there is, up to the size of buf. It returns ErrAgain when there
 // is nothing yet, io.EOF at the end.
@@ -206,6 +211,7 @@ func (l *Link) keep(segs [][]byte) {
 	for _, seg := range segs {
 		l.pend = append(l.pend, seg...)
 	}
+	l.s.count(&l.pendHeld, l.pend)
 }
 
 // Flush sends what was kept, and reports whether that is all sent now.
@@ -252,6 +258,7 @@ func (l *Link) unkeep() {
 	if l.pend != nil {
 		l.s.unspare(l.pend)
 		l.pend = nil
+		l.s.count(&l.pendHeld, nil)
 		delete(l.s.backlogs, l)
 	}
 	l.sent = 0
@@ -275,6 +282,7 @@ func (l *Link) Add(p []byte) {
 		l.Rest = l.s.spare()
 	}
 	l.Rest = append(l.Rest, p...)
+	l.s.count(&l.restHeld, l.Rest)
 }
 
 // Put keeps what was read and not taken. It may be a part of what was kept before.
@@ -283,6 +291,7 @@ func (l *Link) Put(p []byte) {
 		if l.Rest != nil {
 			l.s.unspare(l.Rest)
 			l.Rest = nil
+			l.s.count(&l.restHeld, nil)
 		}
 		return
 	}
@@ -290,6 +299,7 @@ func (l *Link) Put(p []byte) {
 		l.Rest = l.s.spare()
 	}
 	l.Rest = append(l.Rest[:0], p...)
+	l.s.count(&l.restHeld, l.Rest)
 }
 
 // Close closes the socket; with hard the peer must not take what it got for the whole.
@@ -310,6 +320,9 @@ func (l *Link) Close(hard bool) {
 	}
 	l.unkeep()
 	l.Put(nil)
+	if l.tls != nil {
+		l.s.count(&l.tls.ownHeld, nil)
+	}
 }
 
 // Event notes how the socket became ready, and tells whom it concerns.

@@ -16,6 +16,9 @@ import (
 // recordMax is the most plain text in one TLS record (RFC 8446, section 5.1).
 const recordMax = 16 << 10
 
+// overhead is what TLS adds to what is read at once, at most: four records are begun.
+const overhead = 1 << 10
+
 // earlyMax bounds what a peer may send ahead of the handshake's next step.
 const earlyMax = 64 << 10
 
@@ -30,6 +33,7 @@ type secure struct {
 	shaking bool   // the handshake's goroutine runs; of the loop
 	cipher  []byte // from the peer, not taken by conn; after the handshake
 	own     []byte // memory of cipher between two readings
+	ownHeld int    // what Shared.Held knows of it
 	more    bool   // conn may have plain text, or the end, without another byte
 	eof     bool   // the peer's sending direction ended
 
@@ -218,7 +222,8 @@ func (s *secure) read(buf []byte) (int, error) {
 				return n, err
 			}
 		}
-		n, err := s.l.receive(s.l.s.cipher)
+		// Not much more than is asked for: the rest would have to be kept.
+		n, err := s.l.receive(s.l.s.cipher[:min(cipherSize, len(buf)+overhead)])
 		switch {
 		case n > 0:
 			s.cipher = s.l.s.cipher[:n] // what was there before is used up
@@ -250,6 +255,7 @@ func (s *secure) open(buf []byte) (total int, err error) {
 	if len(s.own) == 0 {
 		s.cipher, s.own = nil, nil
 	}
+	s.l.s.count(&s.ownHeld, s.own)
 	if said := s.say(); err == nil {
 		err = said
 	}

@@ -22,6 +22,9 @@ const (
 
 // Shared is what the links of one loop share.
 type Shared struct {
+	// Held counts the bytes of memory that wait to be sent or taken.
+	Held int
+
 	loop   *reactor.Loop
 	shakes *sync.WaitGroup // goroutines of handshakes
 
@@ -56,6 +59,12 @@ type Target struct {
 type Shelf struct {
 	To  netip.AddrPort
 	Via *transport.Transport
+}
+
+// count has Held know of the memory that b is now, of which it knew at.
+func (s *Shared) count(at *int, b []byte) {
+	s.Held += cap(b) - *at
+	*at = cap(b)
 }
 
 // spare is an empty buffer to append to.

@@ -1,0 +1,85 @@
+package l7_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+	"time"
+
+	"portico/internal/testkit"
+	"portico/spec"
+)
+
+// TestBuffers proves that clients who take nothing of large answers, or whose bodies
+// their target takes nothing of, cannot have a node hold more than its bound, that
+// requests which come then are turned away, and that all is let go with the clients.
+func TestBuffers(t *testing.T) {
+	for name, ask := range map[string]string{
+		"answers": "GET /large HTTP/1.1\r\nHost: any.test\r\n\r\n",
+		"bodies":  "POST /stuck HTTP/1.1\r\nHost: any.test\r\nContent-Length: 16777216\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) { testBuffers(t, ask) })
+	}
+}
+
+func testBuffers(t *testing.T, ask string) {
+	t.Helper()
+	const most = 2 << 20
+	large, over := make([]byte, 16<<20), make(chan struct{})
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/large":
+			_, _ = w.Write(large)
+		case "/stuck":
+			<-over
+		}
+	}))
+	t.Cleanup(target.Close)
+	t.Cleanup(func() { close(over) })
+	b := newBed(t, func(_ *bed, s *spec.Spec) {
+		toOne(s, group("web", target))
+		s.Buffers = most
+	})
+	b.said(b.later("GET / any.test"), "200")
+	held := func() float64 { return b.counted(t, "portico_l7_buffers_bytes") }
+	var slow []net.Conn
+	for range 200 {
+		c, err := net.DialTimeout("tcp", netip.AddrPortFrom(addr, b.http).String(), 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_ = c.(*net.TCPConn).SetReadBuffer(4 << 10)
+		go func() {
+			_, _ = io.WriteString(c, ask)
+			if ask[0] == 'P' {
+				_, _ = c.Write(large) // as much as is taken
+			}
+		}()
+		slow = append(slow, c)
+	}
+	testkit.Poll(t, 30*time.Second, func() error {
+		if n := b.counted(t, "portico_l7_requests_shed_total"); n == 0 {
+			return fmt.Errorf("none was turned away with %v bytes held", held())
+		}
+		return nil
+	})
+	if n := held(); n > most*3/2 {
+		t.Errorf("%v bytes are held, of %v", n, most)
+	}
+	b.said(b.later("GET / any.test"), "503 1")
+	for _, c := range slow {
+		_ = c.Close()
+	}
+	testkit.Poll(t, 30*time.Second, func() error {
+		if n := held(); n > most/8 {
+			return fmt.Errorf("%v bytes are still held", n)
+		}
+		return nil
+	})
+	b.said(b.later("GET / any.test"), "200")
+}
