@@ -58,7 +58,7 @@ pgo: ## profile the binary under the benches again, for make build (bench/portic
 	PORTICO_PROFILES=$(CURDIR)/bin/profiles $(GO) run ./bench/l7 -only portico -portico bin/portico-profiled -rounds 2 -for 3s \
 		-arms h1-c64,sticky,h1-c512,h1-64k,tls13,handshakes,h2,routes
 	PORTICO_PROFILES=$(CURDIR)/bin/profiles $(GO) run ./bench/l4/relay -only portico -portico bin/portico-profiled -rounds 1 -for 3s
-	$(GO) tool pprof -proto -output bench/portico.pgo bin/profiles/*.pprof
+	$(GO) tool pprof -proto -output bench/portico.pgo $$(find bin/profiles -name '*.pprof' -size +1k) # of a run too short for a sample, pprof makes a profile without lines
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@grep -rE --include='*_test.go' '^func Fuzz' . | sed -E 's/^\.\/(.*)\/[^/]*\.go:func (Fuzz[A-Za-z0-9_]*).*/\1 \2/' | sort | \
