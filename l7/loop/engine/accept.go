@@ -55,9 +55,7 @@ func (a *acceptor) close() {
 	}
 	a.dead = true
 	a.w.Wheel.Stop(&a.timer)
-	if a.token != 0 {
-		a.w.Unwatch(a.fd, a.token)
-	}
+	a.w.Unwatch(a.fd, a.token)
 	_ = unix.Close(a.fd)
 }
 

@@ -163,7 +163,7 @@ func (l *Loop) runMore() {
 func (l *Loop) Later(t Turner) { l.runs = append(l.runs, t) }
 
 // Watch begins to tell who of the events of a socket, which brings new work or goes on
-// with some.
+// with some. The token is not 0, but on an error.
 func (l *Loop) Watch(fd int, brings bool, who Watcher) (poll.Token, error) {
 	var i uint32
 	if n := len(l.free); n > 0 {
@@ -172,7 +172,9 @@ func (l *Loop) Watch(fd int, brings bool, who Watcher) (poll.Token, error) {
 		i = uint32(len(l.watched))
 		l.watched = append(l.watched, watched{})
 	}
-	l.age++
+	if l.age++; l.age == 0 {
+		l.age = 1
+	}
 	t := poll.Token(l.age)<<32 | poll.Token(i)
 	l.watched[i] = watched{age: l.age, brings: brings, who: who}
 	if err := l.poll.Add(fd, t); err != nil {
@@ -182,8 +184,12 @@ func (l *Loop) Watch(fd int, brings bool, who Watcher) (poll.Token, error) {
 	return t, nil
 }
 
-// Unwatch stops watching a socket that is about to be closed.
+// Unwatch stops watching a socket that is about to be closed. A token of 0 is that of
+// one that is not watched.
 func (l *Loop) Unwatch(fd int, t poll.Token) {
+	if t == 0 {
+		return
+	}
 	l.poll.Remove(fd, t)
 	l.forget(t)
 }
