@@ -9,7 +9,6 @@ import (
 	"portico/internal/netx"
 	"portico/l7/loop"
 	"portico/l7/loop/link"
-	"portico/l7/loop/sys"
 	"portico/l7/loop/wheel"
 	"portico/l7/message"
 )
@@ -75,7 +74,7 @@ func (a *acceptor) more() {
 		if a.dead {
 			return
 		}
-		fd, peer, errno := sys.Accept(a.fd)
+		fd, peer, errno := netx.AcceptFD(a.fd)
 		switch errno {
 		case 0:
 			a.well()
@@ -121,12 +120,12 @@ func (a *acceptor) take(fd int, peer netip.AddrPort) {
 	}
 	if to.clients.Load() >= int64(d.connsMax) {
 		a.svc.Refused(peer, loop.TooMany, errRefused)
-		sys.Reset(fd)
+		netx.ResetFD(fd)
 		return
 	}
 	at := a.addr
 	if at.Addr().IsUnspecified() {
-		at = sys.Local(fd)
+		at = netx.LocalFD(fd)
 	}
 	to.clients.Add(1)
 	d.clients.Add(1)

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"portico/internal/netx"
 	"portico/internal/netx/proxy"
 	"portico/l7/loop"
 	"portico/l7/loop/link"
-	"portico/l7/loop/sys"
 	"portico/l7/tlsx"
 )
 
@@ -84,7 +84,7 @@ func (c *conn) answerReadiness() {
 	if c.svc.Ready() && !c.w.draining {
 		answer = "ready\n"
 	}
-	_, _ = sys.Send(c.client.link.FD, []byte(answer)) // a prober that is gone finds out itself
+	_, _ = netx.SendFD(c.client.link.FD, []byte(answer)) // a prober that is gone finds out itself
 	c.quiet = true
 	c.hangUp()
 }
@@ -149,7 +149,7 @@ func (c *conn) answerPlain(err error) {
 	}
 	l := c.client.link
 	l.Plain()
-	_, _ = sys.Send(l.FD, []byte(plainAnswer)) // a client that is gone needs none
+	_, _ = netx.SendFD(l.FD, []byte(plainAnswer)) // a client that is gone needs none
 	c.quiet = true
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"portico/internal/netx"
 	"portico/internal/poll"
 	"portico/l7/loop/sys"
 )
@@ -104,7 +105,7 @@ func (l *Link) Read(buf []byte) (int, error) {
 // receive reads from the socket.
 func (l *Link) receive(buf []byte) (int, error) {
 	for l.In {
-		n, errno := sys.Recv(l.FD, buf)
+		n, errno := netx.RecvFD(l.FD, buf)
 		switch {
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN:
@@ -186,7 +187,7 @@ func (l *Link) transmit(segs [][]byte) (done bool, total int, err error) {
 
 func (l *Link) sendSome(segs [][]byte) (int, unix.Errno) {
 	if len(segs) == 1 {
-		return sys.Send(l.FD, segs[0])
+		return netx.SendFD(l.FD, segs[0])
 	}
 	return l.s.vector.Send(l.FD, segs)
 }
@@ -217,7 +218,7 @@ func (l *Link) keep(segs [][]byte) {
 // Flush sends what was kept, and reports whether that is all sent now.
 func (l *Link) Flush() (done bool, err error) {
 	for l.Out && l.sent < len(l.pend) {
-		n, errno := sys.Send(l.FD, l.pend[l.sent:])
+		n, errno := netx.SendFD(l.FD, l.pend[l.sent:])
 		switch {
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN:
@@ -311,7 +312,7 @@ func (l *Link) Close(hard bool) {
 	l.s.loop.Unwatch(l.FD, l.token)
 	switch {
 	case hard:
-		sys.Reset(l.FD)
+		netx.ResetFD(l.FD)
 	default:
 		if l.tls != nil && !l.tls.shaking {
 			l.tls.goodbye()

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"portico/l7/loop/sys"
+	"portico/internal/netx"
 )
 
 // recordMax is the most plain text in one TLS record (RFC 8446, section 5.1).
@@ -143,7 +143,7 @@ func (s *secure) push(p []byte) (int, error) {
 	n := 0
 	if !s.unsent {
 		var errno unix.Errno
-		if n, errno = sys.Send(s.l.FD, p); errno == unix.EAGAIN || errno == unix.EINTR {
+		if n, errno = netx.SendFD(s.l.FD, p); errno == unix.EAGAIN || errno == unix.EINTR {
 			n = 0
 		} else if errno != 0 {
 			return 0, errno

@@ -1,15 +1,13 @@
-// Package sys is the system calls on sockets that connections of an event loop make,
-// as directly as a system allows.
+// Package sys is the system calls on sockets that connections of an event loop make
+// beside those of netx, as directly as a system allows.
 //
 // What comes in: non-blocking file descriptors. What goes out: what the kernel says,
 // errors as it numbers them. It keeps nothing, and never waits.
 //
-// Start reading at Recv and Send in sys_linux.go.
+// Start reading at Vector in sys_linux.go.
 package sys
 
 import (
-	"net/netip"
-
 	"golang.org/x/sys/unix"
 
 	"portico/internal/poll"
@@ -17,25 +15,6 @@ import (
 
 // VectorMax is how many segments one call sends; what is beyond is sent by the next.
 const VectorMax = 64
-
-// Local is the address of this end of a connection.
-func Local(fd int) netip.AddrPort {
-	a, err := unix.Getsockname(fd)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return sockaddr(a)
-}
-
-func sockaddr(a unix.Sockaddr) netip.AddrPort {
-	switch a := a.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port))
-	}
-	return netip.AddrPort{}
-}
 
 // Readiness is how a socket can be used without waiting.
 func Readiness(fd int) (r poll.Ready) {
@@ -60,10 +39,4 @@ func Broken(fd int) error {
 		return nil
 	}
 	return err
-}
-
-// Reset closes so that the peer sees a reset, and what was not sent is thrown away.
-func Reset(fd int) {
-	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	_ = unix.Close(fd)
 }
