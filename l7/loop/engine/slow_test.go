@@ -26,11 +26,11 @@ func TestSlowButNotStuck(t *testing.T) {
 	}{
 		{"HTTP/1.1", func(_ *proxy, c net.Conn) func() {
 			_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-			return func() { _, _ = io.CopyN(io.Discard, c, 1<<10) }
+			return func() { _, _ = io.CopyN(io.Discard, c, 4<<10) }
 		}},
 		{"HTTP/2, all at once", func(p *proxy, c net.Conn) func() {
 			large(p.streamsOf(c), 1<<30)
-			return func() { _, _ = io.CopyN(io.Discard, c, 1<<10) }
+			return func() { _, _ = io.CopyN(io.Discard, c, 4<<10) }
 		}},
 		{"HTTP/2, bit by bit", func(p *proxy, c net.Conn) func() {
 			x := p.streamsOf(c)
@@ -52,7 +52,7 @@ func TestSlowButNotStuck(t *testing.T) {
 				}
 			}))
 			c := p.dial()
-			_ = c.(*net.TCPConn).SetReadBuffer(4 << 10)
+			_ = c.(*net.TCPConn).SetReadBuffer(64 << 10)
 			take := tt.begin(p, c)
 			for begun := time.Now(); time.Since(begun) < 3*body; time.Sleep(20 * time.Millisecond) {
 				take()
