@@ -122,8 +122,8 @@ func kernelNote(k *status.Kernel) string {
 	return note
 }
 
-// slotsNote says what an operator should know of a table of slots: who decides on it
-// for all, and why flows may not be where they were.
+// slotsNote says what an operator should know of a table of slots: of one in which
+// every flow is where it was there is nothing to say.
 func slotsNote(s *status.Slots) string {
 	if s == nil {
 		return ""
@@ -137,14 +137,6 @@ func slotsNote(s *status.Slots) string {
 	}
 	if s.AtRisk > 0 {
 		parts = append(parts, fmt.Sprintf("flows of %d slots were put at risk since start", s.AtRisk))
-	}
-	switch {
-	case s.Alone != "":
-		parts = append(parts, "this node decides on targets for itself: "+s.Alone)
-	case s.Differs && s.Decides != "":
-		parts = append(parts, fmt.Sprintf("node %s decides on targets, and this one would have others", s.Decides))
-	case s.Decides != "":
-		parts = append(parts, fmt.Sprintf("node %s decides on targets", s.Decides))
 	}
 	return strings.Join(parts, "; ")
 }

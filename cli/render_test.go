@@ -220,17 +220,3 @@ func TestFit(t *testing.T) {
 		}
 	}
 }
-
-// TestSlotsNote proves that a table says who decides on it, and what is out of the ordinary.
-func TestSlotsNote(t *testing.T) {
-	for want, s := range map[string]*status.Slots{
-		"":                               {Generation: 3, Targets: 2},
-		"node edge-1 decides on targets": {Decides: "edge-1"},
-		"a change of targets waits until then; node edge-1 decides on targets, and this one would have others": {Waits: true, Decides: "edge-1", Differs: true},
-		"this node decides on targets for itself: disk full":                                                   {Alone: "disk full", Decides: "edge-2"},
-	} {
-		if got := slotsNote(s); got != want {
-			t.Errorf("slotsNote(%+v) = %q, want %q", s, got, want)
-		}
-	}
-}

@@ -2,7 +2,6 @@ package l4
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 
 	"portico/l4/maglev"
@@ -45,9 +44,6 @@ func (d Decision) explainKey(f Flow) status.Line {
 	}
 	at := maglev.At(d.hash)
 	text := fmt.Sprintf("flow from %s, hash %08x: slot %d of %d, generation %d", f.Client, d.hash, at, maglev.Slots, d.slots.Generation)
-	if d.slots.By != "" {
-		text += " by node " + string(d.slots.By)
-	}
 	if past := d.slots.Name(d.slots.Slots[at].Secondary()); past != nil {
 		text += fmt.Sprintf("; second chance: %s, the owner before, until %s", past.Address, d.slots.Until.Format(time.TimeOnly))
 	}
@@ -76,15 +72,4 @@ func (d Decision) explainShare(s *Share) status.Line {
 		line.Text += "; told of the client by PROXY " + string(s.Proxy)
 	}
 	return line
-}
-
-// Owner is the target that has a flow's slot, whatever this node knows of it: where
-// flows go by tables alone. The zero address stands for none.
-func Owner(f Flow, l *Listener, tables Tables) (a netip.AddrPort) {
-	if t := tables.Table(l.Name); t != nil {
-		if n := t.Name(t.Slot(l.Hash(f)).Primary()); n != nil {
-			a = n.Address
-		}
-	}
-	return a
 }

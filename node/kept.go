@@ -10,41 +10,30 @@ import (
 	"os"
 	"path/filepath"
 
-	"portico/internal/agree"
 	"portico/l4/steer"
-	"portico/spec"
 )
-
-// commonFolder is where, in the folder for state, the nodes of a machine agree.
-const commonFolder = "portico-leases"
-
-// generations is where l4 nodes agree on them; nil where nothing is kept.
-func generations(state string) steer.Store {
-	if state == "" {
-		return nil
-	}
-	return agree.NewFiles(filepath.Join(state, commonFolder))
-}
 
 // folder keeps what a later process of the same node must know, one file a name.
 type folder string
 
-// keptMax bounds what is read back: far above what thousands of VIPs take.
+var _ steer.Keeper = folder("")
+
+// keptMax bounds what is read back: thousands of targets take a tenth of it.
 const keptMax = 16 << 20
 
-// folderOf is the node's own folder in that of the machine, or "" without one.
-func folderOf(state string, self spec.NodeName) folder {
+// keeper is the node's own folder in that of the machine, or nil without one.
+func (n *Node) keeper(state string) steer.Keeper {
 	if state == "" {
-		return ""
+		return nil
 	}
-	return folder(filepath.Join(state, url.PathEscape(string(self))))
+	return folder(filepath.Join(state, url.PathEscape(string(n.name))))
 }
 
 func (f folder) path(name string) string {
 	return filepath.Join(string(f), url.PathEscape(name)+".json")
 }
 
-// Load returns what was kept under a name; ok is false when nothing was.
+// Load is of steer.Keeper.
 func (f folder) Load(name string, into any) (ok bool, err error) {
 	file, err := os.Open(f.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,8 +49,8 @@ func (f folder) Load(name string, into any) (ok bool, err error) {
 	return true, nil
 }
 
-// Save replaces what is kept under a name, or keeps what was on an error. It is on the
-// disk when Save returns.
+// Save is of steer.Keeper: the file is replaced whole, and is on the disk when it
+// returns.
 func (f folder) Save(name string, what any) error {
 	text, err := json.Marshal(what)
 	if err != nil {

@@ -50,8 +50,8 @@ type Options struct {
 	// Datapath is what carries flows of l4 nodes, as far as this node is concerned;
 	// "" means what the spec says.
 	Datapath spec.Datapath
-	// State is the folder for what a later process must know, and for what nodes that
-	// share it agree on; "" means that nothing is kept.
+	// State is the folder for what a later process must know; "" means that nothing
+	// is kept.
 	State string
 	// Pins is the folder in a BPF file system for programs that outlive the process;
 	// "" means /sys/fs/bpf/portico and in it the node's name.
@@ -97,7 +97,7 @@ type Node struct {
 	generation atomic.Uint64
 	want       atomic.Pointer[spec.Spec] // with the addresses of pools
 	pools      atomic.Pointer[pool.Held] // what they gave
-	kept       folder                    // "" where nothing is kept
+	kept       steer.Keeper              // nil where nothing is kept
 	state      atomic.Value              // of string
 	apply      sync.Mutex                // one Apply at a time
 }
@@ -114,7 +114,7 @@ func New(o Options) *Node {
 		o.Pins = filepath.Join("/sys/fs/bpf/portico", string(o.Name))
 	}
 	n := &Node{name: o.Name, datapath: o.Datapath, log: o.Log.With("node", o.Name), started: clock.Now()}
-	n.kept = folderOf(o.State, o.Name)
+	n.kept = n.keeper(o.State)
 	n.recall()
 	n.state.Store("starting")
 	n.want.Store(&spec.Spec{})
@@ -122,7 +122,7 @@ func New(o Options) *Node {
 	n.targets = target.New(target.Options{Dial: n.dial, Log: n.log, Metrics: o.Metrics, OnChange: n.changed})
 	n.dns = dns.New(dns.Options{Self: o.Name, Facts: facts{n.targets, n.want.Load}, Log: n.log, Metrics: o.Metrics})
 	n.steer = steer.New(steer.Options{
-		Self: o.Name, Groups: n.targets, Sockets: n.inSockets, Store: generations(o.State), OnChange: n.placed, Log: n.log, Metrics: o.Metrics,
+		Self: o.Name, Groups: n.targets, Sockets: n.inSockets, Keep: n.kept, OnChange: n.placed, Log: n.log, Metrics: o.Metrics,
 	})
 	n.decap = decap.New(decap.Options{
 		Self: o.Name, State: o.State, Pins: filepath.Join(o.Pins, "l7"), Log: n.log, Metrics: o.Metrics,

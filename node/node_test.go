@@ -128,6 +128,35 @@ func serves(t *testing.T, url, want string) {
 	})
 }
 
+// TestGenerationsAreKept proves that a node which is started again goes on with the
+// generations that it had, of every listener that hashes.
+func TestGenerationsAreKept(t *testing.T) {
+	state := t.TempDir()
+	run := func(edits ...string) map[string]uint64 {
+		n := node.New(node.Options{Name: "all", Log: slog.New(slog.DiscardHandler), State: state})
+		if err := n.Apply(load(t, oneNode(network(), edits...))); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // it keeps what it has as it ends
+		if err := n.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		numbers := map[string]uint64{}
+		for _, l := range n.Status().Listeners {
+			if l.Slots != nil {
+				numbers[l.Name] = l.Slots.Generation
+			}
+		}
+		return numbers
+	}
+	first := run("drain: 5s", "drain: 100ms")
+	next := run("drain: 5s", "drain: 100ms", "$NET.101:3000", "$NET.102:3000")
+	if first["raw"] == 0 || next["raw"] <= first["raw"] {
+		t.Errorf("generations are %v and after a start with another target %v, want them to go on", first, next)
+	}
+}
+
 // TestWholePathInOneNode proves that all tiers of one node serve, that its status
 // tells of each, and that it leaves nothing behind.
 func TestWholePathInOneNode(t *testing.T) {

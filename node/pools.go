@@ -18,7 +18,7 @@ func (n *Node) fill(want *spec.Spec) (*spec.Spec, pool.Held, spec.Problems) {
 func (n *Node) remember(held pool.Held) {
 	before := *n.pools.Load()
 	n.pools.Store(&held)
-	if n.kept == "" || len(held) == 0 && len(before) == 0 {
+	if n.kept == nil || len(held) == 0 && len(before) == 0 {
 		return
 	}
 	if err := n.kept.Save(keptPools, held); err != nil {
@@ -29,7 +29,7 @@ func (n *Node) remember(held pool.Held) {
 // recall reads what a process before this one remembered.
 func (n *Node) recall() {
 	held := pool.Held{}
-	if n.kept != "" {
+	if n.kept != nil {
 		if _, err := n.kept.Load(keptPools, &held); err != nil {
 			n.log.Error("addresses of pools forgotten", "error", err)
 			held = pool.Held{}

@@ -23,7 +23,7 @@ func (n *Node) ways(o *Options) map[spec.Announce]vip.Way {
 		if folder == "" {
 			folder = os.TempDir()
 		}
-		owner := agree.NewFiles(filepath.Join(folder, commonFolder))
+		owner := agree.NewFiles(filepath.Join(folder, "portico-leases"))
 		all[spec.AnnounceARP] = byARP{arp.New(arp.Options{Self: o.Name, Owner: owner, Log: n.log})}
 	}
 	return all

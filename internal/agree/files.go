@@ -12,26 +12,16 @@ func (f *Files) path(name, kind string) string {
 	return filepath.Join(f.dir, url.PathEscape(name)+kind)
 }
 
-// replace puts a text in a file's place, whole or not at all; durably, it is on the
-// disk when it returns. The caller holds the lock of the file.
-func replace(path string, text []byte, durably bool) error {
+// replace puts a text in a file's place, whole or not at all. The caller holds the lock
+// of the file.
+func replace(path string, text []byte) error {
 	next, err := os.OpenFile(path+".next", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	_, err = next.Write(text)
-	if err == nil && durably {
-		err = next.Sync()
-	}
 	if err = errors.Join(err, next.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(next.Name(), path); err != nil || !durably {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return os.Rename(next.Name(), path)
 }

@@ -12,7 +12,7 @@ import (
 	"portico/spec"
 )
 
-// Files holds leases and values in a folder, a file each. Its clock is CLOCK_BOOTTIME,
+// Files holds leases in a folder, a file each. Its clock is CLOCK_BOOTTIME,
 // which is alike for all processes of one machine and on no other, so the folder may not
 // be shared between machines: it serves nodes of one host, and tests. A lease outlives
 // its holder's process, and ends by time alone.
@@ -99,7 +99,7 @@ func (f *Files) change(ctx context.Context, name string, do func(*record) bool) 
 	}
 	text, err := json.Marshal(r)
 	if err == nil {
-		err = replace(path, text, false) // a lease does not outlive the machine
+		err = replace(path, text) // a lease does not outlive the machine
 	}
 	if err != nil {
 		return fmt.Errorf("lease of %s: %w", name, err)

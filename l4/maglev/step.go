@@ -11,7 +11,7 @@ import (
 
 // State is where the membership of one table is: who takes flows, who did before,
 // and until when flows of that time may still be about. The zero State has no
-// members. It is what nodes agree on.
+// members. It is what a node keeps on disk.
 type State struct {
 	Now    Generation `json:"now"`
 	Before Generation `json:"before,omitzero"`

@@ -167,9 +167,6 @@ func TestAtRisk(t *testing.T) {
 	if out.AtRisk != risk {
 		t.Errorf("AtRisk = %d, but flows of %d slots reach neither", out.AtRisk, risk)
 	}
-	if lost := third.LostSince(second, zero); lost != risk {
-		t.Errorf("LostSince = %d, want %d: tables know it too", lost, risk)
-	}
 	// Had the second generation been kept, every slot that i took would be at risk.
 	if most := second.Moved() / 2; risk > most {
 		t.Errorf("%d slots at risk, want at most %d", risk, most)

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"portico/spec"
 	"portico/target/balance"
 )
 
@@ -35,8 +34,6 @@ type Table struct {
 	Generation uint64
 	// Until is when secondaries are of use no more; zero where there are none.
 	Until time.Time
-	// By is the node that decided on the generation for all; "" where none did.
-	By spec.NodeName
 	// Names are the targets of both generations; that of id i is Names[i-1].
 	Names []Name
 	// Slots are as many as the constant says.
@@ -90,18 +87,13 @@ func (t *Table) Name(id uint16) *Name {
 	return &t.Names[id-1]
 }
 
-// since lists the ids here of an older table's ids; 0 for none.
-func (t *Table) since(older *Table) []uint16 {
-	ids := make([]uint16, len(older.Names)+1)
-	for i, n := range older.Names {
-		ids[i+1] = uint16(slices.Index(t.Names, n) + 1)
-	}
-	return ids
-}
-
 // MovedSince counts the slots that have another owner than in an older table.
 func (t *Table) MovedSince(older *Table) int {
-	now, moved := t.since(older), 0
+	now := make([]uint16, len(older.Names)+1) // id there to id here
+	for i, n := range older.Names {
+		now[i+1] = uint16(slices.Index(t.Names, n) + 1)
+	}
+	moved := 0
 	for i, s := range t.Slots {
 		was := older.Slots[i].Primary()
 		if now[was] != s.Primary() || was != 0 && now[was] == 0 {
@@ -109,22 +101,6 @@ func (t *Table) MovedSince(older *Table) int {
 		}
 	}
 	return moved
-}
-
-// LostSince counts the slots where a flow that is open now may be another's than the
-// owner or the one asked second: the owner by an older table or, in a window that is
-// open, the owner before that.
-func (t *Table) LostSince(older *Table, now time.Time) int {
-	ids, window, lost := t.since(older), now.Before(older.Until), 0
-	for i, s := range t.Slots {
-		found := func(was uint16) bool {
-			return was == 0 || ids[was] != 0 && (ids[was] == s.Primary() || ids[was] == s.Secondary())
-		}
-		if was := older.Slots[i]; !found(was.Primary()) || window && !found(was.Secondary()) {
-			lost++
-		}
-	}
-	return lost
 }
 
 // Moved counts the slots that another owned before.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"portico/internal/clock"
 	"portico/l4"
 	"portico/l4/maglev"
 	"portico/spec"
@@ -15,81 +14,61 @@ import (
 
 // listener is one listener with a table.
 type listener struct {
-	name   spec.ListenerName
-	shares []l4.Share
-	state  maglev.State
-	shared
+	name    spec.ListenerName
+	shares  []l4.Share
+	state   maglev.State
 	waits   bool
 	tooMany bool // targets for one table
+	unsaved bool
 
 	moved, atRisk uint64 // slots, since start
 }
 
-// next is where a listener's membership should go, by what this node knows. The caller
-// holds s.mu.
-func (s *Steer) next(l *listener, now time.Time) (maglev.State, maglev.Outcome) {
+// step lets a listener's membership go where it should. The caller holds s.mu.
+func (s *Steer) step(l *listener, now time.Time) {
 	sockets := s.o.Sockets()
 	want, dead := s.wanted(l, sockets)
-	s.fit(l, len(want))
-	if l.tooMany {
-		return l.state, maglev.Outcome{}
+	if many := len(want) > maglev.MembersMax; many != l.tooMany {
+		l.tooMany = many
+		s.o.Log.Warn("targets of a listener and of one table", "listener", l.name, "targets", len(want), "tableMax", maglev.MembersMax, "fit", !many)
 	}
-	next := l.state
-	out := next.Step(maglev.Input{Now: now, Want: want, Dead: dead, Bound: s.bound, Ended: sockets})
+	if l.tooMany {
+		if s.Table(l.name) != nil {
+			s.publish(l.name, nil)
+		}
+		return
+	}
+	number := l.state.Now.Number
+	out := l.state.Step(maglev.Input{Now: now, Want: want, Dead: dead, Bound: s.bound, Ended: sockets})
 	if out.Waits && !l.waits {
-		s.o.Log.Info("change of targets waits for the flows of the one before", "listener", l.name, "generation", l.state.Now.Number, "until", l.state.Until)
+		s.o.Log.Info("change of targets waits for the flows of the one before", "listener", l.name, "generation", number, "until", l.state.Until)
 	}
 	l.waits = out.Waits
-	return next, out
-}
-
-// fit notes whether the targets of a listener fit one table. Without one, the balances
-// of its groups place flows.
-func (s *Steer) fit(l *listener, targets int) {
-	if many := targets > maglev.MembersMax; many != l.tooMany {
-		l.tooMany = many
-		s.o.Log.Warn("targets of a listener and of one table", "listener", l.name, "targets", targets, "tableMax", maglev.MembersMax, "fit", !many)
-	}
-	if l.tooMany && s.Table(l.name) != nil {
-		s.publish(l.name, nil)
-	}
-}
-
-// become makes a state the listener's, and its table that of flows. By says who decided,
-// and atRisk what that put at risk; where that was another node, it is -1. The caller
-// holds s.mu.
-func (s *Steer) become(l *listener, next maglev.State, by spec.NodeName, atRisk int) {
-	before, number := s.Table(l.name), l.state.Now.Number
-	l.state = next
-	if l.tooMany {
+	if !out.Changed && s.Table(l.name) != nil {
 		return
 	}
-	t := next.Table()
-	t.By = by
+	before, t := s.Table(l.name), l.state.Table()
+	l.unsaved = l.unsaved || out.Changed
 	s.publish(l.name, t)
-	if next.Now.Number == number {
-		return
+	if l.state.Now.Number != number {
+		moved := 0
+		if before != nil {
+			moved = t.MovedSince(before)
+		}
+		s.tell(l, moved, out.AtRisk, sockets)
 	}
-	moved := 0
-	if before != nil {
-		moved = t.MovedSince(before)
-	}
-	if atRisk < 0 && before != nil && !t.Until.IsZero() {
-		atRisk = t.LostSince(before, clock.Now())
-	}
-	s.tell(l, by, moved, max(atRisk, 0))
 }
 
 // tell logs and counts a new generation. Where flows are in sockets it is no event:
 // the verdict or spec that led to it is. The caller holds s.mu.
-func (s *Steer) tell(l *listener, by spec.NodeName, moved, atRisk int) {
+func (s *Steer) tell(l *listener, moved, atRisk int, sockets bool) {
 	l.moved += uint64(moved)
 	l.atRisk += uint64(atRisk)
 	level := slog.LevelInfo
-	if s.o.Sockets() {
+	if sockets {
 		level = slog.LevelDebug
 	}
-	log := s.o.Log.With("listener", l.name, "generation", l.state.Now.Number, "by", by)
+	log := s.o.Log.With("listener", l.name, "generation", l.state.Now.Number)
 	log.Log(context.Background(), level, "targets of flows changed", "targets", len(l.state.Now.Members), "moved", moved, "slots", maglev.Slots)
 	if atRisk > 0 {
 		log.Warn("flows at risk: a change could not wait for those of the one before", "atRisk", atRisk, "slots", maglev.Slots)

@@ -3,7 +3,6 @@ package steer
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"portico/internal/clock"
 	"portico/spec"
 	"portico/spec/status"
 )
@@ -16,34 +15,14 @@ func (s *Steer) Status(name spec.ListenerName) *status.Slots {
 	if l == nil || l.tooMany {
 		return nil
 	}
-	slots := &status.Slots{
+	return &status.Slots{
 		Generation: l.state.Now.Number,
 		Targets:    len(l.state.Now.Members),
 		Until:      l.state.Until,
 		Waits:      l.waits,
 		Moved:      l.moved,
 		AtRisk:     l.atRisk,
-		Decides:    s.decides(l),
-		Differs:    l.differs,
 	}
-	if l.alone(clock.Now()) {
-		slots.Alone = l.err.Error()
-	}
-	return slots
-}
-
-// decides is the node that decides of a listener's targets, as far as is known: each
-// for itself, with "", where nothing is shared.
-func (s *Steer) decides(l *listener) spec.NodeName {
-	switch {
-	case l.key == "":
-		return ""
-	case l.alone(clock.Now()):
-		return s.o.Self
-	case l.lease.Until <= s.o.Store.Now():
-		return ""
-	}
-	return l.lease.Holder
 }
 
 // The metrics of tables. The label listener is bounded by the spec.
@@ -52,8 +31,6 @@ var (
 	descWaits      = prometheus.NewDesc("portico_l4_change_waits", "Whether a change of targets waits for older flows: 1 or 0.", []string{"listener"}, nil)
 	descMoved      = prometheus.NewDesc("portico_l4_slots_moved_total", "Slots that got another owner, of 65537 at each change.", []string{"listener"}, nil)
 	descAtRisk     = prometheus.NewDesc("portico_l4_slots_at_risk_total", "Slots whose flows were put at risk, because a change could not wait.", []string{"listener"}, nil)
-	descDecides    = prometheus.NewDesc("portico_l4_decides", "Whether this node decides of a listener's targets for all nodes of its site: 1 or 0.", []string{"listener"}, nil)
-	descAlone      = prometheus.NewDesc("portico_l4_alone", "Whether this node decides for itself, because generations cannot be shared: 1 or 0.", []string{"listener"}, nil)
 )
 
 // collector reads the listeners when metrics are asked for.
@@ -61,7 +38,7 @@ type collector struct{ *Steer }
 
 // Describe is of prometheus.Collector.
 func (collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descGeneration, descWaits, descMoved, descAtRisk, descDecides, descAlone} {
+	for _, d := range []*prometheus.Desc{descGeneration, descWaits, descMoved, descAtRisk} {
 		to <- d
 	}
 }
@@ -74,18 +51,12 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		send := func(d *prometheus.Desc, kind prometheus.ValueType, v uint64) {
 			to <- prometheus.MustNewConstMetric(d, kind, float64(v), string(name))
 		}
-		flag := func(d *prometheus.Desc, on bool) {
-			v := uint64(0)
-			if on {
-				v = 1
-			}
-			send(d, prometheus.GaugeValue, v)
+		waits := uint64(0)
+		if l.waits {
+			waits = 1
 		}
-		alone := l.alone(clock.Now())
 		send(descGeneration, prometheus.GaugeValue, l.state.Now.Number)
-		flag(descWaits, l.waits)
-		flag(descDecides, l.key != "" && !alone && c.leads(l))
-		flag(descAlone, alone)
+		send(descWaits, prometheus.GaugeValue, waits)
 		send(descMoved, prometheus.CounterValue, l.moved)
 		send(descAtRisk, prometheus.CounterValue, l.atRisk)
 	}

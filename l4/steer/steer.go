@@ -17,6 +17,14 @@ import (
 	"portico/target"
 )
 
+// Keeper keeps the generations of listeners where a restart finds them.
+type Keeper interface {
+	// Load returns what was kept under a name; ok is false when nothing was.
+	Load(name string, into any) (ok bool, err error)
+	// Save replaces what is kept under a name, or keeps what was on an error.
+	Save(name string, what any) error
+}
+
 // Options are what New needs.
 type Options struct {
 	// Self is the node this is.
@@ -26,9 +34,8 @@ type Options struct {
 	// Sockets reports whether flows are held in sockets, so that none depends on a
 	// table and no change waits. Nil means that they are.
 	Sockets func() bool
-	// Store is where generations are agreed on and kept; nil means that this node decides
-	// for itself, and a restart begins anew. It is asked only while flows depend on tables.
-	Store Store
+	// Keep keeps generations; nil means that a restart begins anew.
+	Keep Keeper
 	// OnChange is called with each new table, and with nil when a listener has none
 	// any more, one call at a time. It must not block for long. Nil means nobody asks.
 	OnChange func(spec.ListenerName, *maglev.Table)
@@ -47,8 +54,6 @@ type Steer struct {
 	mu        sync.Mutex // guards what follows, and the writing of tables
 	listeners map[spec.ListenerName]*listener
 	bound     time.Duration // spec.Drain
-	site      spec.SiteName // of this node
-	alone     bool          // the store has failed for Term
 }
 
 // New returns a Steer without listeners.
@@ -74,14 +79,11 @@ func New(o Options) *Steer {
 func (s *Steer) Table(name spec.ListenerName) *maglev.Table { return (*s.tables.Load())[name] }
 
 // Apply takes the listeners of a spec. When it returns, the tables are those of the
-// spec and the verdicts, except for what must wait and what another node decides.
+// spec and the verdicts, except for what must wait.
 func (s *Steer) Apply(want *spec.Spec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bound = want.Drain.D()
-	if _, site := want.Node(s.o.Self); site != nil {
-		s.site = site.Name
-	}
 	stay := map[spec.ListenerName]bool{}
 	for _, l := range l4.NewTable(want, s.o.Self).Listeners() {
 		if !l.Hashes {
@@ -89,18 +91,17 @@ func (s *Steer) Apply(want *spec.Spec) {
 		}
 		stay[l.Name] = true
 		if s.listeners[l.Name] == nil {
-			s.listeners[l.Name] = &listener{name: l.Name}
+			s.listeners[l.Name] = s.load(l.Name)
 		}
 		s.listeners[l.Name].shares = l.Shares
 	}
-	for name, l := range s.listeners {
+	for name := range s.listeners {
 		if !stay[name] {
-			s.release(l)
 			delete(s.listeners, name)
 			s.publish(name, nil)
 		}
 	}
-	s.lookAll(true)
+	s.stepAll()
 }
 
 // Changed has the tables looked at again, after a group's choice of targets
@@ -112,28 +113,23 @@ func (s *Steer) Changed(*target.Group) {
 	}
 }
 
-// Run follows verdicts, the store and the time until ctx ends, and then lets another
-// node decide. It is called once.
+// Run follows verdicts and the time until ctx ends, and keeps generations. It is
+// called once.
 func (s *Steer) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		asked := false
 		select {
 		case <-ctx.Done():
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			for _, l := range s.listeners {
-				s.release(l)
-			}
+			s.save()
 			return nil
 		case <-s.dirty:
-			asked = true
 		case <-timer.C:
 		}
 		s.mu.Lock()
-		next := s.lookAll(asked)
+		next := s.stepAll()
 		s.mu.Unlock()
+		s.save()
 		timer.Reset(next)
 	}
 }
@@ -141,30 +137,16 @@ func (s *Steer) Run(ctx context.Context) error {
 // lookAgain bounds how long Run waits where no window ends before.
 const lookAgain = time.Hour
 
-// lookAll sees to every listener, and says in how long the next look is due. The
+// stepAll steps every listener, and says in how long the next window ends. The
 // caller holds s.mu.
-func (s *Steer) lookAll(asked bool) time.Duration {
+func (s *Steer) stepAll() time.Duration {
 	now, next := clock.Now(), lookAgain
-	var failing *listener
 	for _, l := range s.listeners {
-		s.look(l, now, asked)
+		s.step(l, now)
 		if !l.state.Until.IsZero() {
 			next = min(next, max(l.state.Until.Sub(now), time.Millisecond))
 		}
-		if l.key != "" {
-			next = min(next, PollEvery)
-		}
-		if l.alone(now) {
-			failing = l
-		}
 	}
-	switch {
-	case failing != nil && !s.alone:
-		s.o.Log.Error("generations are not shared: this node decides for itself", "listener", failing.name, "error", failing.err)
-	case failing == nil && s.alone:
-		s.o.Log.Info("generations are shared again")
-	}
-	s.alone = failing != nil
 	return next
 }
 

@@ -2,6 +2,7 @@ package steer_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/netip"
@@ -42,12 +43,8 @@ func frontend(letters string) *spec.Spec {
 	vip := netip.MustParseAddr("198.51.100.10")
 	return &spec.Spec{
 		Portico: spec.Version, Drain: spec.Duration(drain),
-		Sites: []spec.Site{{Name: "east", Nodes: []spec.Node{
-			{Name: self, Address: netip.MustParseAddr("10.0.0.1"), Roles: []spec.Role{spec.RoleL4}},
-			{Name: "edge-2", Address: netip.MustParseAddr("10.0.0.2"), Roles: []spec.Role{spec.RoleL4}},
-			{Name: "edge-3", Address: netip.MustParseAddr("10.0.0.3"), Roles: []spec.Role{spec.RoleL4}},
-		}}},
-		VIPs: []spec.VIP{{Name: "public", Addresses: map[spec.SiteName][]netip.Addr{"east": {vip}}}},
+		Sites: []spec.Site{{Name: "east", Nodes: []spec.Node{{Name: self, Address: netip.MustParseAddr("10.0.0.1"), Roles: []spec.Role{spec.RoleL4}}}}},
+		VIPs:  []spec.VIP{{Name: "public", Addresses: map[spec.SiteName][]netip.Addr{"east": {vip}}}},
 		Listeners: []spec.Listener{
 			{Name: "db", VIP: "public", Port: 5432, Protocol: spec.ProtocolTCP, TargetGroups: []spec.GroupRef{{Name: "db", Weight: 1}}},
 			{Name: "other", VIP: "public", Port: 5433, Protocol: spec.ProtocolTCP, TargetGroups: []spec.GroupRef{{Name: "least", Weight: 1}}},
@@ -73,17 +70,12 @@ type bed struct {
 	told []string
 }
 
-func start(t *testing.T, store steer.Store, sockets bool) *bed {
-	t.Helper()
-	return startNode(t, self, store, sockets)
-}
-
-func startNode(t *testing.T, self spec.NodeName, store steer.Store, sockets bool) *bed {
+func start(t *testing.T, keep steer.Keeper, sockets bool) *bed {
 	t.Helper()
 	b := &bed{t: t, metrics: prometheus.NewPedanticRegistry()}
 	b.targets = target.New(target.Options{Dial: b.dial, OnChange: func(g *target.Group) { b.steer.Changed(g) }})
 	b.steer = steer.New(steer.Options{
-		Self: self, Groups: b.targets, Store: store, Metrics: b.metrics,
+		Self: self, Groups: b.targets, Keep: keep, Metrics: b.metrics,
 		Sockets: func() bool { return sockets },
 		OnChange: func(name spec.ListenerName, table *maglev.Table) {
 			b.mu.Lock()
@@ -217,8 +209,8 @@ func TestWindow(t *testing.T) {
 		b.want("the window passed", "cde/cd")
 		time.Sleep(drain)
 		b.want("nothing waits", "cde/")
-		if n, err := testutil.GatherAndCount(b.metrics); n != 6 || err != nil {
-			t.Errorf("%d metrics, %v, want 6", n, err)
+		if n, err := testutil.GatherAndCount(b.metrics); n != 4 || err != nil {
+			t.Errorf("%d metrics, %v, want 4", n, err)
 		}
 	})
 }
@@ -227,8 +219,8 @@ func TestWindow(t *testing.T) {
 // before it while nobody knows, and makes the change that waited when it may.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := newFolder(t).store("edge")
-		b := start(t, store, false)
+		keep := &memory{kept: map[string][]byte{}}
+		b := start(t, keep, false)
 		b.apply("abcd")
 		stop := b.run()
 		time.Sleep(2 * time.Second)
@@ -237,7 +229,7 @@ func TestRestart(t *testing.T) {
 		time.Sleep(time.Second)
 		stop()
 
-		again := start(t, store, false)
+		again := start(t, keep, false)
 		again.setDown("c")
 		again.apply("Abcde")
 		again.want("started again", "bcd/abc")
@@ -275,4 +267,72 @@ func TestFirstVerdicts(t *testing.T) {
 			t.Errorf("Status = %+v, want generation 1 as at first, and no change that waits", s)
 		}
 	})
+}
+
+// What cannot be read or kept is no reason to stop.
+func TestKeeperFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, text := range map[string]string{
+			"not JSON": "{", "another version": `{"version":9}`,
+			"a weight below 0": `{"version":1,"state":{"now":{"number":4,"members":[{"group":"db","address":"10.1.0.97:5432","weight":-1,"share":1}]}}}`,
+		} {
+			b := start(t, &memory{kept: map[string][]byte{"l4-generation-db": []byte(text)}}, true)
+			b.apply("ab")
+			b.want(name, "ab/")
+			if s := b.steer.Status("db"); s.Generation != 1 {
+				t.Errorf("%s: generation %d, want to begin anew", name, s.Generation)
+			}
+		}
+		full := &memory{kept: map[string][]byte{}, err: errors.New("no space left on device")}
+		b := start(t, full, true)
+		b.apply("ab")
+		defer b.run()()
+		time.Sleep(time.Second)
+		full.set(nil)
+		b.apply("abc")
+		b.steer.Changed(nil)
+		time.Sleep(time.Second)
+		b.want("a full disk", "abc/")
+		if !strings.Contains(full.text("l4-generation-db"), addr('c').String()) {
+			t.Errorf("kept %q, want the generation with c once there was space", full.text("l4-generation-db"))
+		}
+	})
+}
+
+// memory keeps in memory.
+type memory struct {
+	mu   sync.Mutex
+	kept map[string][]byte
+	err  error
+}
+
+func (m *memory) Load(name string, into any) (bool, error) {
+	text, ok := m.kept[name]
+	if !ok {
+		return false, nil
+	}
+	return true, json.Unmarshal(text, into)
+}
+
+func (m *memory) Save(name string, what any) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err != nil {
+		return m.err
+	}
+	text, err := json.Marshal(what)
+	m.kept[name] = text
+	return err
+}
+
+func (m *memory) set(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.err = err
+}
+
+func (m *memory) text(name string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return string(m.kept[name])
 }

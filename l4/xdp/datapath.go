@@ -320,10 +320,6 @@ func (d *Datapath) Explain(q status.Question) (status.Answer, bool) {
 			a.Result = fmt.Sprintf("%s, target %s of group %q", decision.Target.Address(), decision.Target.Label(), decision.Share.Group)
 			a.Next = []netip.AddrPort{decision.Target.Address()}
 		}
-		if owner := l4.Owner(f, decision.Listener, d.o.Tables); owner.IsValid() && !slices.Contains(a.Next, owner) {
-			a.Result = fmt.Sprintf("%s, which the node that decides knows better than this one", owner)
-			a.Next = []netip.AddrPort{owner}
-		}
 		return a, true
 	}
 	return status.Answer{}, false

@@ -1,10 +1,6 @@
 package status
 
-import (
-	"time"
-
-	"portico/spec"
-)
+import "time"
 
 // Slots is where the table of an l4 listener is.
 type Slots struct {
@@ -20,11 +16,4 @@ type Slots struct {
 	// flows may have broken by it, because a change could not wait.
 	Moved  uint64 `json:"moved"`
 	AtRisk uint64 `json:"atRisk"`
-	// Decides is the node whose verdicts and spec the targets are by; "" where each
-	// node decides for itself, or none is known to.
-	Decides spec.NodeName `json:"decides,omitempty"`
-	// Differs says that this node would have other targets than the one that decides.
-	Differs bool `json:"differs,omitempty"`
-	// Alone is why this node decides for itself although generations are shared.
-	Alone string `json:"alone,omitempty"`
 }

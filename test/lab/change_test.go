@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"testing"
 
-	"portico/internal/testkit"
 	"portico/spec/status"
 )
 
@@ -98,31 +97,16 @@ func (w *world) applied(n status.Node) error {
 	return nil
 }
 
-// generation is the number of the table that the l4 nodes place the load by, once those
-// that share it all have it. In the relay each has its own: it is that of the first.
-func (w *world) generation() (number uint64) {
+// generation is the number of the table that l4-1 places the load by.
+func (w *world) generation() uint64 {
 	w.t.Helper()
-	nodes := w.l4
-	if w.relays() {
-		nodes = nodes[:1]
+	now, err := w.nodes["l4-1"].status()
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	testkit.Poll(w.t, hang, func() error {
-		for i, h := range nodes {
-			now, err := w.nodes[h.name].status()
-			if err != nil {
-				return err
-			}
-			s := w.slots(now)
-			switch {
-			case s == nil:
-				return fmt.Errorf("the load's listener has no table on %s", h.name)
-			case i == 0:
-				number = s.Generation
-			case s.Generation != number:
-				return fmt.Errorf("%s places flows by generation %d, %s by %d", nodes[0].name, number, h.name, s.Generation)
-			}
-		}
-		return nil
-	})
-	return number
+	s := w.slots(now)
+	if s == nil {
+		w.t.Fatal("the load's listener has no table")
+	}
+	return s.Generation
 }
