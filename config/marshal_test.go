@@ -259,8 +259,10 @@ func anySpec(t *rapid.T) *spec.Spec {
 	for i := range g.some("sites", 2) {
 		s.Sites = append(s.Sites, spec.Site{
 			Name: spec.SiteName(fmt.Sprint("s", i)), Location: spec.Location{Latitude: rapid.Float64Range(-90, 90).Draw(t, "latitude")},
-			Nodes: []spec.Node{{Name: spec.NodeName(fmt.Sprint("n", i)), Address: g.addr("address"), Roles: []spec.Role{"l4", "l7"}, DNS: []netip.AddrPort{g.addrPort("dns")},
-				Weight: rapid.IntRange(1, 65535).Draw(t, "weight"), Uplinks: []string{"eth0"}, NAT: []netip.Addr{g.addr("nat")}}},
+			Nodes: []spec.Node{{
+				Name: spec.NodeName(fmt.Sprint("n", i)), Address: g.addr("address"), Roles: []spec.Role{"l4", "l7"}, DNS: []netip.AddrPort{g.addrPort("dns")},
+				Weight: rapid.IntRange(1, 65535).Draw(t, "weight"), Uplinks: []string{"eth0"}, NAT: []netip.Addr{g.addr("nat")},
+			}},
 			L4: spec.SiteL4{
 				Datapath: rapid.SampledFrom([]spec.Datapath{"relay", "auto"}).Draw(t, "datapath"), Forward: "gue",
 				Flows: rapid.IntRange(1024, 64000000).Draw(t, "flows"), NewFlows: 1, SYNs: rapid.IntRange(1, 10000000).Draw(t, "syns"),
