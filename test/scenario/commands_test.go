@@ -221,6 +221,8 @@ func (s *story) run(ts *testscript.TestScript, args []string) (string, error) {
 	switch args[0] {
 	case "get":
 		return s.get(ts, args[1:])
+	case "repeat":
+		return s.repeat(ts, args[1:])
 	case "lookup":
 		addrs, err := s.lookupHost(context.Background(), args[1])
 		return strings.Join(addrs, "\n") + "\n", err
@@ -267,19 +269,24 @@ func listens(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func repeat(ts *testscript.TestScript, neg bool, args []string) {
+	out, err := of(ts).repeat(ts, args)
+	finish(ts, neg, out, err)
+}
+
+// repeat runs a command N times, until one fails, and joins what it says.
+func (s *story) repeat(ts *testscript.TestScript, args []string) (string, error) {
 	n := 0
 	_, err := fmt.Sscan(args[0], &n)
 	ts.Check(err)
 	var out strings.Builder
 	for range n {
-		one, err := of(ts).run(ts, args[1:])
+		one, err := s.run(ts, args[1:])
 		out.WriteString(one)
 		if err != nil {
-			finish(ts, neg, out.String(), err)
-			return
+			return out.String(), err
 		}
 	}
-	finish(ts, neg, out.String(), nil)
+	return out.String(), nil
 }
 
 // count fails unless the last output holds exactly N matches, or no less.
