@@ -6,16 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"portico/spec"
 )
 
-// Files holds leases in a folder, a file each. Its clock is CLOCK_BOOTTIME,
-// which is alike for all processes of one machine and on no other, so the folder may not
-// be shared between machines: it serves nodes of one host, and tests. A lease outlives
-// its holder's process, and ends by time alone.
+// Files holds leases in a folder, a file each. Its clock is CLOCK_BOOTTIME, which is
+// alike for all processes of one machine and on no other, so the folder may not be
+// shared between machines: it serves nodes of one host, and tests. A lease outlives its
+// holder's process, and ends by time alone.
 type Files struct {
 	dir string
 	now func() time.Duration
@@ -81,7 +83,7 @@ func (f *Files) change(ctx context.Context, name string, do func(*record) bool) 
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return fmt.Errorf("lease of %s: %w", name, err)
 	}
-	path := f.path(name, ".json")
+	path := filepath.Join(f.dir, url.PathEscape(name)+".json")
 	unlock, err := lock(ctx, path+".lock")
 	if err != nil {
 		return fmt.Errorf("lease of %s: %w", name, err)
@@ -97,11 +99,7 @@ func (f *Files) change(ctx context.Context, name string, do func(*record) bool) 
 	if !do(&r) {
 		return nil
 	}
-	text, err := json.Marshal(r)
-	if err == nil {
-		err = replace(path, text) // a lease does not outlive the machine
-	}
-	if err != nil {
+	if err := writeRecord(path, r); err != nil {
 		return fmt.Errorf("lease of %s: %w", name, err)
 	}
 	return nil
@@ -130,3 +128,15 @@ func readRecord(path string) (r record, err error) {
 
 // untilMax is longer than any term.
 const untilMax = time.Minute
+
+func writeRecord(path string, r record) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	next := path + ".next"
+	if err := os.WriteFile(next, text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
