@@ -3,7 +3,6 @@ package relay
 import (
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"portico/internal/clock"
@@ -20,9 +19,8 @@ type loop struct {
 	poll  poll.Poller
 	now   time.Time // of the events that are looked at
 
-	slots []slot   // by the lower half of a token
-	free  []uint32 // unused slots
-	age   uint32   // makes the tokens of a slot differ
+	watched poll.Watched[handler]
+	posts   poll.Posts
 
 	flows []carried
 	again []*flow // have more to do, once others had their turn
@@ -36,16 +34,6 @@ type loop struct {
 	sweeps time.Time // when they age next; zero while there are none
 
 	stopped bool
-
-	mu     sync.Mutex // guards:
-	posted []func()
-	asleep bool // it may be waiting; a post must wake it
-}
-
-// slot is whoever is told of the events of a token.
-type slot struct {
-	age uint32
-	who handler
 }
 
 // handler is told that its socket became ready.
@@ -75,11 +63,11 @@ func (l *loop) run() {
 		n := l.poll.Wait(events[:], l.idle(), l.until())
 		l.now = clock.Now()
 		for _, e := range events[:n] {
-			if s := &l.slots[uint32(e.Token)]; s.age == uint32(e.Token>>32) && s.who != nil {
-				s.who.event(e.Ready)
+			if who := l.watched.Who(e.Token); who != nil {
+				(*who).event(e.Ready)
 			}
 		}
-		l.callPosted()
+		l.posts.Call()
 		l.takeTurns()
 		l.endWaits()
 		l.sweep()
@@ -90,10 +78,7 @@ func (l *loop) run() {
 
 // idle reports whether there is nothing to do but wait for events.
 func (l *loop) idle() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.asleep = len(l.posted) == 0 && len(l.again) == 0
-	return l.asleep
+	return l.posts.Idle(len(l.again) == 0)
 }
 
 // until is when something is to be done without an event.
@@ -105,26 +90,7 @@ func (l *loop) until() time.Time {
 }
 
 // post makes the loop call f. Any goroutine may call it; it does not wait.
-func (l *loop) post(f func()) {
-	l.mu.Lock()
-	l.posted = append(l.posted, f)
-	wake := l.asleep
-	l.asleep = false
-	l.mu.Unlock()
-	if wake {
-		l.poll.Wake()
-	}
-}
-
-func (l *loop) callPosted() {
-	l.mu.Lock()
-	list := l.posted
-	l.posted = nil
-	l.mu.Unlock()
-	for _, f := range list {
-		f()
-	}
-}
+func (l *loop) post(f func()) { l.posts.Post(l.poll, f) }
 
 // takeTurns goes on with flows that had more to do than one turn.
 func (l *loop) takeTurns() {
@@ -137,37 +103,10 @@ func (l *loop) takeTurns() {
 }
 
 // watch tells who of the events of a socket from now on.
-func (l *loop) watch(fd int, who handler) (poll.Token, error) {
-	var i uint32
-	if n := len(l.free); n > 0 {
-		i, l.free = l.free[n-1], l.free[:n-1]
-	} else {
-		i = uint32(len(l.slots))
-		l.slots = append(l.slots, slot{})
-	}
-	l.age++
-	t := poll.Token(l.age)<<32 | poll.Token(i)
-	l.slots[i] = slot{age: l.age, who: who}
-	if err := l.poll.Add(fd, t); err != nil {
-		l.forget(t)
-		return 0, err
-	}
-	return t, nil
-}
+func (l *loop) watch(fd int, who handler) (poll.Token, error) { return l.watched.Add(l.poll, fd, who) }
 
 // unwatch stops telling of a socket that is about to be closed.
-func (l *loop) unwatch(fd int, t poll.Token) {
-	if t != 0 {
-		l.poll.Remove(fd, t)
-		l.forget(t)
-	}
-}
-
-func (l *loop) forget(t poll.Token) {
-	i := uint32(t)
-	l.slots[i].who = nil
-	l.free = append(l.free, i)
-}
+func (l *loop) unwatch(fd int, t poll.Token) { l.watched.Remove(l.poll, fd, t) }
 
 // wait tells who when a time has come, a little late; the zero time takes that back.
 func (l *loop) wait(who waiter, until time.Time) {

@@ -11,7 +11,6 @@ package reactor
 
 import (
 	"runtime"
-	"sync"
 	"time"
 
 	"portico/internal/clock"
@@ -37,17 +36,12 @@ type Loop struct {
 
 	poll    poll.Poller
 	lag     lag
-	watched []watched // by the lower half of a Token
-	free    []uint32  // unused places in watched
-	age     uint32    // makes the tokens of a place differ
-	queue   queue     // of events that bring work
-	runs    []Turner  // have more to do, once others had their turn
+	watched poll.Watched[watched]
+	posts   poll.Posts
+	queue   queue    // of events that bring work
+	runs    []Turner // have more to do, once others had their turn
 	events  [eventsMax]poll.Event
 	stopped bool
-
-	mu     sync.Mutex
-	posted []func() // for the loop to call
-	asleep bool     // the loop may be waiting; a post must wake it
 }
 
 // Watcher is told of the events of a socket.
@@ -64,7 +58,6 @@ type Turner interface {
 
 // watched is whoever is told of the events of a token.
 type watched struct {
-	age     uint32
 	brings  bool       // new work, which waits until work that began is done
 	waiting poll.Ready // in the queue, for the place it has there
 	who     Watcher
@@ -90,7 +83,7 @@ func (l *Loop) Run() {
 		waited := begun.Sub(l.queue.firstOr(begun))
 		l.admit()
 		l.Now = clock.Now()
-		l.callPosted()
+		l.posts.Call()
 		l.Wheel.Advance(l.Now)
 		l.runMore()
 		l.Round()
@@ -116,35 +109,11 @@ func (l *Loop) Close() { _ = l.poll.Close() }
 
 // idle reports whether there is nothing to do but wait for events.
 func (l *Loop) idle() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.asleep = len(l.posted) == 0 && len(l.runs) == 0 && l.queue.empty()
-	return l.asleep
-}
-
-// callPosted calls what other goroutines posted, and what that posts.
-func (l *Loop) callPosted() {
-	l.mu.Lock()
-	l.asleep = false
-	list := l.posted
-	l.posted = nil
-	l.mu.Unlock()
-	for _, f := range list {
-		f()
-	}
+	return l.posts.Idle(len(l.runs) == 0 && l.queue.empty())
 }
 
 // Post makes the loop call f. Any goroutine may call it; it does not wait.
-func (l *Loop) Post(f func()) {
-	l.mu.Lock()
-	l.posted = append(l.posted, f)
-	wake := l.asleep
-	l.asleep = false
-	l.mu.Unlock()
-	if wake {
-		l.poll.Wake()
-	}
-}
+func (l *Loop) Post(f func()) { l.posts.Post(l.poll, f) }
 
 // runMore gives those that have more to do their turn.
 func (l *Loop) runMore() {
@@ -165,38 +134,9 @@ func (l *Loop) Later(t Turner) { l.runs = append(l.runs, t) }
 // Watch begins to tell who of the events of a socket, which brings new work or goes on
 // with some. The token is not 0, but on an error.
 func (l *Loop) Watch(fd int, brings bool, who Watcher) (poll.Token, error) {
-	var i uint32
-	if n := len(l.free); n > 0 {
-		i, l.free = l.free[n-1], l.free[:n-1]
-	} else {
-		i = uint32(len(l.watched))
-		l.watched = append(l.watched, watched{})
-	}
-	if l.age++; l.age == 0 {
-		l.age = 1
-	}
-	t := poll.Token(l.age)<<32 | poll.Token(i)
-	l.watched[i] = watched{age: l.age, brings: brings, who: who}
-	if err := l.poll.Add(fd, t); err != nil {
-		l.forget(t)
-		return 0, err
-	}
-	return t, nil
+	return l.watched.Add(l.poll, fd, watched{brings: brings, who: who})
 }
 
 // Unwatch stops watching a socket that is about to be closed. A token of 0 is that of
 // one that is not watched.
-func (l *Loop) Unwatch(fd int, t poll.Token) {
-	if t == 0 {
-		return
-	}
-	l.poll.Remove(fd, t)
-	l.forget(t)
-}
-
-// forget stops telling of a token.
-func (l *Loop) forget(t poll.Token) {
-	i := uint32(t)
-	l.watched[i] = watched{}
-	l.free = append(l.free, i)
-}
+func (l *Loop) Unwatch(fd int, t poll.Token) { l.watched.Remove(l.poll, fd, t) }

@@ -57,7 +57,7 @@ func (q *queue) pop() poll.Token {
 
 // take tells of an event at once, or queues it where it brings new work.
 func (l *Loop) take(e poll.Event, now time.Time) {
-	at := l.at(e.Token)
+	at := l.watched.Who(e.Token)
 	switch {
 	case at == nil:
 	case !at.brings:
@@ -73,22 +73,12 @@ func (l *Loop) take(e poll.Event, now time.Time) {
 // admit tells of events in the queue, admitMax at most.
 func (l *Loop) admit() {
 	for n := 0; n < admitMax && !l.queue.empty(); n++ {
-		if at := l.at(l.queue.pop()); at != nil {
+		if at := l.watched.Who(l.queue.pop()); at != nil {
 			r := at.waiting
 			at.waiting = 0
 			l.tell(at, r)
 		}
 	}
-}
-
-// at returns what is watched by a token; nil when that is over.
-func (l *Loop) at(t poll.Token) *watched {
-	if i := uint32(t); int(i) < len(l.watched) {
-		if at := &l.watched[i]; at.who != nil && at.age == uint32(t>>32) {
-			return at
-		}
-	}
-	return nil
 }
 
 func (l *Loop) tell(at *watched, r poll.Ready) {

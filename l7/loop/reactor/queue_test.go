@@ -1,11 +1,9 @@
 package reactor
 
 import (
-	"math"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"portico/internal/poll"
@@ -27,38 +25,6 @@ type still struct{ poll.Poller }
 
 func (still) Add(int, poll.Token) error { return nil }
 func (still) Remove(int, poll.Token)    {}
-
-// full is a poller that takes no more sockets.
-type full struct{ still }
-
-func (full) Add(int, poll.Token) error { return unix.ENOSPC }
-
-// TestNotWatched proves that whoever could not be watched leaves without taking
-// another's place, also once tokens begin anew.
-func TestNotWatched(t *testing.T) {
-	var order []*told
-	l := &Loop{poll: still{}, age: math.MaxUint32}
-	first := &told{all: &order}
-	token, err := l.Watch(3, false, first)
-	if err != nil || token == 0 {
-		t.Fatalf("Watch = %d, %v; want a token", token, err)
-	}
-	l.poll = full{}
-	none, err := l.Watch(4, false, &told{all: &order})
-	if err == nil || none != 0 {
-		t.Fatalf("Watch of a full poller = %d, %v; want an error", none, err)
-	}
-	l.Unwatch(4, none)
-	l.take(poll.Event{Token: token, Ready: poll.In}, time.Time{})
-	if len(first.ready) != 1 {
-		t.Error("whoever was watched before is told nothing any more")
-	}
-	l.Unwatch(3, token)
-	l.take(poll.Event{Token: token, Ready: poll.In}, time.Time{})
-	if len(first.ready) != 1 {
-		t.Error("told after Unwatch")
-	}
-}
 
 // TestQueue proves that tokens leave in the order they came, however pushes and
 // pops alternate, and that the memory of those that left is used again.
@@ -110,7 +76,7 @@ func TestFinishFirst(t *testing.T) {
 	}
 	gone, token := who(true)
 	l.take(poll.Event{Token: token, Ready: poll.In}, time.Time{})
-	l.forget(token)
+	l.Unwatch(0, token)
 	target, token := who(false)
 	l.take(poll.Event{Token: token, Ready: poll.In}, time.Time{})
 	if len(order) != 1 || order[0] != target {
