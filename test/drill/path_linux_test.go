@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime"
 	"testing"
 	"time"
 
@@ -27,9 +26,6 @@ const stallFor = 5 * time.Second
 // clients there, and large requests to targets there, arrive where the spec or the
 // kernel does something about it. The control, where nobody does, stalls.
 func TestPathMTU(t *testing.T) {
-	// Processes die with the thread that began them, and threads that were in a
-	// namespace end: this one is kept from that.
-	runtime.LockOSThread()
 	d := deploy(t, "path.yaml")
 	edge, far := narrowPath(t)
 	d.command = edge.Command

@@ -146,8 +146,8 @@ func (s *Space) Start(cmd *exec.Cmd) (kill func()) {
 }
 
 // Run runs fn on a thread inside the namespace and waits for it. Sockets that fn
-// opens stay in the namespace; goroutines that it starts do not. The thread is never
-// used for anything else. fn may not call FailNow or what calls it.
+// opens stay in the namespace; goroutines that it starts do not. fn may not call FailNow
+// or what calls it.
 func (s *Space) Run(fn func()) {
 	s.tb.Helper()
 	if err := s.enter(fn); err != nil {
@@ -156,20 +156,32 @@ func (s *Space) Run(fn func()) {
 }
 
 func (s *Space) enter(fn func()) error {
-	f, err := os.Open(s.Path())
+	there, err := os.Open(s.Path())
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
+	defer func() { _ = there.Close() }()
 	done := make(chan error)
-	go func() {
-		// Never unlocked: the thread ends with its goroutine.
-		runtime.LockOSThread()
-		err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET)
-		if err == nil {
-			fn()
-		}
-		done <- err
-	}()
+	go func() { done <- inside(there, fn) }()
 	return <-done
+}
+
+// inside calls fn on a thread in a namespace. The thread then goes back to where it was
+// and lives on: processes that it started may be killed when it ends.
+func inside(there *os.File, fn func()) error {
+	runtime.LockOSThread()
+	here, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = here.Close() }()
+	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	fn()
+	if err := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); err != nil {
+		return err // still locked, so that the thread ends with its goroutine
+	}
+	runtime.UnlockOSThread()
+	return nil
 }

@@ -2,8 +2,11 @@ package netns_test
 
 import (
 	"net"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,5 +57,39 @@ func TestVeth(t *testing.T) {
 		if strings.Contains(string(list), name) {
 			t.Errorf("%s is left", name)
 		}
+	}
+}
+
+// TestOutlive proves that a process which is to die with the thread that started it
+// outlives a visit of that thread to a namespace, after which the thread is where it was.
+func TestOutlive(t *testing.T) {
+	n := netns.New(t)
+	a, b := n.Add("a"), n.Add("b")
+	here := func() string {
+		link, err := os.Readlink("/proc/thread-self/ns/net")
+		if err != nil {
+			t.Error(err)
+		}
+		return link
+	}
+	home := here()
+	child := b.Command("sleep", "60")
+	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	a.Run(func() {
+		if here() == home {
+			t.Error("not in the namespace")
+		}
+		b.Start(child)
+	})
+	for range 100 { // on whatever threads there are
+		at := make(chan string)
+		go func() { at <- here() }()
+		if got := <-at; got != home {
+			t.Fatalf("a goroutine runs in %s, want %s", got, home)
+		}
+	}
+	state, err := os.ReadFile("/proc/" + strconv.Itoa(child.Process.Pid) + "/stat")
+	if err != nil || strings.Contains(string(state), ") Z ") {
+		t.Errorf("the process ended: %s, %v", state, err)
 	}
 }
