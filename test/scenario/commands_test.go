@@ -53,7 +53,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"release":      release,       // release: close what hold opened
 		"forget":       forget,        // forget: drop all cookies
 		"repeat":       repeat,        // repeat N COMMAND...: N times, output joined
-		"count":        count,         // count N REGEXP [atleast]: matches in the last output
+		"count":        count,         // count N REGEXP: matches in the last output
 		"websocket":    websocketEcho, // websocket URL TEXT: send it, print what comes back
 		"line":         line,          // line NAME:PORT TEXT: print the greeting, send a line, print the next
 		"raw":          raw,           // raw ADDRESS TEXT: send bytes (Go escapes), print what comes back
@@ -289,13 +289,13 @@ func (s *story) repeat(ts *testscript.TestScript, args []string) (string, error)
 	return out.String(), nil
 }
 
-// count fails unless the last output holds exactly N matches, or no less.
+// count fails unless the last output holds exactly N matches.
 func count(ts *testscript.TestScript, _ bool, args []string) {
 	n := 0
 	_, err := fmt.Sscan(args[0], &n)
 	ts.Check(err)
 	out := ts.ReadFile("stdout")
-	if got := len(regexp.MustCompile("(?m)"+args[1]).FindAllString(out, -1)); got != n && (len(args) < 3 || got < n) {
+	if got := len(regexp.MustCompile("(?m)"+args[1]).FindAllString(out, -1)); got != n {
 		ts.Fatalf("%d matches of %s, want %d, in:\n%s", got, args[1], n, out)
 	}
 }
