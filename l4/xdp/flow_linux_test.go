@@ -21,15 +21,7 @@ func TestFlows(t *testing.T) {
 			if err := k.Apply(casePlan(c)); err != nil {
 				t.Fatal(err)
 			}
-			letters := func(s string) (of [2]netip.AddrPort) {
-				for i := range len(s) {
-					if of[i] = flowtest.Target(s[i]); s[i] == '-' {
-						of[i] = xdp.Left
-					}
-				}
-				return of
-			}
-			known := letters(c.Known)
+			known := remembered(c.Known)
 			if err := k.SetFlow(c.Packet.Tuple, known[0], known[1]); err != nil {
 				t.Fatal(err)
 			}
@@ -48,11 +40,21 @@ func TestFlows(t *testing.T) {
 				}
 			}
 			first, second := k.Flow(c.Packet.Tuple)
-			if want := letters(c.Want.Remember); first != want[0] || second != want[1] {
+			if want := remembered(c.Want.Remember); first != want[0] || second != want[1] {
 				t.Errorf("remembered on %v and %v, want %v and %v", first, second, want[0], want[1])
 			}
 		})
 	}
+}
+
+// remembered are the targets of up to two letters that the flow table holds.
+func remembered(letters string) (of [2]netip.AddrPort) {
+	for i := range len(letters) {
+		if of[i] = flowtest.Target(letters[i]); letters[i] == '-' {
+			of[i] = xdp.Left
+		}
+	}
+	return of
 }
 
 // casePlan serves the VIPs of the cases by the table of one; every letter's target
