@@ -129,7 +129,10 @@ func slotsNote(s *status.Slots) string {
 		return ""
 	}
 	var parts []string
-	if !s.Until.IsZero() {
+	switch {
+	case s.From != "":
+		parts = append(parts, fmt.Sprintf("generation %d: node %s sends flows to other targets, where they have a second chance until %s", s.Generation, s.From, s.Until.Format(time.TimeOnly)))
+	case !s.Until.IsZero():
 		parts = append(parts, fmt.Sprintf("generation %d: flows of the one before have a second chance until %s", s.Generation, s.Until.Format(time.TimeOnly)))
 	}
 	if s.Waits {

@@ -71,6 +71,25 @@ func TestStatusQueue(t *testing.T) {
 	}
 }
 
+// TestSlotsNote proves what is said of a table: nothing where each flow is where it was.
+func TestSlotsNote(t *testing.T) {
+	until := time.Date(2026, 1, 1, 14, 5, 9, 0, time.UTC)
+	for _, tt := range []struct {
+		slots *status.Slots
+		want  string
+	}{
+		{nil, ""},
+		{&status.Slots{Generation: 12}, ""},
+		{&status.Slots{Generation: 12, Until: until, Waits: true}, "generation 12: flows of the one before have a second chance until 14:05:09; a change of targets waits until then"},
+		{&status.Slots{Generation: 12, Until: until, From: "edge-2"}, "generation 12: node edge-2 sends flows to other targets, where they have a second chance until 14:05:09"},
+		{&status.Slots{Generation: 12, AtRisk: 3}, "flows of 3 slots were put at risk since start"},
+	} {
+		if got := slotsNote(tt.slots); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.slots, got, tt.want)
+		}
+	}
+}
+
 // TestStatusMerges proves that the views of several nodes are one table, that
 // their counts add up, and that disagreement shows.
 func TestStatusMerges(t *testing.T) {

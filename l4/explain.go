@@ -45,7 +45,11 @@ func (d Decision) explainKey(f Flow) status.Line {
 	at := maglev.At(d.hash)
 	text := fmt.Sprintf("flow from %s, hash %08x: slot %d of %d, generation %d", f.Client, d.hash, at, maglev.Slots, d.slots.Generation)
 	if past := d.slots.Name(d.slots.Slots[at].Secondary()); past != nil {
-		text += fmt.Sprintf("; second chance: %s, the owner before, until %s", past.Address, d.slots.Until.Format(time.TimeOnly))
+		who := "the owner before"
+		if d.slots.From != "" {
+			who = "the owner at node " + string(d.slots.From)
+		}
+		text += fmt.Sprintf("; second chance: %s, %s, until %s", past.Address, who, d.slots.Until.Format(time.TimeOnly))
 	}
 	return status.Line{Text: text}
 }

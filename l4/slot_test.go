@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"portico/l4"
 	"portico/l4/flowtest"
@@ -102,6 +103,22 @@ func TestDecideBesideSlots(t *testing.T) {
 	for _, name := range []spec.TargetGroupName{"db", "unheard-of"} {
 		if d := l4.Decide(f, table(name, "10.9.9.9:1"), groups); d.Target == nil || d.Why != l4.Chosen {
 			t.Errorf("with slots of a target or group that is not there, Decide = %+v, want one that is", d)
+		}
+	}
+}
+
+// TestExplainChance proves that it is said whose the second chance of a flow is, and why.
+func TestExplainChance(t *testing.T) {
+	want := frontend()
+	f := flow("192.0.2.1:1", "198.51.100.10:5432")
+	of := func(addr string) maglev.Generation {
+		return maglev.Generation{Number: 7, Members: []maglev.Member{{Name: maglev.Name{Group: "db", Address: netip.MustParseAddrPort(addr)}, Weight: 1, Share: 1}}}
+	}
+	for from, text := range map[spec.NodeName]string{"": "second chance: 10.1.1.1:5432, the owner before, until", "west-l4": "second chance: 10.1.1.1:5432, the owner at node west-l4, until"} {
+		state := maglev.State{Now: of("10.1.1.2:5432"), Before: of("10.1.1.1:5432"), Until: time.Now(), From: from}
+		_, lines := l4.Explain(f, l4.NewTable(want, "east-l4").PlacedBy(slots{"db": state.Table()}), live(t, want))
+		if got := fmt.Sprint(lines); !strings.Contains(got, text) {
+			t.Errorf("Explain says %s, want %q", got, text)
 		}
 	}
 }

@@ -9,44 +9,85 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
+	"portico/internal/clock"
 	"portico/l4/steer"
+	"portico/spec"
 )
 
-// folder keeps what a later process of the same node must know, one file a name.
-type folder string
+// folder keeps what a later process of the same node must know, one file a name, where
+// other nodes of the machine read it. Each node has a folder of its own in it.
+type folder struct {
+	path string
+	self spec.NodeName
+}
 
-var _ steer.Keeper = folder("")
+var _ steer.Keeper = folder{}
 
 // keptMax bounds what is read back: thousands of targets take a tenth of it.
 const keptMax = 16 << 20
 
-// keeper is the node's own folder in that of the machine, or nil without one.
+// keeper is the folder of the machine, or nil without one.
 func (n *Node) keeper(state string) steer.Keeper {
 	if state == "" {
 		return nil
 	}
-	return folder(filepath.Join(state, url.PathEscape(string(n.name))))
+	return folder{state, n.name}
 }
 
-func (f folder) path(name string) string {
-	return filepath.Join(string(f), url.PathEscape(name)+".json")
+// of is a node's own folder.
+func (f folder) of(node spec.NodeName) string {
+	return filepath.Join(f.path, url.PathEscape(string(node)))
 }
+
+func (f folder) file(node spec.NodeName, name string) string {
+	return filepath.Join(f.of(node), url.PathEscape(name)+".json")
+}
+
+// seen is the file whose time of change says when a node last ran.
+func (f folder) seen(node spec.NodeName) string { return filepath.Join(f.of(node), "seen") }
 
 // Load is of steer.Keeper.
-func (f folder) Load(name string, into any) (ok bool, err error) {
-	file, err := os.Open(f.path(name))
+func (f folder) Load(of spec.NodeName, name string, has time.Time, into any) (at time.Time, err error) {
+	file, err := os.Open(f.file(of, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return time.Time{}, nil
 	}
 	if err != nil {
-		return false, err
+		return time.Time{}, err
 	}
 	defer func() { _ = file.Close() }()
-	if err := json.NewDecoder(io.LimitReader(file, keptMax)).Decode(into); err != nil {
-		return false, fmt.Errorf("%s: %w", file.Name(), err)
+	info, err := file.Stat()
+	if err != nil || info.ModTime().Equal(has) {
+		return has, err
 	}
-	return true, nil
+	if err := json.NewDecoder(io.LimitReader(file, keptMax)).Decode(into); err != nil {
+		return info.ModTime(), fmt.Errorf("%s: %w", file.Name(), err)
+	}
+	return info.ModTime(), nil
+}
+
+// Here is of steer.Keeper.
+func (f folder) Here() error {
+	now := clock.Now()
+	err := os.Chtimes(f.seen(f.self), now, now)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(f.of(f.self), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(f.seen(f.self), nil, 0o600)
+}
+
+// Seen is of steer.Keeper.
+func (f folder) Seen(node spec.NodeName) time.Time {
+	info, err := os.Stat(f.seen(node))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // Save is of steer.Keeper: the file is replaced whole, and is on the disk when it
@@ -56,28 +97,29 @@ func (f folder) Save(name string, what any) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(string(f), 0o700); err != nil {
+	own := f.of(f.self)
+	if err := os.MkdirAll(own, 0o700); err != nil {
 		return err
 	}
-	next, err := os.CreateTemp(string(f), ".next-*")
+	next, err := os.CreateTemp(own, ".next-*")
 	if err != nil {
 		return err
 	}
 	_, err = next.Write(append(text, '\n'))
 	err = errors.Join(err, next.Sync(), next.Close())
 	if err == nil {
-		err = os.Rename(next.Name(), f.path(name))
+		err = os.Rename(next.Name(), f.file(f.self, name))
 	}
 	if err != nil {
 		_ = os.Remove(next.Name())
 		return err
 	}
-	return f.sync()
+	return syncFolder(own)
 }
 
-// sync has the folder itself on the disk, so that a rename is.
-func (f folder) sync() error {
-	dir, err := os.Open(string(f))
+// syncFolder has a folder itself on the disk, so that a rename in it is.
+func syncFolder(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}

@@ -5,15 +5,20 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"portico/internal/clock"
 )
 
-// What is kept is read back by the next process, whatever the name; what is broken
-// says which file; a folder that cannot be written leaves what was there.
+// TestFolder proves that what is kept is read back by the next process and by other
+// nodes, whatever the name, and once; that what is broken says which file; and that a
+// folder that cannot be written leaves what was there.
 func TestFolder(t *testing.T) {
-	f := folder(filepath.Join(t.TempDir(), "state", "edge"))
+	f := folder{filepath.Join(t.TempDir(), "state"), "edge"}
+	other := folder{f.path, "../other"}
 	var got []int
-	if ok, err := f.Load("web", &got); ok || err != nil {
-		t.Errorf("Load of nothing = %v, %v, want false", ok, err)
+	if at, err := f.Load("edge", "web", time.Time{}, &got); !at.IsZero() || err != nil {
+		t.Errorf("Load of nothing = %v, %v, want no time", at, err)
 	}
 	for _, name := range []string{"web", "../../web", "a b"} {
 		for _, what := range [][]int{{1}, {1, 2, 3}} {
@@ -21,23 +26,53 @@ func TestFolder(t *testing.T) {
 				t.Fatal(err)
 			}
 			got = nil
-			if ok, err := f.Load(name, &got); !ok || err != nil || len(got) != len(what) {
-				t.Errorf("Load(%q) = %v, %v, %v, want %v", name, got, ok, err, what)
+			at, err := other.Load("edge", name, time.Time{}, &got)
+			if at.IsZero() || err != nil || len(got) != len(what) {
+				t.Errorf("Load(%q) = %v, %v, %v, want %v", name, got, at, err, what)
+			}
+			got = nil
+			if again, err := other.Load("edge", name, at, &got); !again.Equal(at) || err != nil || got != nil {
+				t.Errorf("Load(%q) of what is known = %v, %v, %v, want that nothing is read", name, got, again, err)
 			}
 		}
 	}
-	files, err := os.ReadDir(string(f))
+	files, err := os.ReadDir(f.of("edge"))
 	if err != nil || len(files) != 3 {
 		t.Errorf("the folder has %v, %v, want three files and nothing left over", files, err)
 	}
-	if err := os.WriteFile(f.path("web"), []byte("["), 0o600); err != nil {
+	if err := os.WriteFile(f.file("edge", "web"), []byte("["), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Load("web", &got); err == nil || !strings.Contains(err.Error(), "web.json") {
+	if _, err := f.Load("edge", "web", time.Time{}, &got); err == nil || !strings.Contains(err.Error(), "web.json") {
 		t.Errorf("Load of a broken file = %v, want an error with its name", err)
 	}
-	blocked := folder(f.path("web")) // a file where the folder should be
-	if err := blocked.Save("web", got); err == nil {
-		t.Error("Save where no folder can be = nil, want an error")
+	blocked := folder{f.file("edge", "web"), "edge"} // a file where the folder should be
+	if blocked.Save("web", got) == nil || blocked.Here() == nil {
+		t.Error("nothing fails where no folder can be")
+	}
+	if err := other.Save("web", got); err != nil || filepath.Dir(other.of(other.self)) != f.path {
+		t.Errorf("a node keeps in %s (%v), want in %s", other.of(other.self), err, f.path)
+	}
+}
+
+// TestSeen proves that a node is seen by others while it notes that it runs.
+func TestSeen(t *testing.T) {
+	f := folder{filepath.Join(t.TempDir(), "state"), "edge"}
+	other := folder{f.path, "other"}
+	if at := other.Seen("edge"); !at.IsZero() {
+		t.Errorf("seen at %v before it ran", at)
+	}
+	for range 2 {
+		before := clock.Now().Add(-time.Second) // files have coarser times
+		if err := f.Here(); err != nil {
+			t.Fatal(err)
+		}
+		if at := other.Seen("edge"); at.Before(before) || at.After(clock.Now().Add(time.Second)) {
+			t.Errorf("seen at %v, want now", at)
+		}
+		past := clock.Now().Add(-time.Hour)
+		if err := os.Chtimes(f.seen("edge"), past, past); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

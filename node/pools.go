@@ -1,6 +1,8 @@
 package node
 
 import (
+	"time"
+
 	"portico/spec"
 	"portico/vip/pool"
 )
@@ -30,7 +32,7 @@ func (n *Node) remember(held pool.Held) {
 func (n *Node) recall() {
 	held := pool.Held{}
 	if n.kept != nil {
-		if _, err := n.kept.Load(keptPools, &held); err != nil {
+		if _, err := n.kept.Load(n.name, keptPools, time.Time{}, &held); err != nil {
 			n.log.Error("addresses of pools forgotten", "error", err)
 			held = pool.Held{}
 		}

@@ -18,12 +18,15 @@ type State struct {
 	// Until is the end of the window in which no change is made that can wait; zero
 	// when there is none.
 	Until time.Time `json:"until,omitzero"`
+	// From is the node that places flows by Before now, as this one learned, and no
+	// change waits for that; "" where Before is a generation before Now.
+	From spec.NodeName `json:"from,omitempty"`
 }
 
 // Table builds the table of the state.
 func (s *State) Table() *Table {
 	t := Build(s.Now, s.Before)
-	t.Until = s.Until
+	t.Until, t.From = s.Until, s.From
 	return t
 }
 
@@ -86,12 +89,15 @@ func (s *State) Step(in Input) Outcome {
 	}
 	if !s.Until.IsZero() && (in.Ended || !in.Now.Before(s.Until)) {
 		// What the past owners might get would be no flows of theirs any more.
-		s.Before, s.Until = Generation{}, time.Time{}
+		s.forget()
 		out.Changed = true
 	}
 	want := sorted(in.Want)
 	if slices.Equal(want, s.Now.Members) {
 		return out
+	}
+	if s.From != "" {
+		s.forget()
 	}
 	next := want
 	if !s.Until.IsZero() {
@@ -104,10 +110,13 @@ func (s *State) Step(in Input) Outcome {
 	out.Changed = true
 	out.AtRisk = s.move(next)
 	if s.Until = in.Now.Add(in.Bound); in.Bound <= 0 || in.Ended || len(s.Before.Members) == 0 {
-		s.Before, s.Until = Generation{}, time.Time{}
+		s.forget()
 	}
 	return out
 }
+
+// forget ends the window.
+func (s *State) forget() { s.Before, s.Until, s.From = Generation{}, time.Time{}, "" }
 
 // forced are the members without the dead. A group that has none left takes those
 // who are wanted in it, or leaves where nothing is.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"portico/spec"
 	"portico/target/balance"
 )
 
@@ -34,6 +35,8 @@ type Table struct {
 	Generation uint64
 	// Until is when secondaries are of use no more; zero where there are none.
 	Until time.Time
+	// From is the node whose owners the secondaries are; "" where they were owners here.
+	From spec.NodeName
 	// Names are the targets of both generations; that of id i is Names[i-1].
 	Names []Name
 	// Slots are as many as the constant says.

@@ -2,6 +2,7 @@ package steer
 
 import (
 	"fmt"
+	"time"
 
 	"portico/l4/maglev"
 	"portico/spec"
@@ -19,25 +20,18 @@ const keptVersion = 1
 // keptName is what a listener's generations are kept under.
 func keptName(name spec.ListenerName) string { return "l4-generation-" + string(name) }
 
-// load returns a listener as it was kept, or a new one.
-func (s *Steer) load(name spec.ListenerName) *listener {
-	l := &listener{name: name}
-	if s.o.Keep == nil {
-		return l
-	}
+// load returns the state of a listener as it was kept, or the zero State.
+func (s *Steer) load(name spec.ListenerName) maglev.State {
 	var k kept
-	ok, err := s.o.Keep.Load(keptName(name), &k)
-	if err == nil && ok {
+	at, err := s.o.Keep.Load(s.o.Self, keptName(name), time.Time{}, &k)
+	if err == nil && !at.IsZero() {
 		err = k.check()
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		s.o.Log.Error("generations not read: the table begins anew", "listener", name, "error", err)
-	case ok:
-		l.state = k.State
-		s.o.Log.Info("generations read", "listener", name, "generation", k.State.Now.Number, "targets", len(k.State.Now.Members))
+		return maglev.State{}
 	}
-	return l
+	return k.State
 }
 
 // check refuses what no Steer has saved.

@@ -21,6 +21,8 @@ type listener struct {
 	tooMany bool // targets for one table
 	unsaved bool
 
+	others map[spec.NodeName]heard
+
 	moved, atRisk uint64 // slots, since start
 }
 
@@ -44,11 +46,12 @@ func (s *Steer) step(l *listener, now time.Time) {
 		s.o.Log.Info("change of targets waits for the flows of the one before", "listener", l.name, "generation", number, "until", l.state.Until)
 	}
 	l.waits = out.Waits
-	if !out.Changed && s.Table(l.name) != nil {
+	changed := s.learn(l, now) || out.Changed
+	if !changed && s.Table(l.name) != nil {
 		return
 	}
 	before, t := s.Table(l.name), l.state.Table()
-	l.unsaved = l.unsaved || out.Changed
+	l.unsaved = l.unsaved || changed
 	s.publish(l.name, t)
 	if l.state.Now.Number != number {
 		moved := 0

@@ -19,6 +19,7 @@ func (s *Steer) Status(name spec.ListenerName) *status.Slots {
 		Generation: l.state.Now.Number,
 		Targets:    len(l.state.Now.Members),
 		Until:      l.state.Until,
+		From:       l.state.From,
 		Waits:      l.waits,
 		Moved:      l.moved,
 		AtRisk:     l.atRisk,

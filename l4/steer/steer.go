@@ -17,12 +17,18 @@ import (
 	"portico/target"
 )
 
-// Keeper keeps the generations of listeners where a restart finds them.
+// Keeper keeps the generations of listeners where a restart finds them, and where the
+// nodes of a site find each other's.
 type Keeper interface {
-	// Load returns what was kept under a name; ok is false when nothing was.
-	Load(name string, into any) (ok bool, err error)
-	// Save replaces what is kept under a name, or keeps what was on an error.
+	// Load reads what a node has kept under a name, and returns when it was kept: the
+	// zero time where nothing was. What was kept at has is not read again.
+	Load(of spec.NodeName, name string, has time.Time, into any) (at time.Time, err error)
+	// Save replaces what this node keeps under a name, or keeps what was on an error.
 	Save(name string, what any) error
+	// Here notes that this node runs.
+	Here() error
+	// Seen is when a node last noted that it ran; the zero time if never.
+	Seen(node spec.NodeName) time.Time
 }
 
 // Options are what New needs.
@@ -34,7 +40,8 @@ type Options struct {
 	// Sockets reports whether flows are held in sockets, so that none depends on a
 	// table and no change waits. Nil means that they are.
 	Sockets func() bool
-	// Keep keeps generations; nil means that a restart begins anew.
+	// Keep keeps generations; nil means that a restart begins anew, and that nothing is
+	// known of other nodes.
 	Keep Keeper
 	// OnChange is called with each new table, and with nil when a listener has none
 	// any more, one call at a time. It must not block for long. Nil means nobody asks.
@@ -53,7 +60,11 @@ type Steer struct {
 
 	mu        sync.Mutex // guards what follows, and the writing of tables
 	listeners map[spec.ListenerName]*listener
-	bound     time.Duration // spec.Drain
+	bound     time.Duration   // spec.Drain
+	nodes     []spec.NodeName // the other l4 nodes of the site
+
+	ran    time.Time // when a process before this one last did
+	hidden error     // why others are not told that this one runs; of Run
 }
 
 // New returns a Steer without listeners.
@@ -69,6 +80,9 @@ func New(o Options) *Steer {
 	}
 	s := &Steer{o: o, dirty: make(chan struct{}, 1), listeners: map[spec.ListenerName]*listener{}}
 	s.tables.Store(&map[spec.ListenerName]*maglev.Table{})
+	if o.Keep != nil {
+		s.ran = o.Keep.Seen(o.Self)
+	}
 	if o.Metrics != nil {
 		o.Metrics.MustRegister(collector{s})
 	}
@@ -84,6 +98,14 @@ func (s *Steer) Apply(want *spec.Spec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bound = want.Drain.D()
+	s.nodes = nil
+	if _, site := want.Node(s.o.Self); site != nil {
+		for _, node := range site.With(spec.RoleL4) {
+			if node.Name != s.o.Self {
+				s.nodes = append(s.nodes, node.Name)
+			}
+		}
+	}
 	stay := map[spec.ListenerName]bool{}
 	for _, l := range l4.NewTable(want, s.o.Self).Listeners() {
 		if !l.Hashes {
@@ -91,7 +113,7 @@ func (s *Steer) Apply(want *spec.Spec) {
 		}
 		stay[l.Name] = true
 		if s.listeners[l.Name] == nil {
-			s.listeners[l.Name] = s.load(l.Name)
+			s.listeners[l.Name] = s.resume(l.Name)
 		}
 		s.listeners[l.Name].shares = l.Shares
 	}
@@ -126,10 +148,17 @@ func (s *Steer) Run(ctx context.Context) error {
 		case <-s.dirty:
 		case <-timer.C:
 		}
+		shares := s.shares()
+		if shares {
+			s.here()
+		}
 		s.mu.Lock()
 		next := s.stepAll()
 		s.mu.Unlock()
 		s.save()
+		if shares {
+			next = min(next, hearEvery)
+		}
 		timer.Reset(next)
 	}
 }
@@ -142,6 +171,9 @@ const lookAgain = time.Hour
 func (s *Steer) stepAll() time.Duration {
 	now, next := clock.Now(), lookAgain
 	for _, l := range s.listeners {
+		if s.shares() {
+			s.hear(l)
+		}
 		s.step(l, now)
 		if !l.state.Until.IsZero() {
 			next = min(next, max(l.state.Until.Sub(now), time.Millisecond))

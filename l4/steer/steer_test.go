@@ -25,8 +25,9 @@ import (
 )
 
 const (
-	self  = spec.NodeName("edge")
-	drain = 30 * time.Second
+	self     = spec.NodeName("edge")
+	neighbor = spec.NodeName("edge-2")
+	drain    = 30 * time.Second
 )
 
 // frontend has a listener "db" for the letters' targets, probed every second, and
@@ -43,8 +44,11 @@ func frontend(letters string) *spec.Spec {
 	vip := netip.MustParseAddr("198.51.100.10")
 	return &spec.Spec{
 		Portico: spec.Version, Drain: spec.Duration(drain),
-		Sites: []spec.Site{{Name: "east", Nodes: []spec.Node{{Name: self, Address: netip.MustParseAddr("10.0.0.1"), Roles: []spec.Role{spec.RoleL4}}}}},
-		VIPs:  []spec.VIP{{Name: "public", Addresses: map[spec.SiteName][]netip.Addr{"east": {vip}}}},
+		Sites: []spec.Site{{Name: "east", Nodes: []spec.Node{
+			{Name: self, Address: netip.MustParseAddr("10.0.0.1"), Roles: []spec.Role{spec.RoleL4}},
+			{Name: neighbor, Address: netip.MustParseAddr("10.0.0.2"), Roles: []spec.Role{spec.RoleL4}},
+		}}},
+		VIPs: []spec.VIP{{Name: "public", Addresses: map[spec.SiteName][]netip.Addr{"east": {vip}}}},
 		Listeners: []spec.Listener{
 			{Name: "db", VIP: "public", Port: 5432, Protocol: spec.ProtocolTCP, TargetGroups: []spec.GroupRef{{Name: "db", Weight: 1}}},
 			{Name: "other", VIP: "public", Port: 5433, Protocol: spec.ProtocolTCP, TargetGroups: []spec.GroupRef{{Name: "least", Weight: 1}}},
@@ -74,8 +78,12 @@ func start(t *testing.T, keep steer.Keeper, sockets bool) *bed {
 	t.Helper()
 	b := &bed{t: t, metrics: prometheus.NewPedanticRegistry()}
 	b.targets = target.New(target.Options{Dial: b.dial, OnChange: func(g *target.Group) { b.steer.Changed(g) }})
+	name := self
+	if m, ok := keep.(*memory); ok {
+		name = m.self
+	}
 	b.steer = steer.New(steer.Options{
-		Self: self, Groups: b.targets, Keep: keep, Metrics: b.metrics,
+		Self: name, Groups: b.targets, Keep: keep, Metrics: b.metrics,
 		Sockets: func() bool { return sockets },
 		OnChange: func(name spec.ListenerName, table *maglev.Table) {
 			b.mu.Lock()
@@ -219,7 +227,7 @@ func TestWindow(t *testing.T) {
 // before it while nobody knows, and makes the change that waited when it may.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keep := &memory{kept: map[string][]byte{}}
+		keep := newMemory()
 		b := start(t, keep, false)
 		b.apply("abcd")
 		stop := b.run()
@@ -276,14 +284,17 @@ func TestKeeperFails(t *testing.T) {
 			"not JSON": "{", "another version": `{"version":9}`,
 			"a weight below 0": `{"version":1,"state":{"now":{"number":4,"members":[{"group":"db","address":"10.1.0.97:5432","weight":-1,"share":1}]}}}`,
 		} {
-			b := start(t, &memory{kept: map[string][]byte{"l4-generation-db": []byte(text)}}, true)
+			keep := newMemory()
+			keep.put(self, "l4-generation-db", text)
+			b := start(t, keep, true)
 			b.apply("ab")
 			b.want(name, "ab/")
 			if s := b.steer.Status("db"); s.Generation != 1 {
 				t.Errorf("%s: generation %d, want to begin anew", name, s.Generation)
 			}
 		}
-		full := &memory{kept: map[string][]byte{}, err: errors.New("no space left on device")}
+		full := newMemory()
+		full.set(errors.New("no space left on device"))
 		b := start(t, full, true)
 		b.apply("ab")
 		defer b.run()()
@@ -299,30 +310,68 @@ func TestKeeperFails(t *testing.T) {
 	})
 }
 
-// memory keeps in memory.
+// memory keeps in memory, for one node of those that share it.
 type memory struct {
-	mu   sync.Mutex
-	kept map[string][]byte
+	*common
+	self spec.NodeName
 	err  error
 }
 
-func (m *memory) Load(name string, into any) (bool, error) {
-	text, ok := m.kept[name]
-	if !ok {
-		return false, nil
+// common is what nodes share, by their names and those of what they keep.
+type common struct {
+	mu   sync.Mutex
+	kept map[string][]byte
+	at   map[string]time.Time
+}
+
+func newMemory() *memory {
+	return &memory{common: &common{kept: map[string][]byte{}, at: map[string]time.Time{}}, self: self}
+}
+
+// of is the same memory for another node.
+func (m *memory) of(node spec.NodeName) *memory { return &memory{common: m.common, self: node} }
+
+func (m *memory) Load(of spec.NodeName, name string, has time.Time, into any) (time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := m.at[string(of)+" "+name]
+	if at.Equal(has) {
+		return at, nil
 	}
-	return true, json.Unmarshal(text, into)
+	return at, json.Unmarshal(m.kept[string(of)+" "+name], into)
 }
 
 func (m *memory) Save(name string, what any) error {
+	text, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {
 		return m.err
 	}
-	text, err := json.Marshal(what)
-	m.kept[name] = text
-	return err
+	m.put(m.self, name, string(text))
+	return nil
+}
+
+func (m *memory) put(of spec.NodeName, name, text string) {
+	m.kept[string(of)+" "+name], m.at[string(of)+" "+name] = []byte(text), time.Now()
+}
+
+func (m *memory) Here() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err == nil {
+		m.at[string(m.self)] = time.Now()
+	}
+	return m.err
+}
+
+func (m *memory) Seen(node spec.NodeName) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.at[string(node)]
 }
 
 func (m *memory) set(err error) {
@@ -334,5 +383,5 @@ func (m *memory) set(err error) {
 func (m *memory) text(name string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return string(m.kept[name])
+	return string(m.kept[string(m.self)+" "+name])
 }

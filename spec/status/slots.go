@@ -1,6 +1,10 @@
 package status
 
-import "time"
+import (
+	"time"
+
+	"portico/spec"
+)
 
 // Slots is where the table of an l4 listener is.
 type Slots struct {
@@ -10,6 +14,9 @@ type Slots struct {
 	// Until is when the flows of the generation before have no second chance any
 	// more, and the next change may be made; zero when there are none.
 	Until time.Time `json:"until,omitzero"`
+	// From is the node whose flows have the second chance instead, because it sends
+	// them to other targets; no change waits for those. "" where there is none.
+	From spec.NodeName `json:"from,omitempty"`
 	// Waits says that a change of targets waits until then.
 	Waits bool `json:"waits,omitempty"`
 	// Moved counts the slots that got another owner since start; AtRisk those whose

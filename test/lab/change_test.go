@@ -31,6 +31,31 @@ func TestChange(t *testing.T) {
 	d.try(t, relay(), harmed)
 }
 
+// TestJoin proves that an l4 node which is added soon after the targets changed finds the
+// l7 node of flows from before that, because nodes know of each other's generations.
+func TestJoin(t *testing.T) {
+	d := drill{"an l4 node is added after a change of weights", usual(), func(w *world, l *load) string {
+		added := w.nodes["l4-2"]
+		added.terminate()
+		added.forget()
+		w.log("l4-2 is out, and as if it had never been")
+		w.reweigh()
+		w.nodes["l4-1"].signal(hangup)
+		w.nodes["l4-1"].await("the spec is applied", w.applied)
+		w.log("the weights are changed")
+		added.start()
+		w.route()
+		w.log("l4-2 is there")
+		l.more(200)
+		return ""
+	}}
+	long := xdp()
+	long.drain = "40s"
+	d.both(t, long, unbroken)
+	long.name, long.mode, long.alone = "control: nodes know nothing of each other", "gue", true
+	d.try(t, long, harmed)
+}
+
 // swaps is how often specs with other weights are applied under load.
 const swaps = 100
 

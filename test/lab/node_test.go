@@ -128,26 +128,35 @@ func (n *node) start() {
 func (n *node) launch() {
 	n.w.t.Helper()
 	n.starts++
-	state := filepath.Join(n.w.dir, n.host.name)
-	if n.starts == 1 {
-		n.w.shareLeases(state)
-	}
 	args := []string{
 		"run", "--config", n.w.specPath(), "--node", n.host.name, "--admin", "off", "--socket", n.socket(),
-		"--state", state,
+		"--state", n.state(),
 	}
 	cmd := n.host.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", ownPins, n.w.pins, n.binary}, args...)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1") // nine of them share the machine
 	n.process = start(n.w.t, fmt.Sprintf("%s (start %d)", n.host.name, n.starts), cmd, nil)
 }
 
-// shareLeases gives a node the leases that all nodes have in common.
-func (w *world) shareLeases(state string) {
-	w.t.Helper()
-	common := filepath.Join(w.dir, "leases")
-	err := errors.Join(os.MkdirAll(common, 0o700), os.Mkdir(state, 0o700), os.Symlink(common, filepath.Join(state, "portico-leases")))
-	if err != nil {
-		w.t.Fatal(err)
+// state is the folder for the node's state, which all nodes have in common unless the
+// arm is about that.
+func (n *node) state() string {
+	if n.w.arm.alone {
+		return filepath.Join(n.w.dir, n.host.name)
+	}
+	return filepath.Join(n.w.dir, "state")
+}
+
+// forget takes away what the node has kept and what it has pinned: a new machine has
+// neither.
+func (n *node) forget() {
+	n.w.t.Helper()
+	for _, kept := range []string{filepath.Join(n.state(), n.host.name), filepath.Join(n.w.pins, "portico", n.host.name)} {
+		if _, err := os.Stat(kept); err != nil {
+			n.w.t.Fatal(err)
+		}
+		if err := os.RemoveAll(kept); err != nil {
+			n.w.t.Fatal(err)
+		}
 	}
 }
 

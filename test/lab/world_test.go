@@ -43,6 +43,8 @@ type arm struct {
 	together bool
 	// forgets has l4 nodes in the kernel remember next to no flow.
 	forgets bool
+	// alone has nodes keep their state where no other sees it.
+	alone bool
 	// drain is the drain bound; "" means 10s.
 	drain string
 	// switched puts a switch between the router and each l4 node, so that the router

@@ -1,0 +1,133 @@
+package steer_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestNewNode proves that a node which is added within a window gives flows of the time
+// before the same second chance as the one that was there, until the same moment, and
+// that a change waits there too. Without a folder that both have, it gives none.
+func TestNewNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keep := newMemory()
+		b := start(t, keep, false)
+		b.apply("abcd")
+		defer b.run()()
+		time.Sleep(2 * time.Second)
+		b.apply("Abcd")
+		time.Sleep(5 * time.Second)
+
+		added, alone := start(t, keep.of(neighbor), false), start(t, newMemory().of(neighbor), false)
+		added.apply("Abcd")
+		alone.apply("Abcd")
+		added.want("added", "bcd/abc")
+		alone.want("added, and alone", "bcd/")
+		defer added.run()()
+		time.Sleep(2 * time.Second)
+		b.apply("Abcde")
+		added.apply("Abcde")
+		time.Sleep(2 * time.Second)
+		added.want("e waits", "bcd/abc")
+		is, want := added.steer.Status("db"), b.steer.Status("db")
+		if !is.Until.Equal(want.Until) || is.Generation != want.Generation || !is.Waits {
+			t.Errorf("Status = %+v, want generation and window of %+v, and that e waits", is, want)
+		}
+		time.Sleep(drain)
+		added.want("the window passed", "bcde/bcd")
+	})
+}
+
+// TestOtherVerdicts proves that flows of a node whose verdicts differ get a second chance
+// at others while it runs and as long after as they live, that nobody takes over its
+// verdicts, and that no change waits for it.
+func TestOtherVerdicts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keep := newMemory()
+		b, other := start(t, keep, false), start(t, keep.of(neighbor), false)
+		b.apply("abcd")
+		other.apply("abcd")
+		defer b.run()()
+		stop := other.run()
+		time.Sleep(2 * time.Second)
+		other.setDown("bcd") // it is cut off, and a is found again each time
+		time.Sleep(3 * time.Second)
+		b.want("the other has a alone", "abcd/a")
+		if s := b.steer.Status("db"); s.From != neighbor || s.Waits || s.Generation != 1 {
+			t.Errorf("Status = %+v, want generation 1 with a chance from %s", s, neighbor)
+		}
+		time.Sleep(3 * drain)
+		b.want("it still has", "abcd/a")
+		b.apply("abCd")
+		if s := b.steer.Status("db"); s.Targets != 3 || s.Waits || s.From != "" {
+			t.Errorf("Status = %+v, want that c left at once, with a chance for its flows", s)
+		}
+		time.Sleep(drain + time.Second)
+		if s := b.steer.Status("db"); s.Targets != 3 || s.From != neighbor {
+			t.Errorf("Status = %+v, want a chance from %s once the window passed", s, neighbor)
+		}
+		stop()
+		time.Sleep(drain - 2*time.Second)
+		if s := b.steer.Status("db"); s.From != neighbor {
+			t.Errorf("Status = %+v, want a chance from %s as long as its flows live", s, neighbor)
+		}
+		time.Sleep(4 * time.Second)
+		b.want("its flows ended", "abd/")
+		if s := b.steer.Status("db"); s.From != "" || !s.Until.IsZero() {
+			t.Errorf("Status = %+v, want no chance", s)
+		}
+	})
+}
+
+// TestAway proves that a node which was away for longer than flows live begins with what
+// another has kept meanwhile, and one that was not with its own.
+func TestAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			away time.Duration
+			want string
+		}{{time.Second, "bcde/abcd"}, {2 * drain, "bcde/"}} {
+			keep := newMemory()
+			b, other := start(t, keep, false), start(t, keep.of(neighbor), false)
+			b.apply("abcd")
+			other.apply("abcd")
+			stop, stopOther := b.run(), other.run()
+			time.Sleep(2 * time.Second)
+			stop()
+			other.apply("bcde")
+			time.Sleep(tt.away)
+			again := start(t, keep, false)
+			again.apply("bcde")
+			again.want("after "+tt.away.String(), tt.want)
+			stopOther()
+		}
+	})
+}
+
+// TestSharingFails proves that a node goes on by itself where it cannot be seen, or not
+// read what another keeps, and with the other as soon as it can.
+func TestSharingFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keep := newMemory()
+		other := keep.of(neighbor)
+		other.put(neighbor, "l4-generation-db", "{")
+		keep.set(errors.New("no space left on device"))
+		b := start(t, keep, false)
+		b.apply("abcd")
+		defer b.run()()
+		time.Sleep(5 * time.Second)
+		b.want("alone", "abcd/")
+		if at := other.Seen(self); !at.IsZero() {
+			t.Errorf("seen at %v, want never", at)
+		}
+		keep.set(nil)
+		o := start(t, other, false)
+		o.apply("ab")
+		defer o.run()()
+		time.Sleep(2 * time.Second)
+		b.want("the other is there again", "abcd/ab")
+		o.want("and sees this one", "ab/abcd")
+	})
+}
