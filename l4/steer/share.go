@@ -30,6 +30,26 @@ func (s *Steer) here() {
 	s.hidden = err
 }
 
+// hearAll looks at what other nodes keep, and when they ran, unless it just did. The
+// caller holds s.mu.
+func (s *Steer) hearAll(now time.Time) {
+	if !s.shares() || now.Sub(s.looked) < hearEvery && !now.Before(s.looked) {
+		return
+	}
+	s.looked = now
+	s.look()
+	for _, l := range s.listeners {
+		s.hear(l)
+	}
+}
+
+// look notes when other nodes last ran. The caller holds s.mu.
+func (s *Steer) look() {
+	for _, node := range s.nodes {
+		s.seen[node] = s.o.Keep.Seen(node)
+	}
+}
+
 // hear reads what other nodes have kept of a listener since. The caller holds s.mu.
 func (s *Steer) hear(l *listener) {
 	for _, node := range s.nodes {
@@ -55,7 +75,7 @@ func (s *Steer) hear(l *listener) {
 func (s *Steer) others(l *listener) (list []maglev.Other) {
 	for _, node := range s.nodes {
 		if h := l.others[node]; !h.at.IsZero() {
-			list = append(list, maglev.Other{Node: node, State: h.state, Seen: s.o.Keep.Seen(node)})
+			list = append(list, maglev.Other{Node: node, State: h.state, Seen: s.seen[node]})
 		}
 	}
 	return list
@@ -87,6 +107,7 @@ func (s *Steer) resume(name spec.ListenerName) *listener {
 	}
 	l.state = own.State
 	if s.shares() {
+		s.look()
 		s.hear(l)
 		l.state = maglev.Resume(own, s.others(l), s.bound)
 	}

@@ -62,6 +62,8 @@ type Steer struct {
 	listeners map[spec.ListenerName]*listener
 	bound     time.Duration   // spec.Drain
 	nodes     []spec.NodeName // the other l4 nodes of the site
+	seen      map[spec.NodeName]time.Time
+	looked    time.Time // when what they keep was looked at
 
 	ran    time.Time // when a process before this one last did
 	hidden error     // why others are not told that this one runs; of Run
@@ -78,7 +80,7 @@ func New(o Options) *Steer {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Steer{o: o, dirty: make(chan struct{}, 1), listeners: map[spec.ListenerName]*listener{}}
+	s := &Steer{o: o, dirty: make(chan struct{}, 1), listeners: map[spec.ListenerName]*listener{}, seen: map[spec.NodeName]time.Time{}}
 	s.tables.Store(&map[spec.ListenerName]*maglev.Table{})
 	if o.Keep != nil {
 		s.ran = o.Keep.Seen(o.Self)
@@ -170,10 +172,8 @@ const lookAgain = time.Hour
 // caller holds s.mu.
 func (s *Steer) stepAll() time.Duration {
 	now, next := clock.Now(), lookAgain
+	s.hearAll(now)
 	for _, l := range s.listeners {
-		if s.shares() {
-			s.hear(l)
-		}
 		s.step(l, now)
 		if !l.state.Until.IsZero() {
 			next = min(next, max(l.state.Until.Sub(now), time.Millisecond))
