@@ -32,12 +32,14 @@ const (
 	// it rounds and batches. Measured 0.6 s at most on an idle machine.
 	lateMax = 1500 * time.Millisecond
 	fence   = lifetime + lateMax
-	// Term of a lease: how long the others wait when a node falls silent.
-	Term = 3 * time.Second
-	// renewEvery leaves a lease of Term, when it is renewed, above the fence, and
-	// an address two tries before the kernel, which may be 0.25 s early, ends it.
+	// Term of a lease: how long the others wait when a node falls silent. What it has
+	// above the fence is how long a renewal may be held up.
+	Term = 2900 * time.Millisecond
+	// renewEvery leaves an address two tries before the kernel, which may be 0.25 s
+	// early, ends it.
 	renewEvery = 300 * time.Millisecond
-	// turnEvery is how often a node that waits looks whether an address is free.
+	// turnEvery is how often a node that waits looks whether an address is free, and
+	// how much longer each next one leaves it to the one before.
 	turnEvery = 100 * time.Millisecond
 	// yieldFor is how long a node that should be the last leaves an address that is
 	// free to others.
@@ -79,14 +81,15 @@ func (k *keeper) name() string { return strings.ReplaceAll(k.a.String(), ":", "-
 
 // run takes turns until ctx ends, then gives the address up.
 func (k *keeper) run(ctx context.Context) {
-	tick := time.NewTicker(turnEvery)
-	defer tick.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
 	for ctx.Err() == nil {
 		k.turn(ctx)
+		next.Reset(k.rest())
 		select {
 		case <-ctx.Done():
 		case <-k.wake:
-		case <-tick.C:
+		case <-next.C:
 		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -117,6 +120,17 @@ func (k *keeper) turn(ctx context.Context) {
 	case k.free > 0 && now-k.free >= k.patience() || k.lookFree(asked) && k.patience() == 0:
 		k.renew(asked)
 	}
+}
+
+// rest is how long the next turn may wait: no longer than until another's lease ends.
+func (k *keeper) rest() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	left := k.lease.Until - k.owner.Now()
+	if k.holding || left <= 0 {
+		return turnEvery
+	}
+	return min(left, turnEvery)
 }
 
 // patience is how long the node leaves an address that is free to better ones.
