@@ -150,8 +150,8 @@ func (t *Tier) Changed() {
 	}
 }
 
-// lookEvery is how often the tier looks by itself: for damping that ends, and for
-// what nobody tells it of.
+// lookEvery is how often a tier that has addresses looks by itself: for damping that
+// ends, and for what nobody tells it of.
 const lookEvery = 250 * time.Millisecond
 
 // Run announces until ctx ends. Then it leaves: routers are asked to prefer others,
@@ -175,7 +175,9 @@ func (t *Tier) Run(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		t.look(clock.Now())
+		if tick.Reset(lookEvery); !t.look(clock.Now()) {
+			tick.Stop()
+		}
 		select {
 		case <-ctx.Done():
 		case <-t.changed:
@@ -192,8 +194,9 @@ func (t *Tier) Run(ctx context.Context) error {
 	return err
 }
 
-// look judges every address, and tells the ways what is new.
-func (t *Tier) look(now time.Time) {
+// look judges every address, and tells the ways what is new. It reports whether there
+// are any.
+func (t *Tier) look(now time.Time) (any bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.o.Holder != nil {
@@ -215,6 +218,7 @@ func (t *Tier) look(now time.Time) {
 	if t.told = t.told || !waiting || now.Sub(t.begun) > firstWordMax; t.told {
 		t.tell()
 	}
+	return len(t.addresses) > 0
 }
 
 // firstWordMax is shorter than routers keep the routes of a node that restarts.

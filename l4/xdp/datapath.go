@@ -138,6 +138,7 @@ func (d *Datapath) put(want *spec.Spec, site *spec.Site, all []taken) error {
 	}
 	d.o.Log.Info("flows are carried in the kernel", "interfaces", strings.Join(on.present(), " "), "listeners", len(all), "adopted", k.Adopted())
 	if now.kernel == nil {
+		d.Changed() // Run has something to look at
 		return nil
 	}
 	return now.kernel.Close()
@@ -259,7 +260,17 @@ func (d *Datapath) Run(ctx context.Context) error {
 	defer tick.Stop()
 	kept := time.NewTicker(keepEvery)
 	defer kept.Stop()
-	for {
+	for rests := false; ; {
+		switch carries := d.now.Load().kernel != nil; {
+		case carries && rests:
+			tick.Reset(lookAgain)
+			kept.Reset(keepEvery)
+			rests = false
+		case !carries && !rests:
+			tick.Stop()
+			kept.Stop()
+			rests = true
+		}
 		look := d.again
 		select {
 		case <-ctx.Done():

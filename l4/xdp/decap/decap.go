@@ -36,7 +36,9 @@ type Options struct {
 
 // Decapsulator unwraps packets on one node. Its zero value is not usable.
 type Decapsulator struct {
-	o Options
+	o       Options
+	applied chan struct{} // holds one when there is a spec that Run has not seen
+	every   time.Duration // keepEvery, but in tests
 
 	mu      sync.Mutex // guards what follows
 	machine machine
@@ -56,7 +58,7 @@ func New(o Options) *Decapsulator {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	d := &Decapsulator{o: o, machine: machine{pins: o.Pins}}
+	d := &Decapsulator{o: o, applied: make(chan struct{}, 1), every: keepEvery, machine: machine{pins: o.Pins}}
 	if o.State != "" {
 		d.machine.record = filepath.Join(o.State, "decap-"+string(o.Self)+".json")
 	}
@@ -98,6 +100,10 @@ func (d *Decapsulator) Apply(want *spec.Spec) error {
 	if (was == nil) != (d.now == nil) {
 		d.o.Log.Info("packets of l4 nodes", "unwrapped", d.now != nil)
 	}
+	select {
+	case d.applied <- struct{}{}:
+	default: // Run is about to look
+	}
 	if err := d.keep(); err != nil {
 		return d.problem(want, err)
 	}
@@ -111,7 +117,7 @@ const keepEvery = 2 * time.Second
 // back; for a successor (internal/handover), who reads in State what was changed, it
 // leaves all as it is. It is to end after the l7 tier, whose connections need the VIPs.
 func (d *Decapsulator) Run(ctx context.Context) error {
-	tick := time.NewTicker(keepEvery)
+	tick := time.NewTicker(d.every)
 	defer tick.Stop()
 	for {
 		select {
@@ -123,12 +129,18 @@ func (d *Decapsulator) Run(ctx context.Context) error {
 			}
 			d.now, d.before = nil, nil
 			return d.keep()
+		case <-d.applied:
+			tick.Reset(d.every)
 		case <-tick.C:
 			d.mu.Lock()
 			err := d.keep()
+			nothing := d.now == nil && d.before == nil
 			d.mu.Unlock()
-			if err != nil {
+			switch {
+			case err != nil:
 				d.o.Log.Error("unwrapping", "error", err)
+			case nothing: // to be put in place again, before another spec
+				tick.Stop()
 			}
 		}
 	}

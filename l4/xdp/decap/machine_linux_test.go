@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf/link"
 
@@ -323,6 +324,35 @@ func TestKeeps(t *testing.T) {
 	}
 	if now := d.SegmentMax(linkVIPs[0]); now != room-100 {
 		t.Errorf("segments of %d bytes where the MTU is 100 less, %d before", now, room)
+	}
+}
+
+// TestRunKeeps proves that Run puts in place again what somebody takes away, also after
+// specs by which there was nothing to keep.
+func TestRunKeeps(t *testing.T) {
+	p := newPair(t)
+	d := p.open(t.TempDir())
+	d.every = time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go p.node.Run(func() { done <- d.Run(ctx) })
+	for range 5 {
+		apply(t, p.node, d, p.spec(spec.DatapathRelay, linkVIPs...))
+		if now := p.node.IP("addr show dev lo"); strings.Contains(now, "198.18.7.200/32") {
+			t.Fatalf("an address is left:\n%s", now)
+		}
+		apply(t, p.node, d, p.spec(spec.DatapathXDP, linkVIPs...))
+		p.node.IP("addr del 198.18.7.200/32 dev lo")
+		testkit.Poll(t, bound, func() error {
+			if now := p.node.IP("addr show dev lo"); !strings.Contains(now, "198.18.7.200/32") {
+				return fmt.Errorf("an address that was taken away is not put back:\n%s", now)
+			}
+			return nil
+		})
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
