@@ -159,6 +159,35 @@ func (r *rivals) end() {
 	}
 }
 
+// TestLapse proves that a node tries for an address when another's lease ends, and not
+// some time after.
+func TestLapse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := 1037 * time.Millisecond
+		owner := &leases{start: time.Now(), l: agree.Lease{Holder: "c", Epoch: 1, Until: time.Hour + left}}
+		w := &wire{}
+		k := &keeper{
+			a: netip.MustParseAddr("198.51.100.1"), self: "a", owner: owner, link: w, log: slog.New(slog.DiscardHandler),
+			term: Term, wanted: true, wake: make(chan struct{}, 1),
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var done sync.WaitGroup
+		done.Go(func() { k.run(ctx) })
+		time.Sleep(left - time.Millisecond)
+		synctest.Wait()
+		if w.answers() {
+			t.Error("it answers before the lease ended")
+		}
+		time.Sleep(2 * time.Millisecond)
+		synctest.Wait()
+		if !w.answers() {
+			t.Error("it does not answer once the lease ended")
+		}
+		stop()
+		done.Wait()
+	})
+}
+
 // TestKeeper proves who answers over the life of two nodes, with a kernel that ends
 // addresses as late as it may: never both; the first by rank; the other at once when
 // the first leaves or should be the last, and after the term when it is cut off; and
