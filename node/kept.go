@@ -50,7 +50,11 @@ func (f folder) seen(node spec.NodeName) string { return filepath.Join(f.of(node
 
 // Load is of steer.Keeper.
 func (f folder) Load(of spec.NodeName, name string, has time.Time, into any) (at time.Time, err error) {
-	file, err := os.Open(f.file(of, name))
+	path := f.file(of, name)
+	if info, err := os.Stat(path); err == nil && info.ModTime().Equal(has) {
+		return has, nil // it is not even opened: others look at each each second
+	}
+	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return time.Time{}, nil
 	}
@@ -59,7 +63,7 @@ func (f folder) Load(of spec.NodeName, name string, has time.Time, into any) (at
 	}
 	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
-	if err != nil || info.ModTime().Equal(has) {
+	if err != nil {
 		return has, err
 	}
 	if err := json.NewDecoder(io.LimitReader(file, keptMax)).Decode(into); err != nil {

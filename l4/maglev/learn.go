@@ -29,7 +29,7 @@ func (s *State) Learn(others []Other, now time.Time, bound time.Duration) (chang
 	if s.From == "" && !s.Until.IsZero() || len(s.Now.Members) == 0 {
 		return false
 	}
-	var next State
+	var next, same State // the best of all, and what is known already, as it is now
 	for _, o := range others {
 		learned := State{s.Now, o.State.Before, o.State.Until, ""}
 		switch {
@@ -39,9 +39,18 @@ func (s *State) Learn(others []Other, now time.Time, bound time.Duration) (chang
 			continue // the node has it from others
 		}
 		learned.Until = earlier(learned.Until, now.Add(bound))
-		if len(learned.Before.Members) > 0 && learned.Until.After(now) && learned.better(&next) {
+		if len(learned.Before.Members) == 0 || !learned.Until.After(now) {
+			continue
+		}
+		if learned.better(&next) {
 			next = learned
 		}
+		if learned.From == s.From && slices.Equal(learned.Before.Members, s.Before.Members) {
+			same = learned
+		}
+	}
+	if same.From != "" && next.From != "" && next.Until.Sub(same.Until) < bound/2 {
+		next = same // not each time that one is seen after another
 	}
 	switch {
 	case next.Until.IsZero():
@@ -68,9 +77,9 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// Resume is the state to start with: the node's own, unless it was away for longer than
-// flows live and another node was not, which then knows better who may hold flows.
-func Resume(own Other, others []Other, bound time.Duration) State {
+// Resume is who to start with the state of: the node itself, unless it was away for longer
+// than flows live and another node was not, which then knows better who may hold flows.
+func Resume(own Other, others []Other, bound time.Duration) Other {
 	best := own
 	for _, o := range others {
 		if len(o.State.Now.Members) > 0 && o.Seen.After(best.Seen) && o.Seen.Sub(own.Seen) > bound {
@@ -80,5 +89,5 @@ func Resume(own Other, others []Other, bound time.Duration) State {
 	if best.State.From != "" {
 		best.State.forget()
 	}
-	return best.State
+	return best
 }

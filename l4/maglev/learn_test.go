@@ -66,6 +66,18 @@ func TestLearn(t *testing.T) {
 		{"who was seen last comes before others", state("abc", "", 0, ""), []maglev.Other{
 			other("b", 98, state("bc", "", 0, "")), other("c", 99, state("cd", "", 0, "")), other("d", 97, state("d", "", 0, "")),
 		}, "abc/cd 2m9s from c", false},
+		{"another was seen a little later", state("abc", "bc", 125, "b"), []maglev.Other{
+			other("b", 99, state("bc", "", 0, "")), other("c", 100, state("cd", "", 0, "")),
+		}, "abc/bc 2m5s from b", true},
+		{"and once it is time", state("abc", "bc", 110, "b"), []maglev.Other{
+			other("b", 99, state("bc", "", 0, "")), other("c", 100, state("cd", "", 0, "")),
+		}, "abc/bc 2m9s from b", false},
+		{"another was seen much later", state("abc", "bc", 110, "b"), []maglev.Other{
+			other("b", 80, state("bc", "", 0, "")), other("c", 100, state("cd", "", 0, "")),
+		}, "abc/cd 2m10s from c", false},
+		{"a window comes before what is known", state("abc", "bc", 125, "b"), []maglev.Other{
+			other("b", 100, state("bc", "", 0, "")), other("c", 100, state("abc", "cd", 101, "")),
+		}, "abc/cd 1m41s", false},
 		{"another has nobody", state("abc", "", 0, ""), []maglev.Other{other("b", 100, state("", "", 0, ""))}, "abc/", true},
 		{"nobody is here", state("", "", 0, ""), []maglev.Other{other("b", 100, state("abc", "", 0, ""))}, "/", true},
 	}
@@ -119,7 +131,7 @@ func TestResume(t *testing.T) {
 		{"all away for long", other("a", 20, state("ab", "", 0, "")), []maglev.Other{other("b", 30, state("bc", "", 0, ""))}, "ab/"},
 		{"others have nothing", other("a", 20, state("ab", "", 0, "")), []maglev.Other{other("b", 100, state("", "", 0, ""))}, "ab/"},
 	} {
-		if got := learner(maglev.Resume(tt.own, tt.others, bound)); got != tt.want {
+		if got := learner(maglev.Resume(tt.own, tt.others, bound).State); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}

@@ -20,8 +20,9 @@ const keptVersion = 1
 // keptName is what a listener's generations are kept under.
 func keptName(name spec.ListenerName) string { return "l4-generation-" + string(name) }
 
-// load returns the state of a listener as it was kept, or the zero State.
-func (s *Steer) load(name spec.ListenerName) maglev.State {
+// load returns a listener as this node kept it, or without a state.
+func (s *Steer) load(name spec.ListenerName) maglev.Other {
+	own := maglev.Other{Node: s.o.Self}
 	var k kept
 	at, err := s.o.Keep.Load(s.o.Self, keptName(name), time.Time{}, &k)
 	if err == nil && !at.IsZero() {
@@ -29,9 +30,15 @@ func (s *Steer) load(name spec.ListenerName) maglev.State {
 	}
 	if err != nil {
 		s.o.Log.Error("generations not read: the table begins anew", "listener", name, "error", err)
-		return maglev.State{}
+		return own
 	}
-	return k.State
+	if own.State = k.State; len(k.State.Now.Members) > 0 {
+		own.Seen = s.ran
+		if at.After(s.ran) {
+			own.Seen = at // it ran then
+		}
+	}
+	return own
 }
 
 // check refuses what no Steer has saved.
@@ -42,7 +49,7 @@ func (k *kept) check() error {
 	return k.State.Check()
 }
 
-// save keeps what changed. On an error it is tried again after the next change.
+// save keeps what changed. On an error it is tried again when Run looks next.
 func (s *Steer) save() {
 	if s.o.Keep == nil {
 		return
@@ -53,17 +60,19 @@ func (s *Steer) save() {
 	for name, l := range s.listeners {
 		if l.unsaved {
 			states, names = append(states, kept{Version: keptVersion, State: l.state}), append(names, name)
+			l.unsaved = false
 		}
 	}
 	s.mu.Unlock()
 	for i, name := range names {
-		if err := s.o.Keep.Save(keptName(name), &states[i]); err != nil {
-			s.o.Log.Error("generations not kept: a restart would begin with older ones", "listener", name, "error", err)
-			continue
-		}
+		err := s.o.Keep.Save(keptName(name), &states[i])
 		s.mu.Lock()
-		if l := s.listeners[name]; l != nil && l.state.Now.Number == states[i].State.Now.Number && l.state.Until.Equal(states[i].State.Until) {
-			l.unsaved = false
+		if l := s.listeners[name]; l != nil {
+			if err != nil && !l.unkept {
+				s.o.Log.Error("generations not kept: a restart would begin with older ones", "listener", name, "error", err)
+			}
+			l.unkept = err != nil
+			l.unsaved = l.unsaved || l.unkept
 		}
 		s.mu.Unlock()
 	}

@@ -20,6 +20,7 @@ type listener struct {
 	waits   bool
 	tooMany bool // targets for one table
 	unsaved bool
+	unkept  bool // the last try to save failed
 
 	others map[spec.NodeName]heard
 
@@ -28,8 +29,7 @@ type listener struct {
 
 // step lets a listener's membership go where it should. The caller holds s.mu.
 func (s *Steer) step(l *listener, now time.Time) {
-	sockets := s.o.Sockets()
-	want, dead := s.wanted(l, sockets)
+	want, dead := s.wanted(l, s.sockets)
 	if many := len(want) > maglev.MembersMax; many != l.tooMany {
 		l.tooMany = many
 		s.o.Log.Warn("targets of a listener and of one table", "listener", l.name, "targets", len(want), "tableMax", maglev.MembersMax, "fit", !many)
@@ -41,25 +41,46 @@ func (s *Steer) step(l *listener, now time.Time) {
 		return
 	}
 	number := l.state.Now.Number
-	out := l.state.Step(maglev.Input{Now: now, Want: want, Dead: dead, Bound: s.bound, Ended: sockets})
+	out := l.state.Step(maglev.Input{Now: now, Want: want, Dead: dead, Bound: s.bound, Ended: s.sockets})
 	if out.Waits && !l.waits {
 		s.o.Log.Info("change of targets waits for the flows of the one before", "listener", l.name, "generation", number, "until", l.state.Until)
 	}
 	l.waits = out.Waits
-	changed := s.learn(l, now) || out.Changed
-	if !changed && s.Table(l.name) != nil {
-		return
-	}
-	before, t := s.Table(l.name), l.state.Table()
-	l.unsaved = l.unsaved || changed
-	s.publish(l.name, t)
+	before := s.Table(l.name)
+	s.build(l, now, out.Changed)
 	if l.state.Now.Number != number {
 		moved := 0
 		if before != nil {
-			moved = t.MovedSince(before)
+			moved = s.Table(l.name).MovedSince(before)
 		}
-		s.tell(l, moved, out.AtRisk, sockets)
+		s.tell(l, moved, out.AtRisk, s.sockets)
 	}
+}
+
+// due reports whether a listener must be stepped though its targets did not change.
+func (s *Steer) due(l *listener, now time.Time) bool {
+	until := l.state.Until
+	return !until.IsZero() && (!now.Before(until) || until.After(now.Add(s.bound)))
+}
+
+// build makes a listener's table anew if its state changed, or does by what others know.
+// The caller holds s.mu.
+func (s *Steer) build(l *listener, now time.Time, changed bool) {
+	past := l.state.Before.Members
+	learned := s.learn(l, now)
+	was := s.Table(l.name)
+	switch {
+	case !changed && !learned && was != nil:
+		return
+	case !changed && learned && was != nil && slices.Equal(past, l.state.Before.Members):
+		longer := *was // the slots are the same
+		longer.Until, longer.From = l.state.Until, l.state.From
+		s.store(l.name, &longer)
+	default:
+		s.publish(l.name, l.state.Table())
+	}
+	// What another node's verdicts led to is of no use to others, or after a start.
+	l.unsaved = l.unsaved || changed || learned && l.state.From == ""
 }
 
 // tell logs and counts a new generation. Where flows are in sockets it is no event:

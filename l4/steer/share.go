@@ -1,8 +1,10 @@
 package steer
 
 import (
+	"maps"
 	"time"
 
+	"portico/internal/clock"
 	"portico/l4/maglev"
 	"portico/spec"
 )
@@ -18,8 +20,8 @@ type heard struct {
 }
 
 // shares reports whether other nodes matter: flows in sockets are brought nowhere else
-// by a router.
-func (s *Steer) shares() bool { return s.o.Keep != nil && !s.o.Sockets() }
+// by a router. The caller holds s.mu.
+func (s *Steer) shares() bool { return s.o.Keep != nil && !s.sockets }
 
 // here tells others that this node runs.
 func (s *Steer) here() {
@@ -94,25 +96,40 @@ func (s *Steer) learn(l *listener, now time.Time) bool {
 	return true
 }
 
-// resume returns a listener as this node kept it, or as another did if this one was away
-// for long. The caller holds s.mu.
+// leftFor is how long a listener that left is remembered: no less than flows live in
+// most specs. Later, what was kept tells as much.
+const leftFor = time.Hour
+
+// leave lets a listener go, and remembers where it was: a spec that is not taken after
+// all has it leave for a moment. The caller holds s.mu.
+func (s *Steer) leave(l *listener) {
+	now := clock.Now()
+	maps.DeleteFunc(s.left, func(_ spec.ListenerName, o maglev.Other) bool { return now.Sub(o.Seen) > leftFor })
+	s.left[l.name] = maglev.Other{Node: s.o.Self, State: l.state, Seen: now}
+	delete(s.listeners, l.name)
+	s.publish(l.name, nil)
+}
+
+// resume returns a listener as this node left or kept it, or as another did if this one
+// was away for long. The caller holds s.mu.
 func (s *Steer) resume(name spec.ListenerName) *listener {
 	l := &listener{name: name, others: map[spec.NodeName]heard{}}
 	if s.o.Keep == nil {
 		return l
 	}
-	own := maglev.Other{Node: s.o.Self, State: s.load(name)}
-	if len(own.State.Now.Members) > 0 {
-		own.Seen = s.ran
+	from, was := s.left[name]
+	if !was {
+		from = s.load(name)
 	}
-	l.state = own.State
 	if s.shares() {
 		s.look()
 		s.hear(l)
-		l.state = maglev.Resume(own, s.others(l), s.bound)
+		from = maglev.Resume(from, s.others(l), s.bound)
 	}
+	l.state = from.State
+	l.unsaved = was || from.Node != s.o.Self // or the next start would take older state for that of now
 	if n := len(l.state.Now.Members); n > 0 {
-		s.o.Log.Info("generations read", "listener", name, "generation", l.state.Now.Number, "targets", n)
+		s.o.Log.Info("generations read", "listener", name, "of", from.Node, "generation", l.state.Now.Number, "targets", n)
 	}
 	return l
 }

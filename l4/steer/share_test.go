@@ -2,6 +2,7 @@ package steer_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,8 +59,15 @@ func TestOtherVerdicts(t *testing.T) {
 		if s := b.steer.Status("db"); s.From != neighbor || s.Waits || s.Generation != 1 {
 			t.Errorf("Status = %+v, want generation 1 with a chance from %s", s, neighbor)
 		}
+		tables := b.tables()
 		time.Sleep(3 * drain)
 		b.want("it still has", "abcd/a")
+		if n := b.tables(); n != tables {
+			t.Errorf("told of %d tables after %d, want of each once, however long it is of use", n, tables)
+		}
+		if kept := keep.text("l4-generation-db"); strings.Contains(kept, "until") {
+			t.Errorf("kept %s, want nothing of what was learned", kept)
+		}
 		b.apply("abCd")
 		if s := b.steer.Status("db"); s.Targets != 3 || s.Waits || s.From != "" {
 			t.Errorf("Status = %+v, want that c left at once, with a chance for its flows", s)

@@ -38,7 +38,7 @@ type Options struct {
 	// Groups are the live target groups. Required.
 	Groups l4.Groups
 	// Sockets reports whether flows are held in sockets, so that none depends on a
-	// table and no change waits. Nil means that they are.
+	// table and no change waits. Apply asks it. Nil means that they are.
 	Sockets func() bool
 	// Keep keeps generations; nil means that a restart begins anew, and that nothing is
 	// known of other nodes.
@@ -60,8 +60,10 @@ type Steer struct {
 
 	mu        sync.Mutex // guards what follows, and the writing of tables
 	listeners map[spec.ListenerName]*listener
-	bound     time.Duration   // spec.Drain
-	nodes     []spec.NodeName // the other l4 nodes of the site
+	left      map[spec.ListenerName]maglev.Other // listeners that were here, for leftFor
+	bound     time.Duration                      // spec.Drain
+	sockets   bool                               // as Options.Sockets said
+	nodes     []spec.NodeName                    // the other l4 nodes of the site
 	seen      map[spec.NodeName]time.Time
 	looked    time.Time // when what they keep was looked at
 
@@ -80,7 +82,7 @@ func New(o Options) *Steer {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Steer{o: o, dirty: make(chan struct{}, 1), listeners: map[spec.ListenerName]*listener{}, seen: map[spec.NodeName]time.Time{}}
+	s := &Steer{o: o, dirty: make(chan struct{}, 1), sockets: true, listeners: map[spec.ListenerName]*listener{}, left: map[spec.ListenerName]maglev.Other{}, seen: map[spec.NodeName]time.Time{}}
 	s.tables.Store(&map[spec.ListenerName]*maglev.Table{})
 	if o.Keep != nil {
 		s.ran = o.Keep.Seen(o.Self)
@@ -99,7 +101,7 @@ func (s *Steer) Table(name spec.ListenerName) *maglev.Table { return (*s.tables.
 func (s *Steer) Apply(want *spec.Spec) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bound = want.Drain.D()
+	s.bound, s.sockets = want.Drain.D(), s.o.Sockets()
 	s.nodes = nil
 	if _, site := want.Node(s.o.Self); site != nil {
 		for _, node := range site.With(spec.RoleL4) {
@@ -121,11 +123,11 @@ func (s *Steer) Apply(want *spec.Spec) {
 	}
 	for name := range s.listeners {
 		if !stay[name] {
-			delete(s.listeners, name)
-			s.publish(name, nil)
+			s.leave(s.listeners[name])
 		}
 	}
-	s.stepAll()
+	s.stepAll(true)
+	s.Changed(nil) // Run is to keep it, and to know when a window ends
 }
 
 // Changed has the tables looked at again, after a group's choice of targets
@@ -143,24 +145,23 @@ func (s *Steer) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		all := false
 		select {
 		case <-ctx.Done():
 			s.save()
 			return nil
 		case <-s.dirty:
+			all = true
 		case <-timer.C:
 		}
-		shares := s.shares()
+		s.mu.Lock()
+		next, shares := s.stepAll(all), s.shares()
+		s.mu.Unlock()
 		if shares {
 			s.here()
-		}
-		s.mu.Lock()
-		next := s.stepAll()
-		s.mu.Unlock()
-		s.save()
-		if shares {
 			next = min(next, hearEvery)
 		}
+		s.save()
 		timer.Reset(next)
 	}
 }
@@ -168,14 +169,19 @@ func (s *Steer) Run(ctx context.Context) error {
 // lookAgain bounds how long Run waits where no window ends before.
 const lookAgain = time.Hour
 
-// stepAll steps every listener, and says in how long the next window ends. The
-// caller holds s.mu.
-func (s *Steer) stepAll() time.Duration {
+// stepAll steps every listener, or else those whose window ended while the others learn,
+// and says in how long the next window ends. The caller holds s.mu.
+func (s *Steer) stepAll(all bool) time.Duration {
 	now, next := clock.Now(), lookAgain
 	s.hearAll(now)
 	for _, l := range s.listeners {
-		s.step(l, now)
-		if !l.state.Until.IsZero() {
+		switch {
+		case all || !l.tooMany && s.due(l, now):
+			s.step(l, now)
+		case !l.tooMany:
+			s.build(l, now, false)
+		}
+		if !l.state.Until.IsZero() && !l.tooMany { // whose windows nobody ends
 			next = min(next, max(l.state.Until.Sub(now), time.Millisecond))
 		}
 	}
@@ -184,6 +190,12 @@ func (s *Steer) stepAll() time.Duration {
 
 // publish puts a table in place; nil takes it away. The caller holds s.mu.
 func (s *Steer) publish(name spec.ListenerName, t *maglev.Table) {
+	s.store(name, t)
+	s.o.OnChange(name, t)
+}
+
+// store is publish for a table by whose slots nothing changes.
+func (s *Steer) store(name spec.ListenerName, t *maglev.Table) {
 	before := *s.tables.Load()
 	after := make(map[spec.ListenerName]*maglev.Table, len(before)+1)
 	maps.Copy(after, before)
@@ -191,5 +203,4 @@ func (s *Steer) publish(name spec.ListenerName, t *maglev.Table) {
 		delete(after, name)
 	}
 	s.tables.Store(&after)
-	s.o.OnChange(name, t)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -72,11 +73,15 @@ type bed struct {
 	down string    // letters of targets that do not answer
 	up   time.Time // when a answers at the earliest; the next letters each a little later
 	told []string
+
+	sockets bool // whether flows are in them
+	asked   int  // how often that was
+	failed  int  // errors that were logged
 }
 
 func start(t *testing.T, keep steer.Keeper, sockets bool) *bed {
 	t.Helper()
-	b := &bed{t: t, metrics: prometheus.NewPedanticRegistry()}
+	b := &bed{t: t, sockets: sockets, metrics: prometheus.NewPedanticRegistry()}
 	b.targets = target.New(target.Options{Dial: b.dial, OnChange: func(g *target.Group) { b.steer.Changed(g) }})
 	name := self
 	if m, ok := keep.(*memory); ok {
@@ -84,7 +89,7 @@ func start(t *testing.T, keep steer.Keeper, sockets bool) *bed {
 	}
 	b.steer = steer.New(steer.Options{
 		Self: name, Groups: b.targets, Keep: keep, Metrics: b.metrics,
-		Sockets: func() bool { return sockets },
+		Sockets: b.inSockets, Log: slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelError})),
 		OnChange: func(name spec.ListenerName, table *maglev.Table) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -92,6 +97,35 @@ func start(t *testing.T, keep steer.Keeper, sockets bool) *bed {
 		},
 	})
 	return b
+}
+
+func (b *bed) inSockets() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	return b.sockets
+}
+
+// counts are how often it was asked where flows are, and errors that were logged.
+func (b *bed) counts() (asked, failed int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.asked, b.failed
+}
+
+// tables are how many tables there were.
+func (b *bed) tables() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.told)
+}
+
+// Write takes a line of the log, which is an error.
+func (b *bed) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failed++
+	return len(line), nil
 }
 
 // run runs until the test, or the function it returns, ends it.
