@@ -79,6 +79,7 @@ func earlier(a, b time.Time) time.Time {
 
 // Resume is who to start with the state of: the node itself, unless it was away for longer
 // than flows live and another node was not, which then knows better who may hold flows.
+// What is another's holds back no change here: its verdicts are not this node's.
 func Resume(own Other, others []Other, bound time.Duration) Other {
 	best := own
 	for _, o := range others {
@@ -86,8 +87,11 @@ func Resume(own Other, others []Other, bound time.Duration) Other {
 			best = o
 		}
 	}
-	if best.State.From != "" {
+	switch {
+	case best.State.From != "":
 		best.State.forget()
+	case best.Node != own.Node && !best.State.Until.IsZero():
+		best.State.From = best.Node
 	}
 	return best
 }

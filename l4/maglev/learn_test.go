@@ -124,7 +124,7 @@ func TestResume(t *testing.T) {
 		want   string
 	}{
 		{"the first of all", never, nil, "/"},
-		{"new among others", never, []maglev.Other{other("b", 90, state("ab", "", 0, "")), other("c", 100, state("bc", "abc", 120, ""))}, "bc/abc 2m0s"},
+		{"new among others", never, []maglev.Other{other("b", 90, state("ab", "", 0, "")), other("c", 100, state("bc", "abc", 120, ""))}, "bc/abc 2m0s from c"},
 		{"what another learned is not known better here", never, []maglev.Other{other("b", 100, state("ab", "bc", 120, "c"))}, "ab/"},
 		{"started again at once", other("a", 99, state("ab", "", 0, "")), []maglev.Other{other("b", 100, state("bc", "", 0, ""))}, "ab/"},
 		{"away for long", other("a", 60, state("ab", "", 0, "")), []maglev.Other{other("b", 100, state("bc", "", 0, ""))}, "bc/"},

@@ -45,10 +45,24 @@ func (s *Steer) hearAll(now time.Time) {
 	}
 }
 
-// look notes when other nodes last ran. The caller holds s.mu.
+// seen is when another node ran: what it noted, and when that was found to be new. It
+// is the latter that counts, as a machine's clock may be set back.
+type seen struct{ noted, at time.Time }
+
+// look notes which other nodes run. The caller holds s.mu.
 func (s *Steer) look() {
+	now := clock.Now()
 	for _, node := range s.nodes {
-		s.seen[node] = s.o.Keep.Seen(node)
+		noted, was := s.o.Keep.Seen(node), s.seen[node]
+		switch {
+		case noted.Equal(was.noted):
+		case !was.noted.IsZero():
+			s.seen[node] = seen{noted, now}
+		case noted.Sub(now) < hearEvery:
+			s.seen[node] = seen{noted, noted}
+		default: // by a clock of before; it will note another time if it runs
+			s.seen[node] = seen{noted: noted}
+		}
 	}
 }
 
@@ -77,7 +91,7 @@ func (s *Steer) hear(l *listener) {
 func (s *Steer) others(l *listener) (list []maglev.Other) {
 	for _, node := range s.nodes {
 		if h := l.others[node]; !h.at.IsZero() {
-			list = append(list, maglev.Other{Node: node, State: h.state, Seen: s.seen[node]})
+			list = append(list, maglev.Other{Node: node, State: h.state, Seen: s.seen[node].at})
 		}
 	}
 	return list

@@ -139,3 +139,55 @@ func TestSharingFails(t *testing.T) {
 		o.want("and sees this one", "ab/abcd")
 	})
 }
+
+// TestCutOffFirst proves that a node which is added while another is cut off from most
+// targets does not send all its flows to the few that the other has, and that flows of
+// the other get their chance.
+func TestCutOffFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keep := newMemory()
+		other := start(t, keep.of(neighbor), false)
+		other.apply("abcd")
+		defer other.run()()
+		time.Sleep(2 * time.Second)
+		other.setDown("bcd")
+		time.Sleep(2 * time.Second)
+
+		added := start(t, keep, false)
+		added.apply("abcd")
+		defer added.run()()
+		time.Sleep(2 * time.Second)
+		added.want("added", "abcd/a")
+		if s := added.steer.Status("db"); s.Waits {
+			t.Errorf("Status = %+v, want that nothing waits", s)
+		}
+	})
+}
+
+// TestClockSetBack proves that a node which died before the clock was set back is not
+// taken for one that runs, and that one that runs is.
+func TestClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keep := newMemory()
+		other := start(t, keep.of(neighbor), false)
+		other.apply("ab")
+		stop := other.run()
+		time.Sleep(2 * time.Second)
+		stop()
+		keep.mu.Lock()
+		keep.at[string(neighbor)] = time.Now().Add(time.Hour)
+		keep.mu.Unlock()
+
+		b := start(t, keep, false)
+		b.apply("abcd")
+		defer b.run()()
+		time.Sleep(2 * time.Second)
+		b.want("it is dead", "abcd/")
+		again := start(t, keep.of(neighbor), false)
+		again.apply("ab")
+		defer again.run()()
+		time.Sleep(3 * time.Second)
+		b.want("it runs", "abcd/ab")
+		again.want("and sees this one", "ab/abcd")
+	})
+}

@@ -64,7 +64,7 @@ type Steer struct {
 	bound     time.Duration                      // spec.Drain
 	sockets   bool                               // as Options.Sockets said
 	nodes     []spec.NodeName                    // the other l4 nodes of the site
-	seen      map[spec.NodeName]time.Time
+	seen      map[spec.NodeName]seen
 	looked    time.Time // when what they keep was looked at
 
 	ran    time.Time // when a process before this one last did
@@ -82,7 +82,7 @@ func New(o Options) *Steer {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Steer{o: o, dirty: make(chan struct{}, 1), sockets: true, listeners: map[spec.ListenerName]*listener{}, left: map[spec.ListenerName]maglev.Other{}, seen: map[spec.NodeName]time.Time{}}
+	s := &Steer{o: o, dirty: make(chan struct{}, 1), sockets: true, listeners: map[spec.ListenerName]*listener{}, left: map[spec.ListenerName]maglev.Other{}, seen: map[spec.NodeName]seen{}}
 	s.tables.Store(&map[spec.ListenerName]*maglev.Table{})
 	if o.Keep != nil {
 		s.ran = o.Keep.Seen(o.Self)
