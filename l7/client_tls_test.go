@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -148,6 +149,27 @@ func TestClientRefused(t *testing.T) {
 		}
 		return nil
 	})
+	// A client of TLS 1.3 writes before it reads why it was refused, one of HTTP/2 more than
+	// once; none of that must fail.
+	c, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", b.https), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	testkit.Poll(t, 10*time.Second, func() error {
+		if n := counted("no-certificate"); n != 2 {
+			return fmt.Errorf("%d are counted", n)
+		}
+		return nil
+	})
+	var wrote error
+	for range 3 {
+		_, err := c.Write([]byte("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"))
+		wrote = errors.Join(wrote, err)
+	}
+	if _, err := c.Read(make([]byte, 1)); wrote != nil || err == nil || !strings.Contains(err.Error(), "certificate required") {
+		t.Errorf("the client wrote: %v, and read: %v; want the alert", wrote, err)
+	}
 	again(nil)
 	if err := get(); err != nil {
 		t.Errorf("under a spec without clientAuth: %v", err)

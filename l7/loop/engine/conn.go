@@ -47,6 +47,7 @@ type phase uint8
 const (
 	greeting phase = iota // PROXY header and handshake
 	serving               // the machine runs
+	parting               // refused, and told so: what the client still sends is thrown away
 	over                  // it is forgotten
 )
 
@@ -86,6 +87,9 @@ func (c *conn) Ready(l *link.Link) {
 	switch {
 	case c.phase == greeting:
 		c.greet()
+		return
+	case c.phase == parting:
+		c.parted()
 		return
 	case l == c.dialing:
 		c.dialed()
@@ -236,6 +240,10 @@ func (c *conn) arm() {
 
 // Expired is the timer's; it may come early.
 func (c *conn) Expired() {
+	if c.phase == parting {
+		c.hangUp()
+		return
+	}
 	if c.phase == greeting || c.due() {
 		c.look()
 	}
@@ -344,6 +352,8 @@ func (c *conn) kill() {
 		}
 		c.m.Abort(c.w.Now)
 		c.run()
+	case parting:
+		c.hangUp()
 	case over:
 	}
 }

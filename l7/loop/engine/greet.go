@@ -117,6 +117,7 @@ func (c *conn) shaken(err error) {
 	}
 	if err != nil {
 		c.answerPlain(err)
+		c.quiet = c.quiet || isAlerted(err)
 		c.refuse(loop.BadHandshake, err)
 		return
 	}
@@ -129,6 +130,16 @@ func (c *conn) shaken(err error) {
 	c.info.Version, c.info.Cipher = state.Version, state.CipherSuite
 	c.info.Identity = tlsx.Identify(&state)
 	c.begin()
+}
+
+// isAlerted reports whether a client was told by an alert why its handshake failed.
+// In TLS 1.3 it sends its request before it reads that.
+func isAlerted(err error) bool {
+	switch tlsx.Reason(err) {
+	case "client-closed", "client-alert", "not-tls", "timeout":
+		return false
+	}
+	return true
 }
 
 // plainAnswer tells a client that speaks HTTP without TLS what is wrong.
@@ -157,6 +168,37 @@ func (c *conn) answerPlain(err error) {
 func (c *conn) refuse(why loop.Refusal, err error) {
 	c.svc.Refused(c.info.Peer, why, err)
 	c.w.d.o.Log.Debug("connection refused", "peer", c.info.Peer, "why", why.String(), "error", err)
+	if c.quiet && !c.killed {
+		c.part()
+		return
+	}
+	c.hangUp()
+}
+
+// part ends our side of a connection whose client was told why, and leaves the
+// other to the client: what it sends to a socket that is closed would reset it,
+// with what it has not read yet.
+func (c *conn) part() {
+	c.phase = parting
+	c.client.link.Plain() // nobody decrypts what comes
+	netx.EndFD(c.client.link.FD)
+	c.w.Wheel.Stop(&c.timer)
+	c.w.Wheel.Start(&c.timer, c.w.Now.Add(partTime))
+	c.parted()
+}
+
+// parted throws away what a client sends that is refused, until it ends or sends
+// more than one does that is about to notice.
+func (c *conn) parted() {
+	for range turns {
+		switch _, err := c.client.link.Read(c.w.buf); {
+		case errors.Is(err, link.ErrAgain):
+			return
+		case err != nil:
+			c.hangUp()
+			return
+		}
+	}
 	c.hangUp()
 }
 
