@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"portico/spec"
 	"portico/spec/status"
@@ -72,13 +74,20 @@ type path struct {
 func (p *path) ask(tier spec.Role, q status.Question) (status.Answer, bool) {
 	for _, e := range p.at {
 		a, ok, err := e.ExplainTier(tier, q)
-		p.err = errors.Join(p.err, err)
+		p.failed(err)
 		if ok {
 			p.answers = append(p.answers, a)
 			return a, true
 		}
 	}
 	return status.Answer{}, false
+}
+
+// failed keeps an error, once: who cannot be asked about one tier cannot about the next.
+func (p *path) failed(err error) {
+	if err != nil && (p.err == nil || !slices.Contains(strings.Split(p.err.Error(), "\n"), err.Error())) {
+		p.err = errors.Join(p.err, err)
+	}
 }
 
 // askVIP adds what the first node says that announces the VIP or, where none does,
@@ -88,7 +97,7 @@ func (p *path) askVIP(q status.Question) {
 	var first *status.Answer
 	for _, e := range p.at {
 		a, ok, err := e.ExplainTier(spec.RoleVIP, q)
-		p.err = errors.Join(p.err, err)
+		p.failed(err)
 		if ok && len(a.Next) > 0 {
 			p.answers = append(p.answers, a)
 			return
@@ -151,10 +160,10 @@ func (n *Node) serves(seat netip.AddrPort) bool {
 // hostPort takes the host and port from a URL, with the port of its scheme.
 func hostPort(raw string) (host string, port uint16, err error) {
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil && strings.Contains(raw, "://") {
 		return "", 0, err
 	}
-	if u.Host == "" {
+	if err != nil || u.Host == "" { // 127.0.0.1:80/ without a scheme is no URL for another reason
 		return "", 0, fmt.Errorf("%q is not a URL; use https://name/path, http://name/path or tcp://name:port", raw)
 	}
 	p := u.Port()

@@ -54,15 +54,15 @@ func (f *basicAuth) Request(req *message.Request, m Match, d *exchange.Decision)
 	if f.header != "" {
 		req.Fields = withoutAlike(req.Fields, f.header) // a client must not say who it is
 	}
-	if m.Visit == nil {
-		return
-	}
 	var name, password []byte
 	var ok bool
 	name, password, d.Scratch, ok = auth.ParseBasic(only(req.Fields, "authorization"), d.Scratch)
 	if !ok {
 		refuse(d, m, 401, basicMissing, message.Field{Name: nameChallenge, Value: f.challenge})
 		return
+	}
+	if m.Visit == nil {
+		return // nobody hashes to explain
 	}
 	state, ticket := f.verifier.Ask(name, password, d.Now, d.Wake)
 	mark := m.Visit.mark()

@@ -69,11 +69,14 @@ const (
 var retrySoon = []byte("1")
 
 func (f *concurrencyLimit) Request(req *message.Request, m Match, d *exchange.Decision) {
-	if m.Visit == nil {
-		return
-	}
 	var sum uint64
 	sum, d.Scratch = f.key.Of(req, d.Scratch)
+	if m.Visit == nil {
+		if f.seats.Taken(sum) >= f.p.Requests && !f.p.DryRun {
+			reject(d, m, f.p.Status, seatsTaken)
+		}
+		return
+	}
 	_, free := f.seats.Take(sum, f.p.DryRun)
 	switch {
 	case free:

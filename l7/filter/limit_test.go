@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"portico/l7/auth"
 	"portico/l7/exchange"
 	"portico/l7/exchange/outcome"
 	"portico/l7/filter"
@@ -99,8 +100,40 @@ func TestExplainTakesNothing(t *testing.T) {
 		t.Errorf("after explaining, %d", got.Status)
 	}
 	got := c.Explain(from("192.0.2.1"), m, &exchange.Decision{Now: noon})
-	if want := "rateLimit: by client /32 and /64, 0 of 1 may come now: answers 429 for 1m | concurrencyLimit: by client /32 and /64, 1 of 1 are under way: answers 503"; strings.Join(got, " | ") != want {
-		t.Errorf("Explain = %q", got)
+	// The first that refuses is the last that is asked, as for a request.
+	if want := "rateLimit: by client /32 and /64, 0 of 1 may come now: answers 429 for 60s"; strings.Join(got, " | ") != want {
+		t.Errorf("Explain = %q, want %q alone", got, want)
+	}
+}
+
+// What refuses a request ends what is explained of it, as it ends the request; a dry
+// run and a password that nobody checks do not.
+func TestExplainEnds(t *testing.T) {
+	basic := one("basicAuth", &auth.Basic{Users: secretUsers})
+	for _, tt := range []struct {
+		name   string
+		filter spec.Choice
+		req    *message.Request
+		status int // 0 where it goes on
+	}{
+		{"rate", one("rateLimit", &filter.RateLimit{Requests: 1, Per: spec.Duration(time.Minute)}), from("192.0.2.1"), 429},
+		{"rate, dry", one("rateLimit", &filter.RateLimit{Requests: 1, Per: spec.Duration(time.Minute), DryRun: true}), from("192.0.2.1"), 0},
+		{"rate of another", one("rateLimit", &filter.RateLimit{Requests: 1, Per: spec.Duration(time.Minute)}), from("192.0.2.2"), 0},
+		{"seats", one("concurrencyLimit", &filter.ConcurrencyLimit{Requests: 1, Status: 429}), from("192.0.2.1"), 429},
+		{"seats, dry", one("concurrencyLimit", &filter.ConcurrencyLimit{Requests: 1, DryRun: true}), from("192.0.2.1"), 0},
+		{"no password", basic, keyed("192.0.2.1", "a.test", "/"), 401},
+		{"a password", basic, keyed("192.0.2.1", "a.test", "/", credentials("ann:guess")), 0},
+	} {
+		c := compile(t, tt.filter)
+		if tt.filter.Name != "basicAuth" {
+			visit(c, from("192.0.2.1"), noon)
+		}
+		m, d := match, &exchange.Decision{Now: noon}
+		m.Now = noon
+		lines := c.Explain(tt.req, m, d)
+		if tt.status == 0 && d.Fixed != nil || tt.status != 0 && (d.Fixed == nil || d.Fixed.Status != tt.status) {
+			t.Errorf("%s: %q ends with %+v, want %d", tt.name, lines, d.Fixed, tt.status)
+		}
 	}
 }
 

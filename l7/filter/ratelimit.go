@@ -111,11 +111,14 @@ var (
 )
 
 func (f *rateLimit) Request(req *message.Request, m Match, d *exchange.Decision) {
-	if m.Visit == nil {
-		return
-	}
 	var sum uint64
 	sum, d.Scratch = f.key.Of(req, d.Scratch)
+	if m.Visit == nil {
+		if a := f.buckets.Peek(sum, m.Now.Sub(f.epoch)); !a.OK && !f.p.DryRun {
+			reject(d, m, f.p.Status, rateAbove)
+		}
+		return
+	}
 	a := f.buckets.Take(sum, d.Now.Sub(f.epoch))
 	switch {
 	case !a.OK && f.p.DryRun:
@@ -162,9 +165,9 @@ func (f *rateLimit) Explain(req *message.Request, m Match) string {
 	case a.OK:
 		return text
 	case f.p.DryRun:
-		return text + fmt.Sprintf(": would answer %d for %s (dry run)", f.p.Status, spec.Duration(a.Retry))
+		return text + fmt.Sprintf(": would answer %d for %ds (dry run)", f.p.Status, seconds(a.Retry))
 	}
-	return text + fmt.Sprintf(": answers %d for %s", f.p.Status, spec.Duration(a.Retry))
+	return text + fmt.Sprintf(": answers %d for %ds", f.p.Status, seconds(a.Retry))
 }
 
 // Rates counts what the limit holds; see kept.Store.

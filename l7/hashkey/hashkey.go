@@ -118,7 +118,7 @@ func (k *Key) Explain(req *message.Request) string {
 	case k.HashKey == spec.HashKey{} || k.From == "client":
 		return client
 	case len(value) == 0:
-		return fmt.Sprintf("there is no %s, so %s", k.HashKey, client)
+		return fmt.Sprintf("%s, as there is no %s", client, k.HashKey)
 	}
 	return fmt.Sprintf("%s %q", k.HashKey, value)
 }
