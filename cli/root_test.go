@@ -27,6 +27,8 @@ func TestExitCodes(t *testing.T) {
 		{"unknown output", "status -o yaml", ExitRefused, "use json"},
 		{"unknown level", "run --listen :0 --to 127.0.0.1:1 --log-level loud", ExitRefused, "use debug, info, warn or error"},
 		{"unknown format", "run --listen :0 --to 127.0.0.1:1 --log xml", ExitRefused, "use text or json"},
+		{"unknown driver", "run --listen :0 --to 127.0.0.1:1 --driver uring", ExitRefused, "--driver uring: unknown driver; use "},
+		{"unknown datapath", "run --listen :0 --to 127.0.0.1:1 --datapath tc", ExitRefused, "use relay, xdp or auto"},
 		{"bad client address", "explain http://a/ --from nowhere", ExitRefused, "--from nowhere: not an address"},
 		{"bad header", "explain http://a/ -H nocolon", ExitRefused, `use "Name: value"`},
 		{"nobody to ask", "status", ExitFailed, "start one with portico demo or portico run"},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -58,7 +59,7 @@ Exit codes: 0 drained or handed over, 1 it could not start or serve, 2 the spec 
 			if err != nil {
 				return err
 			}
-			if err := checkDatapath(f.datapath); err != nil {
+			if err := errors.Join(checkDriver(f.driver), checkDatapath(f.datapath)); err != nil {
 				return err
 			}
 			return serve(c.Context(), io, f, source, log)
@@ -89,6 +90,14 @@ func (f runFlags) source() (source, error) {
 		return quickSource(f.listen, f.to)
 	}
 	return source{}, refusal{errors.New("nothing to run; use --config FILE, or --listen :8080 --to 127.0.0.1:3000")}
+}
+
+// checkDriver refuses a driver that there is not; "" is the best of the system.
+func checkDriver(name string) error {
+	if name == "" || slices.Contains(node.Drivers(), name) {
+		return nil
+	}
+	return refusal{fmt.Errorf("--driver %s: unknown driver; use %s", name, strings.Join(node.Drivers(), " or "))}
 }
 
 // checkDatapath refuses a datapath that there is not; "" leaves it to the spec.

@@ -151,7 +151,7 @@ func (d *decoder) structure(n *node, v reflect.Value, path string) {
 		d.keys(n, v, path, fs, given)
 	case n.isScalar() && fs.short != nil:
 		given[indexOf(fs, fs.short)] = true
-		d.value(n, v.FieldByIndex(fs.short.index), path, fs.short)
+		d.value(n, v.FieldByIndex(fs.short.index), path, fs.shortForm())
 		d.define(n, v, path, fs.short)
 	case n.kind != null:
 		d.problem(n, path, fmt.Sprintf("found %s where a mapping belongs", n.kind), "its keys are "+suggest.List(fs.keys))
@@ -230,6 +230,10 @@ func (d *decoder) keys(n *node, v reflect.Value, path string, fs *fields, given 
 func (d *decoder) unknown(n *node, e *entry, path string, fs *fields) *field {
 	key := e.key.text
 	at := spec.At(path, key)
+	if place := d.above(key+"s", path); place != "" {
+		d.problem(e.key, at, fmt.Sprintf("%q belongs in %s, as %q, not in %s", key, place, key+"s", general(path)), "")
+		return nil
+	}
 	near := suggest.Nearest(key, fs.keys)
 	places := d.nearestPlaces(key, path)
 	if len(places) > 0 && (near == "" || suggest.Slips(key, near) > 1) {

@@ -25,7 +25,7 @@ func (d *decoder) scalar(n *node, v reflect.Value, path string, f *field) {
 	var ok bool
 	switch v.Kind() {
 	case reflect.String:
-		ok = d.string(n, v, path)
+		ok = d.string(n, v, path, f)
 	case reflect.Bool:
 		ok = d.bool(n, v, path)
 	case reflect.Float32, reflect.Float64:
@@ -55,9 +55,13 @@ func noun(t reflect.Type) string {
 	}
 }
 
-func (d *decoder) string(n *node, v reflect.Value, path string) bool {
+func (d *decoder) string(n *node, v reflect.Value, path string, f *field) bool {
 	if n.kind != text {
-		d.problem(n, path, fmt.Sprintf("found %s where text belongs", n.kind), fmt.Sprintf("write %q, with the quotes", n.text))
+		help := fmt.Sprintf("write %q, with the quotes", n.text)
+		if len(f.enum) > 0 && !slices.Contains(f.enum, n.text) {
+			help = wanted(f) // quotes alone would not do
+		}
+		d.problem(n, path, fmt.Sprintf("found %s where text belongs", n.kind), help)
 		return false
 	}
 	v.SetString(n.text)
@@ -204,6 +208,9 @@ func (d *decoder) notOne(n *node, v reflect.Value, path string, f *field) {
 		if len(f.enum) == 1 {
 			help = wanted(f)
 		}
+	}
+	if len(f.others) > 0 && strings.HasPrefix(help, "use ") {
+		help += ", or " + strings.Join(f.others, ", ")
 	}
 	d.problem(n, path, what, help)
 }

@@ -22,6 +22,7 @@ type field struct {
 	short    bool
 	oneof    string
 	kind     string
+	others   []string // the keys that may stand in place of a short form
 }
 
 // fields are the keys of one struct, those of embedded structs included.
@@ -30,6 +31,22 @@ type fields struct {
 	keys []string
 	// short is the field that a scalar stands for, or nil.
 	short *field
+}
+
+// shortForm is the field that a scalar stands for, as messages speak of it: its own
+// key is not written, and others may stand in its place.
+func (f *fields) shortForm() *field {
+	short := *f.short
+	if short.oneof == "" {
+		return &short
+	}
+	short.key = short.oneof
+	for i := range f.list {
+		if other := &f.list[i]; other.oneof == short.oneof && !other.short {
+			short.others = append(short.others, "{"+other.key+": …}")
+		}
+	}
+	return &short
 }
 
 func (f *fields) get(key string) *field {
@@ -159,6 +176,18 @@ func (s *schema) nearestPlaces(key, path string) []string {
 		}
 	}
 	return best
+}
+
+// above is the mapping around a path that has a key, the nearest; "" is none. The
+// top of the file does not count: it has a list of every noun.
+func (s *schema) above(key, path string) string {
+	here, found := general(path), ""
+	for _, p := range s.where(key) {
+		if p != "" && strings.HasPrefix(here, p+".") && len(p) > len(found) {
+			found = p
+		}
+	}
+	return found
 }
 
 // general is a path without its indexes: routes[0].rules[2] is routes[].rules[].

@@ -55,7 +55,7 @@ func TestBalanceParams(t *testing.T) {
 		{`{ring-hash: {key: {query: user}, loadMax: 150}}`, spec.HashKey{Query: "user"}, ""},
 		{`{ring-hash: {key: path}}`, spec.HashKey{From: "path"}, ""},
 		{`{maglev: {key: client, prefix: {v4: 24, v6: 56}}}`, spec.HashKey{From: "client"}, ""},
-		{`{maglev: {key: claim}}`, nil, `use one of "client", "host", "path"`},
+		{`{maglev: {key: claim}}`, nil, `unknown key "claim"; use one of "client", "host", "path", or {header: …}, {cookie: …}, {query: …}`},
 		{`{maglev: {key: {header: a, cookie: b}}}`, nil, `exclude each other`},
 		{`{maglev: {key: {header: "a b"}}}`, nil, `"a b" is not the name of a header`},
 		{`{maglev: {prefix: {v4: 33}}}`, nil, `33`},

@@ -1,6 +1,7 @@
 package cors
 
 import (
+	"fmt"
 	"strings"
 
 	"portico/l7/http1"
@@ -51,10 +52,26 @@ func (p *Params) Check() []spec.Problem {
 			switch {
 			case !http1.ValidName([]byte(name)):
 				problems = append(problems, spec.Problemf(at, "%q is not the name of a %s", name, map[bool]string{true: "method", false: "header"}[part.key == "methods"]))
+			case part.key == "methods" && isSmall(name):
+				upper := strings.ToUpper(name)
+				problems = append(problems, spec.Problem{
+					Path: at, Level: spec.Warning,
+					What: fmt.Sprintf("browsers ask for %q, and compare it with its case", upper), Help: fmt.Sprintf("write %q", upper),
+				})
 			case name == Any && len(part.names) > 1:
 				problems = append(problems, spec.Problem{Path: at, What: "* is every one", Help: "write it alone"})
 			}
 		}
 	}
 	return problems
+}
+
+// isSmall reports whether a method is one that browsers write in capitals (the
+// Fetch standard, section 2.2.1), or PATCH, and here is not.
+func isSmall(method string) bool {
+	switch upper := strings.ToUpper(method); upper {
+	case "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT":
+		return method != upper
+	}
+	return false
 }

@@ -135,6 +135,7 @@ func TestCheckCORS(t *testing.T) {
 		"everybody as a user": {&cors.Params{Origins: open().Origins, Credentials: true}, "origins[0]: every page there is could act as the user; list the origins, or leave credentials out"},
 		"no origin":           {&cors.Params{Origins: []cors.Origin{{Name: "app.test"}}}, `origins[0]: "app.test" is not an origin; write one such as https://app.example.com`},
 		"no method":           {&cors.Params{Origins: open().Origins, Methods: []string{"A B"}}, `methods[0]: "A B" is not the name of a method`},
+		"small method":        {&cors.Params{Origins: open().Origins, Methods: []string{"put", "purge"}}, `warning: methods[0]: browsers ask for "PUT", and compare it with its case; write "PUT"`},
 		"no header":           {&cors.Params{Origins: open().Origins, Expose: []string{"a:b"}}, `expose[0]: "a:b" is not the name of a header`},
 		"star and more":       {&cors.Params{Origins: open().Origins, Headers: []string{"X-A", "*"}}, "headers[1]: * is every one; write it alone"},
 	} {

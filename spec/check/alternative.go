@@ -36,15 +36,18 @@ func alternatives(r *spec.Rule, path string) []alternative {
 	if len(r.Match) == 0 {
 		return []alternative{{rule: path, connect: r.Connect, Match: &spec.Match{}}}
 	}
-	list := make([]alternative, len(r.Match))
+	list := make([]alternative, 0, len(r.Match))
 	for i := range r.Match {
 		m := &r.Match[i]
+		if isEmpty(m) || m.Path != nil && *m.Path == (spec.PathMatch{}) {
+			continue // a mistake, or what is left of one: it takes nothing from others
+		}
 		a := alternative{rule: path, connect: r.Connect, Match: m, headers: make(map[string]spec.TextMatch, len(m.Headers))}
 		a.setPath(m)
 		for name, value := range m.Headers {
 			a.headers[strings.ToLower(name)] = value
 		}
-		list[i] = a
+		list = append(list, a)
 	}
 	return list
 }

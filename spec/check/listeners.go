@@ -13,6 +13,9 @@ func (c *checker) listeners() {
 	taken := sockets{}
 	for i := range c.Listeners {
 		l, at := &c.Listeners[i], spec.At("listeners", i)
+		if l.Protocol == "" {
+			continue // it could not be read, which was said; what it needs is not known
+		}
 		c.listenerTLS(l, at)
 		c.tcp(&l.TCP.TCP, at)
 		if l.Protocol.IsHTTP() {

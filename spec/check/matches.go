@@ -10,9 +10,14 @@ import (
 	"portico/spec"
 )
 
+// isEmpty reports whether an alternative asks for nothing.
+func isEmpty(m *spec.Match) bool {
+	return m.Path == nil && m.GRPC == nil && len(m.Methods)+len(m.Headers)+len(m.Query)+len(m.Cookies)+len(m.Sources) == 0
+}
+
 // match checks one alternative: every predicate is one that a request can meet.
 func (c *checker) match(m *spec.Match, at string) {
-	if m.Path == nil && m.GRPC == nil && len(m.Methods)+len(m.Headers)+len(m.Query)+len(m.Cookies)+len(m.Sources) == 0 {
+	if isEmpty(m) {
 		c.problem(at, "an empty match takes every request", "leave match out for that, or name path, methods or headers")
 	}
 	if p := m.Path; p != nil {

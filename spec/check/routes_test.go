@@ -45,7 +45,6 @@ func TestRoutes(t *testing.T) {
 		}},
 		{"an empty match", match(spec.Match{}), []string{
 			`routes[0].rules[0].match[0]: an empty match takes every request; leave match out for that, or name path, methods or headers`,
-			`warning: routes[0].rules[1]: no request reaches this rule: routes[0].rules[0] takes all that it matches; move it up, or leave it out`,
 		}},
 		{"a path without a slash", match(spec.Match{Path: prefix("api")}), []string{
 			`routes[0].rules[0].match[0].path.prefix: "api" does not begin with a slash; write "/api"`,
