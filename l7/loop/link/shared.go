@@ -13,7 +13,7 @@ import (
 const (
 	cipherSize = 64 << 10  // of TLS, read at once
 	plainSize  = recordMax // of TLS, gathered for one record
-	sparesMax  = 64        // buffers kept for what could not be sent
+	sparesMax  = 2 << 20   // bytes of buffers kept for what could not be sent
 	spareSize  = 4 << 10   // that a new one begins with
 	// spareMax is how large a buffer may be to be kept: what one reading yields,
 	// with framing.
@@ -30,6 +30,7 @@ type Shared struct {
 
 	backlogs map[*Link]backlog // of the links that are slow
 	spares   [][]byte
+	spared   int // bytes of spares
 
 	// Memory that is used for the time of one event.
 	cipher []byte
@@ -76,12 +77,14 @@ func (s *Shared) spare() []byte {
 	b := s.spares[n-1]
 	s.spares[n-1] = nil
 	s.spares = s.spares[:n-1]
+	s.spared -= cap(b)
 	return b
 }
 
 // unspare takes a buffer back.
 func (s *Shared) unspare(b []byte) {
-	if cap(b) <= spareMax && len(s.spares) < sparesMax {
+	if cap(b) <= spareMax && s.spared+cap(b) <= sparesMax {
 		s.spares = append(s.spares, b[:0])
+		s.spared += cap(b)
 	}
 }
