@@ -18,33 +18,50 @@ func TestFlows(t *testing.T) {
 	k := open(t, &xdp.Plan{})
 	for _, c := range flowtest.Cases() {
 		t.Run(c.Name, func(t *testing.T) {
-			if err := k.Apply(casePlan(c)); err != nil {
-				t.Fatal(err)
+			got := carry(t, k, c)
+			if drops := c.Want.Drop != l4.Placed; drops != (got.verdict == xdpDrop) {
+				t.Fatalf("verdict %d, want dropped %v", got.verdict, drops)
 			}
-			known := remembered(c.Known)
-			if err := k.SetFlow(c.Packet.Tuple, known[0], known[1]); err != nil {
-				t.Fatal(err)
-			}
-			f := frame{src: c.Packet.Client, dst: c.Packet.VIP, proto: uint8(c.Packet.Proto), tcpFlags: uint8(c.Packet.Flags), payload: c.Packet.Data}
-			verdict, out := send(t, k, f)
-			if drops := c.Want.Drop != l4.Placed; drops != (verdict == xdpDrop) {
-				t.Fatalf("verdict %d, want dropped %v", verdict, drops)
-			}
-			if verdict == xdpTX {
-				got := read(t, out)
-				if want := flowtest.Target(c.Want.Target).Addr(); got.outer.dst != want {
-					t.Errorf("to %v, want %v", got.outer.dst, want)
+			if got.verdict == xdpTX {
+				if want := flowtest.Target(c.Want.Target).Addr(); got.to != want {
+					t.Errorf("to %v, want %v", got.to, want)
 				}
-				if want := flowtest.Target(c.Want.Secondary).Addr(); got.outer.second != want {
-					t.Errorf("second %v, want %v", got.outer.second, want)
+				if want := flowtest.Target(c.Want.Secondary).Addr(); got.second != want {
+					t.Errorf("second %v, want %v", got.second, want)
 				}
 			}
-			first, second := k.Flow(c.Packet.Tuple)
-			if want := remembered(c.Want.Remember); first != want[0] || second != want[1] {
-				t.Errorf("remembered on %v and %v, want %v and %v", first, second, want[0], want[1])
+			if want := remembered(c.Want.Remember); got.remembered != want {
+				t.Errorf("remembered on %v, want %v", got.remembered, want)
 			}
 		})
 	}
+}
+
+// placed is what became of the packet of a case.
+type placed struct {
+	verdict    uint32
+	to, second netip.Addr        // of a packet that is sent on
+	remembered [2]netip.AddrPort // by the flow table, after it
+}
+
+// carry has the program carry the packet of a case, by its table and flow table.
+func carry(t *testing.T, k *xdp.Kernel, c flowtest.Case) (p placed) {
+	t.Helper()
+	if err := k.Apply(casePlan(c)); err != nil {
+		t.Fatal(err)
+	}
+	known := remembered(c.Known)
+	if err := k.SetFlow(c.Packet.Tuple, known[0], known[1]); err != nil {
+		t.Fatal(err)
+	}
+	f := frame{src: c.Packet.Client, dst: c.Packet.VIP, proto: uint8(c.Packet.Proto), tcpFlags: uint8(c.Packet.Flags), payload: c.Packet.Data}
+	verdict, out := send(t, k, f)
+	if p.verdict = verdict; verdict == xdpTX {
+		outer := read(t, out).outer
+		p.to, p.second = outer.dst, outer.second
+	}
+	p.remembered[0], p.remembered[1] = k.Flow(c.Packet.Tuple)
+	return p
 }
 
 // remembered are the targets of up to two letters that the flow table holds.

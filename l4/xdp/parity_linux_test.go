@@ -48,7 +48,7 @@ func byLetter(c *flowtest.Case) l4.Placement {
 		}
 		return 0
 	}
-	seen := l4.Seen{Starts: c.Packet.Proto == l4.TCP && c.Packet.Flags&(flowtest.SYN|flowtest.ACK) == flowtest.SYN}
+	seen := l4.Seen{Starts: c.Seen(table).Starts}
 	switch len(c.Known) {
 	case 1:
 		seen.Known = maglev.NewSlot(id(c.Known[0]), 0)
@@ -104,13 +104,6 @@ func FuzzFlows(f *testing.F) {
 // compare has the kernel and Go place a case.
 func compare(t *testing.T, k *xdp.Kernel, c *flowtest.Case) {
 	t.Helper()
-	if err := k.Apply(casePlan(*c)); err != nil {
-		t.Fatal(err)
-	}
-	known := remembered(c.Known)
-	if err := k.SetFlow(c.Packet.Tuple, known[0], known[1]); err != nil {
-		t.Fatal(err)
-	}
 	want := byLetter(c)
 	letter := func(id uint16) byte {
 		if id == 0 {
@@ -118,20 +111,18 @@ func compare(t *testing.T, k *xdp.Kernel, c *flowtest.Case) {
 		}
 		return 'a' + byte(id) - 1
 	}
-	verdict, out := send(t, k, frame{src: c.Packet.Client, dst: c.Packet.VIP, proto: uint8(c.Packet.Proto), tcpFlags: uint8(c.Packet.Flags), payload: c.Packet.Data})
-	if drops := want.Drop != l4.Placed; drops != (verdict == xdpDrop) {
-		t.Fatalf("%+v: verdict %d, want %+v", c, verdict, want)
+	got := carry(t, k, *c)
+	if drops := want.Drop != l4.Placed; drops != (got.verdict == xdpDrop) {
+		t.Fatalf("%+v: verdict %d, want %+v", c, got.verdict, want)
 	}
-	if verdict == xdpTX {
-		got := read(t, out).outer
-		if got.dst != flowtest.Target(letter(want.Target)).Addr() || got.second != flowtest.Target(letter(want.Secondary)).Addr() {
-			t.Errorf("%+v: to %v, second %v, want %+v", c, got.dst, got.second, want)
-		}
+	if got.verdict == xdpTX && (got.to != flowtest.Target(letter(want.Target)).Addr() || got.second != flowtest.Target(letter(want.Secondary)).Addr()) {
+		t.Errorf("%+v: to %v, second %v, want %+v", c, got.to, got.second, want)
 	}
+	known := remembered(c.Known)
 	if want.Remember != 0 {
 		known = [2]netip.AddrPort{flowtest.Target(letter(want.Remember.Primary())), flowtest.Target(letter(want.Remember.Secondary()))}
 	}
-	if first, second := k.Flow(c.Packet.Tuple); first != known[0] || second != known[1] {
-		t.Errorf("%+v: remembered on %v and %v, want %v", c, first, second, known)
+	if got.remembered != known {
+		t.Errorf("%+v: remembered on %v, want %v", c, got.remembered, known)
 	}
 }
