@@ -182,7 +182,6 @@ func (c *conn) part() {
 	c.phase = parting
 	c.client.link.Plain() // nobody decrypts what comes
 	netx.EndFD(c.client.link.FD)
-	c.w.Wheel.Stop(&c.timer)
 	c.w.Wheel.Start(&c.timer, c.w.Now.Add(partTime))
 	c.parted()
 }
