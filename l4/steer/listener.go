@@ -29,7 +29,7 @@ type listener struct {
 
 // step lets a listener's membership go where it should. The caller holds s.mu.
 func (s *Steer) step(l *listener, now time.Time) {
-	want, dead := s.wanted(l, s.sockets)
+	want, dead := s.wanted(l)
 	if many := len(want) > maglev.MembersMax; many != l.tooMany {
 		l.tooMany = many
 		s.o.Log.Warn("targets of a listener and of one table", "listener", l.name, "targets", len(want), "tableMax", maglev.MembersMax, "fit", !many)
@@ -53,7 +53,7 @@ func (s *Steer) step(l *listener, now time.Time) {
 		if before != nil {
 			moved = s.Table(l.name).MovedSince(before)
 		}
-		s.tell(l, moved, out.AtRisk, s.sockets)
+		s.tell(l, moved, out.AtRisk)
 	}
 }
 
@@ -85,11 +85,11 @@ func (s *Steer) build(l *listener, now time.Time, changed bool) {
 
 // tell logs and counts a new generation. Where flows are in sockets it is no event:
 // the verdict or spec that led to it is. The caller holds s.mu.
-func (s *Steer) tell(l *listener, moved, atRisk int, sockets bool) {
+func (s *Steer) tell(l *listener, moved, atRisk int) {
 	l.moved += uint64(moved)
 	l.atRisk += uint64(atRisk)
 	level := slog.LevelInfo
-	if sockets {
+	if s.sockets {
 		level = slog.LevelDebug
 	}
 	log := s.o.Log.With("listener", l.name, "generation", l.state.Now.Number)
@@ -101,7 +101,7 @@ func (s *Steer) tell(l *listener, moved, atRisk int, sockets bool) {
 
 // wanted are the members that a listener's table should have, and those it has that
 // must leave at once: neither drained nor of weight 0, but unhealthy or not listed.
-func (s *Steer) wanted(l *listener, sockets bool) (want []maglev.Member, dead []maglev.Name) {
+func (s *Steer) wanted(l *listener) (want []maglev.Member, dead []maglev.Name) {
 	in, may := map[maglev.Name]bool{}, map[maglev.Name]bool{}
 	for _, share := range l.shares {
 		group := s.o.Groups.Group(share.Group)
@@ -114,7 +114,7 @@ func (s *Steer) wanted(l *listener, sockets bool) (want []maglev.Member, dead []
 		if share.Weight <= 0 {
 			continue
 		}
-		members := l.members(group, share, sockets)
+		members := l.members(group, share, s.sockets)
 		if len(members) == 0 {
 			members = []maglev.Member{{Name: maglev.Name{Group: share.Group}, Weight: 1, Share: share.Weight}}
 		}

@@ -81,9 +81,11 @@ func (s *Steer) hear(l *listener) {
 		if err != nil && !has.failed {
 			s.o.Log.Error("generations of another node not read: its flows have no second chance here", "listener", l.name, "other", node, "error", err)
 		}
-		if l.others[node] = (heard{at: at, state: k.State}); err != nil {
-			l.others[node] = heard{at: at, failed: true}
+		next := heard{at: at, failed: err != nil}
+		if err == nil {
+			next.state = k.State
 		}
+		l.others[node] = next
 	}
 }
 
@@ -125,7 +127,7 @@ func (s *Steer) leave(l *listener) {
 }
 
 // resume returns a listener as this node left or kept it, or as another did if this one
-// was away for long. The caller holds s.mu.
+// was away for long. The caller holds s.mu, and has looked.
 func (s *Steer) resume(name spec.ListenerName) *listener {
 	l := &listener{name: name, others: map[spec.NodeName]heard{}}
 	if s.o.Keep == nil {
@@ -136,7 +138,6 @@ func (s *Steer) resume(name spec.ListenerName) *listener {
 		from = s.load(name)
 	}
 	if s.shares() {
-		s.look()
 		s.hear(l)
 		from = maglev.Resume(from, s.others(l), s.bound)
 	}

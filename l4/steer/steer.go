@@ -110,6 +110,9 @@ func (s *Steer) Apply(want *spec.Spec) {
 			}
 		}
 	}
+	if s.shares() {
+		s.look()
+	}
 	stay := map[spec.ListenerName]bool{}
 	for _, l := range l4.NewTable(want, s.o.Self).Listeners() {
 		if !l.Hashes {
