@@ -96,6 +96,7 @@ func (o *Origin) serve(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 		case <-o.ended:
 		}
+		panic(http.ErrAbortHandler) // or an empty answer may reach a client that is about to go
 	case Resets:
 		o.hangUp(w, true)
 	case Closes:
