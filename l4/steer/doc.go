@@ -8,7 +8,7 @@
 //
 // It never decides by itself when a change may be made: maglev.State does, which is
 // pure. It never carries a packet, and goes on with what it has when its keeper
-// fails.
+// fails or hangs.
 //
 // Start reading at Steer, then listener.go.
 package steer

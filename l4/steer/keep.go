@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"portico/internal/clock"
 	"portico/l4/maglev"
 	"portico/spec"
 )
@@ -19,6 +20,50 @@ const keptVersion = 1
 
 // keptName is what a listener's generations are kept under.
 func keptName(name spec.ListenerName) string { return "l4-generation-" + string(name) }
+
+// diskMax is how long a disk is waited for where something must wait: a listener that
+// begins, and the end of a process.
+const diskMax = 2 * time.Second
+
+// keeping does for Run all that may wait for a disk, until ended is closed: it keeps
+// what changed, and each second tells others that this node runs and listens to them.
+func (s *Steer) keeping(ended <-chan struct{}) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var last time.Time // when others were listened to
+	for {
+		select {
+		case <-ended:
+			s.save()
+			return
+		case <-s.keep:
+		case <-timer.C:
+		}
+		s.mu.Lock()
+		shares := s.shares()
+		s.mu.Unlock()
+		if now := clock.Now(); shares && now.Sub(last) >= hearEvery {
+			last = now
+			s.here()
+			s.hearAll()
+			wake(s.heard)
+			timer.Reset(hearEvery)
+		}
+		s.save()
+	}
+}
+
+// inTime waits until done is closed, or reports that it was not within diskMax.
+func inTime(done <-chan struct{}) bool {
+	timer := time.NewTimer(diskMax)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
 
 // load returns a listener as this node kept it, or without a state.
 func (s *Steer) load(name spec.ListenerName) maglev.Other {

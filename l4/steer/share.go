@@ -32,16 +32,26 @@ func (s *Steer) here() {
 	s.hidden = err
 }
 
-// hearAll looks at what other nodes keep, and when they ran, unless it just did. The
-// caller holds s.mu.
-func (s *Steer) hearAll(now time.Time) {
-	if !s.shares() || now.Sub(s.looked) < hearEvery && !now.Before(s.looked) {
-		return
-	}
-	s.looked = now
-	s.look()
+// hearAll looks at what other nodes keep, and when they ran. The caller does not hold
+// s.mu: the disk is asked without it, so that one that hangs keeps nobody waiting.
+func (s *Steer) hearAll() {
+	s.mu.Lock()
+	nodes, all := s.nodes, make(map[*listener]map[spec.NodeName]heard, len(s.listeners))
 	for _, l := range s.listeners {
-		s.hear(l)
+		all[l] = l.others // as the nodes, replaced whole and never changed
+	}
+	s.mu.Unlock()
+
+	ran := s.look(nodes)
+	for l, has := range all {
+		all[l] = s.hear(l.name, nodes, has)
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noteAll(ran)
+	for l, others := range all {
+		l.others = others // one that left meanwhile is nobody's
 	}
 }
 
@@ -49,44 +59,58 @@ func (s *Steer) hearAll(now time.Time) {
 // is the latter that counts, as a machine's clock may be set back.
 type seen struct{ noted, at time.Time }
 
-// look notes which other nodes run. The caller holds s.mu.
-func (s *Steer) look() {
-	now := clock.Now()
-	for _, node := range s.nodes {
-		noted, was := s.o.Keep.Seen(node), s.seen[node]
+// look reads when other nodes noted that they run, and when it was read. The caller
+// does not hold s.mu.
+func (s *Steer) look(nodes []spec.NodeName) map[spec.NodeName]seen {
+	ran := make(map[spec.NodeName]seen, len(nodes))
+	for _, node := range nodes {
+		noted := s.o.Keep.Seen(node)
+		ran[node] = seen{noted, clock.Now()}
+	}
+	return ran
+}
+
+// noteAll takes what look has read. The caller holds s.mu.
+func (s *Steer) noteAll(ran map[spec.NodeName]seen) {
+	for node, is := range ran {
+		was := s.seen[node]
 		switch {
-		case noted.Equal(was.noted):
+		case is.noted.Equal(was.noted):
 		case !was.noted.IsZero():
-			s.seen[node] = seen{noted, now}
-		case noted.Sub(now) < hearEvery:
-			s.seen[node] = seen{noted, noted}
+			s.seen[node] = is
+		case is.noted.Sub(is.at) < hearEvery:
+			s.seen[node] = seen{is.noted, is.noted}
 		default: // by a clock of before; it will note another time if it runs
-			s.seen[node] = seen{noted: noted}
+			s.seen[node] = seen{noted: is.noted}
 		}
 	}
 }
 
-// hear reads what other nodes have kept of a listener since. The caller holds s.mu.
-func (s *Steer) hear(l *listener) {
-	for _, node := range s.nodes {
+// hear reads what other nodes have kept of a listener since, and returns all that is
+// known of it. The caller does not hold s.mu.
+func (s *Steer) hear(name spec.ListenerName, nodes []spec.NodeName, has map[spec.NodeName]heard) map[spec.NodeName]heard {
+	all := make(map[spec.NodeName]heard, len(nodes))
+	for _, node := range nodes {
 		var k kept
-		has := l.others[node]
-		at, err := s.o.Keep.Load(node, keptName(l.name), has.at, &k)
-		if err == nil && at.Equal(has.at) {
+		was := has[node]
+		at, err := s.o.Keep.Load(node, keptName(name), was.at, &k)
+		if err == nil && at.Equal(was.at) {
+			all[node] = was
 			continue
 		}
 		if err == nil && !at.IsZero() {
 			err = k.check()
 		}
-		if err != nil && !has.failed {
-			s.o.Log.Error("generations of another node not read: its flows have no second chance here", "listener", l.name, "other", node, "error", err)
+		if err != nil && !was.failed {
+			s.o.Log.Error("generations of another node not read: its flows have no second chance here", "listener", name, "other", node, "error", err)
 		}
 		next := heard{at: at, failed: err != nil}
 		if err == nil {
 			next.state = k.State
 		}
-		l.others[node] = next
+		all[node] = next
 	}
+	return all
 }
 
 // others lists where the tables of other nodes are. The caller holds s.mu.
@@ -126,21 +150,53 @@ func (s *Steer) leave(l *listener) {
 	s.publish(l.name, nil)
 }
 
+// past is what was kept of a listener before it was one here.
+type past struct {
+	own    maglev.Other
+	others map[spec.NodeName]heard
+}
+
+// pasts is what read returns: the past of listeners, and when other nodes ran.
+type pasts struct {
+	of  map[spec.ListenerName]past
+	ran map[spec.NodeName]seen
+}
+
+// read reads what this node and the others have kept of listeners that begin. It is
+// waited for, as flows are placed by it, but not for longer than diskMax. The caller
+// does not hold s.mu.
+func (s *Steer) read(names []spec.ListenerName, nodes []spec.NodeName) pasts {
+	if s.o.Keep == nil || len(names) == 0 {
+		return pasts{}
+	}
+	all, done := pasts{map[spec.ListenerName]past{}, nil}, make(chan struct{})
+	go func() {
+		defer close(done)
+		all.ran = s.look(nodes)
+		for _, name := range names {
+			all.of[name] = past{s.load(name), s.hear(name, nodes, nil)}
+		}
+	}()
+	if !inTime(done) { // all is the goroutine's alone, then and for ever
+		s.o.Log.Error("generations not read in time: tables begin anew", "listeners", names, "after", diskMax)
+		return pasts{}
+	}
+	return all
+}
+
 // resume returns a listener as this node left or kept it, or as another did if this one
-// was away for long. The caller holds s.mu, and has looked.
-func (s *Steer) resume(name spec.ListenerName) *listener {
-	l := &listener{name: name, others: map[spec.NodeName]heard{}}
+// was away for long. The caller holds s.mu, and has taken when the others ran.
+func (s *Steer) resume(name spec.ListenerName, past past) *listener {
+	l := &listener{name: name, others: past.others}
 	if s.o.Keep == nil {
 		return l
 	}
 	from, was := s.left[name]
 	if !was {
-		from = s.load(name)
+		from = past.own
+		from.Node = s.o.Self // also where nothing was read
 	}
-	if s.shares() {
-		s.hear(l)
-		from = maglev.Resume(from, s.others(l), s.bound)
-	}
+	from = maglev.Resume(from, s.others(l), s.bound)
 	l.state = from.State
 	l.unsaved = was || from.Node != s.o.Self // or the next start would take older state for that of now
 	if n := len(l.state.Now.Members); n > 0 {

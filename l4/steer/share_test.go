@@ -3,9 +3,14 @@ package steer_test
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"portico/spec"
 )
 
 // TestNewNode proves that a node which is added within a window gives flows of the time
@@ -134,7 +139,7 @@ func TestSharingFails(t *testing.T) {
 		o := start(t, other, false)
 		o.apply("ab")
 		defer o.run()()
-		time.Sleep(2 * time.Second)
+		time.Sleep(3 * time.Second) // one to keep, and one to listen
 		b.want("the other is there again", "abcd/ab")
 		o.want("and sees this one", "ab/abcd")
 	})
@@ -190,4 +195,122 @@ func TestClockSetBack(t *testing.T) {
 		b.want("it runs", "abcd/ab")
 		again.want("and sees this one", "ab/abcd")
 	})
+}
+
+// TestKeeperHangs proves that a disk which hangs keeps no verdict, status or metric
+// waiting, a spec or the end of a process no longer than for a moment, and that all is
+// kept once the disk goes on.
+func TestKeeperHangs(t *testing.T) {
+	for name, calls := range map[string]string{"all of it": "Load Save Here Seen", "reading": "Load Seen", "reading tables": "Load", "noting": "Here", "saving": "Save"} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { keeperHangs(t, calls) }) })
+	}
+}
+
+func keeperHangs(t *testing.T, calls string) {
+	t.Helper()
+	keep := newMemory()
+	other := start(t, keep.of(neighbor), false)
+	other.apply("abcd")
+	defer other.run()()
+	disk := &hanging{memory: keep}
+	b := start(t, disk, false)
+	b.apply("abcd")
+	stop := b.run()
+	time.Sleep(5 * time.Second)
+
+	goOn := disk.hang(calls)
+	other.apply("Abcd")
+	time.Sleep(5 * time.Second)
+	began := time.Now()
+	b.apply("Abcd")
+	b.want("a drains", "bcd/abc")
+	if s := b.steer.Status("db"); s == nil || s.Targets != 3 {
+		t.Errorf("Status = %+v, want 3 targets", s)
+	}
+	if n, err := testutil.GatherAndCount(b.metrics); n != 4 || err != nil {
+		t.Errorf("%d metrics, %v, want 4", n, err)
+	}
+	if took := time.Since(began); took != 0 {
+		t.Errorf("a spec without a new listener, status and metrics took %v, want that nothing waits", took)
+	}
+	b.setDown("b")
+	time.Sleep(1500 * time.Millisecond) // a probe
+	if got := letters(b.steer.Table("db")); !strings.HasPrefix(got, "cd/") {
+		t.Errorf("b died: %s, want cd alone", got)
+	}
+	began = time.Now()
+	two := frontend("Abcd")
+	two.Listeners[1].TargetGroups = two.Listeners[0].TargetGroups
+	b.steer.Apply(two)
+	if took := time.Since(began); took > 2*time.Second || b.steer.Table("other") == nil {
+		t.Errorf("a new listener took %v, with a table: %v; want one within 2s", took, b.steer.Table("other") != nil)
+	}
+	goOn()
+	time.Sleep(3 * time.Second)
+	for _, name := range []string{"l4-generation-db", "l4-generation-other"} {
+		now, _, _ := strings.Cut(keep.text(name), "before")
+		if now == "" || strings.Contains(now, addr('b').String()) {
+			t.Errorf("kept %q as %s, want the generation without b", now, name)
+		}
+	}
+
+	goOn = disk.hang(calls)
+	time.Sleep(5 * time.Second)
+	began = time.Now()
+	stop()
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("the end took %v, want no more than 2s", took)
+	}
+	goOn()
+}
+
+// hanging is a memory some calls of which do not return for a time.
+type hanging struct {
+	*memory
+	mu    sync.Mutex
+	calls string        // those that hang
+	until chan struct{} // closed then
+}
+
+// hang has calls hang until the function that it returns is called.
+func (h *hanging) hang(calls string) (goOn func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	until := make(chan struct{})
+	h.calls, h.until = calls, until
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.calls = ""
+		close(until)
+	}
+}
+
+func (h *hanging) wait(call string) {
+	h.mu.Lock()
+	hangs, until := strings.Contains(h.calls, call), h.until
+	h.mu.Unlock()
+	if hangs {
+		<-until
+	}
+}
+
+func (h *hanging) Load(of spec.NodeName, name string, has time.Time, into any) (time.Time, error) {
+	h.wait("Load")
+	return h.memory.Load(of, name, has, into)
+}
+
+func (h *hanging) Save(name string, what any) error {
+	h.wait("Save")
+	return h.memory.Save(name, what)
+}
+
+func (h *hanging) Here() error {
+	h.wait("Here")
+	return h.memory.Here()
+}
+
+func (h *hanging) Seen(node spec.NodeName) time.Time {
+	h.wait("Seen")
+	return h.memory.Seen(node)
 }

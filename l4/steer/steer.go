@@ -18,7 +18,8 @@ import (
 )
 
 // Keeper keeps the generations of listeners where a restart finds them, and where the
-// nodes of a site find each other's.
+// nodes of a site find each other's. Its disk may hang: it is asked without a lock, and
+// in Run by a goroutine that does nothing else.
 type Keeper interface {
 	// Load reads what a node has kept under a name, and returns when it was kept: the
 	// zero time where nothing was. What was kept at has is not read again.
@@ -57,18 +58,19 @@ type Steer struct {
 	o      Options
 	tables atomic.Pointer[map[spec.ListenerName]*maglev.Table]
 	dirty  chan struct{} // holds one when there is something to look at
+	heard  chan struct{} // holds one when others were listened to
+	keep   chan struct{} // holds one when there may be something to keep
 
-	mu        sync.Mutex // guards what follows, and the writing of tables
+	ran    time.Time // when a process before this one last did
+	hidden error     // why others are not told that this one runs; of keeping
+
+	mu        sync.Mutex // guards what follows, and the writing of tables; no disk is waited for with it
 	listeners map[spec.ListenerName]*listener
 	left      map[spec.ListenerName]maglev.Other // listeners that were here, for leftFor
 	bound     time.Duration                      // spec.Drain
 	sockets   bool                               // as Options.Sockets said
 	nodes     []spec.NodeName                    // the other l4 nodes of the site
 	seen      map[spec.NodeName]seen
-	looked    time.Time // when what they keep was looked at
-
-	ran    time.Time // when a process before this one last did
-	hidden error     // why others are not told that this one runs; of Run
 }
 
 // New returns a Steer without listeners.
@@ -82,7 +84,10 @@ func New(o Options) *Steer {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Steer{o: o, dirty: make(chan struct{}, 1), sockets: true, listeners: map[spec.ListenerName]*listener{}, left: map[spec.ListenerName]maglev.Other{}, seen: map[spec.NodeName]seen{}}
+	s := &Steer{
+		o: o, dirty: make(chan struct{}, 1), heard: make(chan struct{}, 1), keep: make(chan struct{}, 1), sockets: true,
+		listeners: map[spec.ListenerName]*listener{}, left: map[spec.ListenerName]maglev.Other{}, seen: map[spec.NodeName]seen{},
+	}
 	s.tables.Store(&map[spec.ListenerName]*maglev.Table{})
 	if o.Keep != nil {
 		s.ran = o.Keep.Seen(o.Self)
@@ -96,31 +101,38 @@ func New(o Options) *Steer {
 // Table returns the table of a listener, or nil.
 func (s *Steer) Table(name spec.ListenerName) *maglev.Table { return (*s.tables.Load())[name] }
 
-// Apply takes the listeners of a spec. When it returns, the tables are those of the
-// spec and the verdicts, except for what must wait.
+// Apply takes the listeners of a spec, one spec at a time. When it returns, the tables
+// are those of the spec and the verdicts, except for what must wait. It waits for the
+// disk if listeners begin, but not with s.mu, and for no longer than diskMax.
 func (s *Steer) Apply(want *spec.Spec) {
+	sockets, nodes := s.o.Sockets(), neighbors(want, s.o.Self)
+	var listeners []*l4.Listener
+	var begin []spec.ListenerName
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.bound, s.sockets = want.Drain.D(), s.o.Sockets()
-	s.nodes = nil
-	if _, site := want.Node(s.o.Self); site != nil {
-		for _, node := range site.With(spec.RoleL4) {
-			if node.Name != s.o.Self {
-				s.nodes = append(s.nodes, node.Name)
+	for _, l := range l4.NewTable(want, s.o.Self).Listeners() {
+		if l.Hashes {
+			listeners = append(listeners, l)
+			if s.listeners[l.Name] == nil {
+				begin = append(begin, l.Name)
 			}
 		}
 	}
-	if s.shares() {
-		s.look()
+	s.mu.Unlock()
+	ask := nodes
+	if sockets {
+		ask = nil // no flow of theirs comes here
 	}
+	pasts := s.read(begin, ask)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bound, s.sockets, s.nodes = want.Drain.D(), sockets, nodes
+	s.noteAll(pasts.ran)
 	stay := map[spec.ListenerName]bool{}
-	for _, l := range l4.NewTable(want, s.o.Self).Listeners() {
-		if !l.Hashes {
-			continue
-		}
+	for _, l := range listeners {
 		stay[l.Name] = true
 		if s.listeners[l.Name] == nil {
-			s.listeners[l.Name] = s.resume(l.Name)
+			s.listeners[l.Name] = s.resume(l.Name, pasts.of[l.Name])
 		}
 		s.listeners[l.Name].shares = l.Shares
 	}
@@ -133,11 +145,28 @@ func (s *Steer) Apply(want *spec.Spec) {
 	s.Changed(nil) // Run is to keep it, and to know when a window ends
 }
 
+// neighbors are the other l4 nodes of a node's site.
+func neighbors(want *spec.Spec, self spec.NodeName) (names []spec.NodeName) {
+	_, site := want.Node(self)
+	if site == nil {
+		return nil
+	}
+	for _, node := range site.With(spec.RoleL4) {
+		if node.Name != self {
+			names = append(names, node.Name)
+		}
+	}
+	return names
+}
+
 // Changed has the tables looked at again, after a group's choice of targets
 // changed. It does not block.
-func (s *Steer) Changed(*target.Group) {
+func (s *Steer) Changed(*target.Group) { wake(s.dirty) }
+
+// wake has who receives look, once for all that came before.
+func wake(c chan<- struct{}) {
 	select {
-	case s.dirty <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -145,26 +174,31 @@ func (s *Steer) Changed(*target.Group) {
 // Run follows verdicts and the time until ctx ends, and keeps generations. It is
 // called once.
 func (s *Steer) Run(ctx context.Context) error {
+	ended, kept := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(kept)
+		s.keeping(ended)
+	}()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		all := false
 		select {
 		case <-ctx.Done():
-			s.save()
+			close(ended)
+			if !inTime(kept) {
+				s.o.Log.Error("generations not kept in time: a restart may begin with older ones", "after", diskMax)
+			}
 			return nil
 		case <-s.dirty:
 			all = true
+		case <-s.heard:
 		case <-timer.C:
 		}
 		s.mu.Lock()
-		next, shares := s.stepAll(all), s.shares()
+		next := s.stepAll(all)
 		s.mu.Unlock()
-		if shares {
-			s.here()
-			next = min(next, hearEvery)
-		}
-		s.save()
+		wake(s.keep)
 		timer.Reset(next)
 	}
 }
@@ -176,7 +210,6 @@ const lookAgain = time.Hour
 // and says in how long the next window ends. The caller holds s.mu.
 func (s *Steer) stepAll(all bool) time.Duration {
 	now, next := clock.Now(), lookAgain
-	s.hearAll(now)
 	for _, l := range s.listeners {
 		switch {
 		case all || !l.tooMany && s.due(l, now):
