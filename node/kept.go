@@ -95,7 +95,8 @@ func (f folder) Seen(node spec.NodeName) time.Time {
 }
 
 // Save is of steer.Keeper: the file is replaced whole, and is on the disk when it
-// returns.
+// returns. It is given the time to the nanosecond, as that is what others tell a new one
+// by: what the kernel gives it is the same for some milliseconds.
 func (f folder) Save(name string, what any) error {
 	text, err := json.Marshal(what)
 	if err != nil {
@@ -110,7 +111,8 @@ func (f folder) Save(name string, what any) error {
 		return err
 	}
 	_, err = next.Write(append(text, '\n'))
-	err = errors.Join(err, next.Sync(), next.Close())
+	now := clock.Now()
+	err = errors.Join(err, os.Chtimes(next.Name(), now, now), next.Sync(), next.Close())
 	if err == nil {
 		err = os.Rename(next.Name(), f.file(f.self, name))
 	}

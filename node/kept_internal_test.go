@@ -55,6 +55,28 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// TestSavedAtOnce proves that each of many saves is seen, however fast they come: within
+// a tick of the kernel's clock by which files are dated.
+func TestSavedAtOnce(t *testing.T) {
+	f := folder{filepath.Join(t.TempDir(), "state"), "edge"}
+	var has time.Time
+	for i := range 20 {
+		before := clock.Now()
+		if err := f.Save("web", i); err != nil {
+			t.Fatal(err)
+		}
+		got := -1
+		at, err := f.Load("edge", "web", has, &got)
+		if err != nil || got != i {
+			t.Fatalf("Load after save %d = %d, %v; want what was saved", i, got, err)
+		}
+		if at.Before(before) || at.After(clock.Now()) {
+			t.Errorf("saved %v after it was begun, want when it was", at.Sub(before))
+		}
+		has = at
+	}
+}
+
 // TestSeen proves that a node is seen by others while it notes that it runs.
 func TestSeen(t *testing.T) {
 	f := folder{filepath.Join(t.TempDir(), "state"), "edge"}
