@@ -186,7 +186,7 @@ func (b *bench) job(a *arm, r *running, length time.Duration) job {
 // describe says what is measured where, before it takes its time.
 func (b *bench) describe(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "%d rounds of %v in turn; two targets, health checks every 2 s, no access logs\n", b.rounds, b.length)
-	_, _ = fmt.Fprintf(w, "kernel %s, %s; proxy on core %d, loader and targets on core %d\n", rig.Kernel(), runtime.GOARCH, b.seats.Proxy.Core, b.seats.Load.Core)
+	_, _ = fmt.Fprintf(w, "kernel %s, %s, %s; proxy on core %d, loader and targets on core %d\n", rig.Kernel(), runtime.GOARCH, rig.Congestion(), b.seats.Proxy.Core, b.seats.Load.Core)
 	for _, name := range programs {
 		if v := b.contestants[name].version; v != "" {
 			_, _ = fmt.Fprintf(w, "  %-8s %s\n", name, v)

@@ -43,6 +43,8 @@ type options struct {
 	portico string
 	install bool
 	nice    int
+
+	congestion string // empty: the machine's
 }
 
 func main() {
@@ -66,6 +68,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.output, "o", "text", "text or json")
 	flags.StringVar(&o.portico, "portico", "bin/portico", "the binary to measure")
 	flags.BoolVar(&o.install, "install", true, "as root, install missing packages with apt-get")
+	flags.StringVar(&o.congestion, "congestion", rig.Usual, "as root, the congestion control of all connections; the machine's when empty")
 	flags.IntVar(&o.nice, "nice", -20, "as root, the priority of all that takes part; -20 to 19")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -139,6 +142,9 @@ func run(ctx context.Context, args []string) error {
 		if slices.Contains(missing, need) {
 			return fmt.Errorf("nothing measured: no %s (Debian: apt-get install %s)", need, packages[need])
 		}
+	}
+	if apart, err := rig.Apart(ctx, o.congestion); apart || err != nil {
+		return err
 	}
 	temp, err := os.MkdirTemp("", "portico-bench-l7-")
 	if err != nil {

@@ -161,6 +161,7 @@ type (
 		Arch       string            `json:"arch"`
 		ProxyCore  int               `json:"proxyCore"`
 		LoaderCore int               `json:"loaderCore"`
+		Congestion string            `json:"congestion"`
 		Rounds     int               `json:"rounds"`
 		For        string            `json:"for"`
 		Counts     bool              `json:"instructionsCounted"`
@@ -186,7 +187,7 @@ type (
 // writeJSON writes everything that was measured.
 func (b *bench) writeJSON(w io.Writer) error {
 	out := runJSON{
-		Kernel: rig.Kernel(), Arch: runtime.GOARCH, ProxyCore: b.seats.Proxy.Core, LoaderCore: b.seats.Load.Core,
+		Kernel: rig.Kernel(), Arch: runtime.GOARCH, ProxyCore: b.seats.Proxy.Core, LoaderCore: b.seats.Load.Core, Congestion: rig.Congestion(),
 		Rounds: b.rounds, For: b.length.String(), Counts: b.counts, Versions: map[string]string{},
 	}
 	for name, c := range b.contestants {

@@ -110,8 +110,8 @@ func (b *bench) all(ctx context.Context) error {
 	if err := answers(ctx, target, "127.0.0.1:"+targetPorts[1]); err != nil {
 		return fmt.Errorf("target: %w", err)
 	}
-	fmt.Printf("%d rounds of %v in turn; kernel %s, %s; proxy on core %d, loader and targets on core %d\n",
-		b.rounds, b.length, rig.Kernel(), runtime.GOARCH, b.seats.Proxy.Core, b.seats.Load.Core)
+	fmt.Printf("%d rounds of %v in turn; kernel %s, %s, %s; proxy on core %d, loader and targets on core %d\n",
+		b.rounds, b.length, rig.Kernel(), runtime.GOARCH, rig.Congestion(), b.seats.Proxy.Core, b.seats.Load.Core)
 	for _, a := range arms {
 		if len(b.arms) > 0 && !slices.Contains(b.arms, a.name) {
 			continue

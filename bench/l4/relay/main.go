@@ -48,6 +48,8 @@ type options struct {
 	portico string
 	install bool
 	nice    int
+
+	congestion string // empty: the machine's
 }
 
 func main() {
@@ -70,6 +72,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&arms, "arms", "", "what to measure, separated by commas: conn,req,byte; all when not given")
 	flags.StringVar(&o.portico, "portico", "bin/portico", "the binary to measure")
 	flags.BoolVar(&o.install, "install", true, "as root, install missing packages with apt-get")
+	flags.StringVar(&o.congestion, "congestion", rig.Usual, "as root, the congestion control of all connections; the machine's when empty")
 	flags.IntVar(&o.nice, "nice", -20, "as root, the priority of all that takes part; -20 to 19")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -113,6 +116,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer unlock()
 	missing := packages.Provide(ctx, o.install)
+	if apart, err := rig.Apart(ctx, o.congestion); apart || err != nil {
+		return err
+	}
 	temp, err := os.MkdirTemp("", "portico-bench-l4-")
 	if err != nil {
 		return err
