@@ -41,8 +41,9 @@ type Ready uint8
 const (
 	In  Ready = 1 << iota // something can be read, or reading fails
 	Out                   // something can be written, or writing fails
-	// Ended is that the peer has sent all it will send, or may have: reading
-	// goes on until it would block, even after a short read.
+	// Ended is that the peer has sent all it will send, or may have, or that what it
+	// sent cannot be read at once: reading goes on until it would block, even after a
+	// short read.
 	Ended
 	// Gone is that the connection is over both ways: it was reset or given up, or
 	// both sides have ended it.

@@ -1,8 +1,10 @@
 package relay_test
 
 import (
+	"io"
 	"net"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -61,5 +63,44 @@ func TestTargetOptions(t *testing.T) {
 	_ = dial(t, vip)
 	if got := <-segments; got > 700 || got < 700-12 { // timestamps take 12
 		t.Errorf("the target sends segments of %d, want 700", got)
+	}
+}
+
+// A read ends at a byte that was sent as urgent (RFC 6093, section 3), and more may be
+// there all the same. As with any program that does not ask for them apart, the byte
+// itself is left out.
+func TestUrgent(t *testing.T) {
+	vip := free(t, "127.0.0.1")
+	got := make(chan string, 1)
+	start(t, tcpSpec(vip, server(t, "127.0.2.1", func(c *net.TCPConn) {
+		b := make([]byte, len("abcefg"))
+		_, _ = io.ReadFull(c, b)
+		got <- string(b)
+	})))
+	c := dial(t, vip)
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = raw.Control(func(fd uintptr) {
+		for _, send := range []struct {
+			text  string
+			flags int
+		}{{"abc", 0}, {"d", unix.MSG_OOB}, {"efg", 0}} {
+			if err := unix.Sendto(int(fd), []byte(send.text), send.flags, nil); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case b := <-got:
+		if b != "abcefg" {
+			t.Errorf("the target read %q", b)
+		}
+	case <-time.After(hang):
+		t.Error("what follows an urgent byte did not arrive")
 	}
 }

@@ -72,7 +72,7 @@ const wakeToken = 0
 // Add watches a socket.
 func (p *Poller) Add(fd int, t poll.Token) error {
 	e := unix.EpollEvent{
-		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
+		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLET,
 		Fd:     int32(uint32(t)), Pad: int32(uint32(t >> 32)),
 	}
 	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.fd), unix.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&e)), 0, 0)
@@ -136,7 +136,8 @@ func ready(events uint32) (r poll.Ready) {
 	if events&unix.EPOLLOUT != 0 {
 		r |= poll.Out
 	}
-	if events&unix.EPOLLRDHUP != 0 {
+	// A read ends at an urgent byte too, though there is more after it.
+	if events&(unix.EPOLLRDHUP|unix.EPOLLPRI) != 0 {
 		r |= poll.In | poll.Ended
 	}
 	if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
