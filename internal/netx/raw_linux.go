@@ -35,6 +35,13 @@ func SendFD(fd int, p []byte) (int, syscall.Errno) {
 	return int(n), errno
 }
 
+// SendLastFD is SendFD for the last bytes of a connection: EndFD or CloseFD must follow
+// at once, and have them travel in one segment with the end.
+func SendLastFD(fd int, p []byte) (int, syscall.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL|unix.MSG_MORE, 0, 0)
+	return int(n), errno
+}
+
 // RawAddrPort is an address the kernel gave, an IPv4 one in its only form.
 func RawAddrPort(a *unix.RawSockaddrAny) netip.AddrPort {
 	switch a.Addr.Family {

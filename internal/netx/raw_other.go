@@ -36,6 +36,9 @@ func SendFD(fd int, p []byte) (int, syscall.Errno) {
 	return n, errnoOf(err)
 }
 
+// SendLastFD is SendFD for the last bytes of a connection.
+func SendLastFD(fd int, p []byte) (int, syscall.Errno) { return SendFD(fd, p) }
+
 func errnoOf(err error) syscall.Errno {
 	var errno syscall.Errno
 	if err == nil || errors.As(err, &errno) {

@@ -18,7 +18,7 @@ type flow struct {
 	client, target end
 	up             pump // client to target
 	down           pump // target to client
-	broken         bool // a side was found dead by writing to it
+	broken         bool // a side was found dead, in a way that another look does not tell
 	kept           bool // the target's socket has keepalive
 
 	head  *head     // what was read of the client before a target was chosen; nil for most

@@ -143,7 +143,7 @@ func (f *flow) sendHead() bool {
 		b = buf[:len(b)+n]
 	} // an end or an error is found again
 	p.drop()
-	p.send(b)
+	p.send(b, false)
 	return f.phase == carrying
 }
 

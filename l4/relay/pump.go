@@ -57,7 +57,7 @@ func (p *pump) move() bool {
 	case p.piped > 0:
 		return p.to.out && p.empty()
 	case len(p.held) > 0:
-		return p.to.out && p.send(p.held)
+		return p.to.out && p.send(p.held, false)
 	case !p.from.in:
 		return false
 	case p.bulk:
@@ -83,15 +83,43 @@ func (p *pump) shift(buf []byte, before int) bool {
 		return true
 	}
 	p.bulk = n == bufferSize
-	if before+n < len(buf) && !p.from.ended {
+	n += before
+	last := false
+	switch {
+	case n == len(buf):
+	case !p.from.ended:
 		p.from.in = false // a short read emptied the socket
+	case !p.from.gone && !p.flow().broken:
+		n, last = p.rest(buf, n)
 	}
-	return p.send(buf[:before+n])
+	return p.send(buf[:n], last)
 }
 
-// send writes, and holds what the other side does not take now.
-func (p *pump) send(b []byte) bool {
-	n, errno := netx.SendFD(p.to.fd, b)
+// rest reads on after the first n bytes of a buffer from a source that may have ended,
+// and reports how many there are then, and whether they are its last: with them the
+// other side learns of the end, in one segment.
+func (p *pump) rest(buf []byte, n int) (all int, last bool) {
+	more, errno := netx.RecvFD(p.from.fd, buf[n:])
+	switch errno {
+	case 0:
+		return n + more, more == 0
+	case unix.EAGAIN:
+		p.from.in = false
+	case unix.EINTR:
+	default:
+		p.flow().broken = true // the next read finds an end, which it is not
+	}
+	return n, false
+}
+
+// send writes, and holds what the other side does not take now. After the last bytes of
+// its source, that one has ended.
+func (p *pump) send(b []byte, last bool) bool {
+	write := netx.SendFD
+	if last {
+		write = netx.SendLastFD
+	}
+	n, errno := write(p.to.fd, b)
 	switch {
 	case errno == unix.EAGAIN, errno == unix.EINTR:
 		p.to.out = errno == unix.EINTR
@@ -106,6 +134,9 @@ func (p *pump) send(b []byte) bool {
 	*p.moved += int64(n - own)
 	if n == len(b) {
 		p.drop()
+		if last {
+			p.flow().settle(p, ended)
+		}
 		return true
 	}
 	if n > 0 {

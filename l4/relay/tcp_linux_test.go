@@ -29,14 +29,8 @@ func TestListenerOptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, err := c.(*net.TCPConn).SyscallConn()
-		if err != nil {
-			t.Fatal(err)
-		}
 		got := 0
-		if err := raw.Control(func(fd uintptr) { got, _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG) }); err != nil {
-			t.Fatal(err)
-		}
+		control(t, c.(*net.TCPConn), func(fd int) { got, _ = unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG) })
 		if got > most || got < most-12 { // timestamps take 12
 			t.Errorf("the client sends segments of %d, want %d", got, most)
 		}
@@ -48,13 +42,8 @@ func TestListenerOptions(t *testing.T) {
 func TestTargetOptions(t *testing.T) {
 	vip, segments := free(t, "127.0.0.1"), make(chan int, 1)
 	want := tcpSpec(vip, server(t, "127.0.2.1", func(c *net.TCPConn) {
-		raw, err := c.SyscallConn()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		_ = raw.Control(func(fd uintptr) {
-			n, _ := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG)
+		control(t, c, func(fd int) {
+			n, _ := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG)
 			segments <- n
 		})
 	}))
@@ -78,23 +67,16 @@ func TestUrgent(t *testing.T) {
 		got <- string(b)
 	})))
 	c := dial(t, vip)
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = raw.Control(func(fd uintptr) {
+	control(t, c, func(fd int) {
 		for _, send := range []struct {
 			text  string
 			flags int
 		}{{"abc", 0}, {"d", unix.MSG_OOB}, {"efg", 0}} {
-			if err := unix.Sendto(int(fd), []byte(send.text), send.flags, nil); err != nil {
+			if err := unix.Sendto(fd, []byte(send.text), send.flags, nil); err != nil {
 				t.Error(err)
 			}
 		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	select {
 	case b := <-got:
 		if b != "abcefg" {
@@ -102,5 +84,57 @@ func TestUrgent(t *testing.T) {
 		}
 	case <-time.After(hang):
 		t.Error("what follows an urgent byte did not arrive")
+	}
+}
+
+// The end of a connection travels with its last bytes: what comes in one segment goes on
+// in one.
+func TestEndWithLastBytes(t *testing.T) {
+	vip := free(t, "127.0.0.1")
+	start(t, tcpSpec(vip, server(t, "127.0.2.1", func(c *net.TCPConn) {
+		control(t, c, func(fd int) {
+			if _, errno := netx.SendLastFD(fd, []byte("bye")); errno != 0 {
+				t.Error(errno)
+			}
+		})
+	})))
+	var segments uint32
+	for range 50 { // where the loop looks between two of the kernel's steps, it is told of the end later
+		c := dial(t, vip)
+		wantText(t, c, "bye")
+		control(t, c, func(fd int) {
+			info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			segments = info.Segs_in
+		})
+		_ = c.Close()
+		if segments == 2 { // the first is of the handshake
+			return
+		}
+	}
+	t.Errorf("the client got %d segments, want 2", segments)
+}
+
+// wantText reads all that comes, to the end.
+func wantText(t *testing.T, c net.Conn, want string) {
+	t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(hang))
+	if got, err := io.ReadAll(c); err != nil || string(got) != want {
+		t.Fatalf("read %q, %v, want %q", got, err, want)
+	}
+}
+
+// control calls do with the file descriptor of a connection.
+func control(t *testing.T, c *net.TCPConn, do func(fd int)) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { do(int(fd)) })
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
