@@ -34,8 +34,10 @@ func (d Dialer) Connect(to netip.AddrPort, o Options) (fd int, err error) {
 }
 
 func (d Dialer) connect(fd int, from, to netip.AddrPort) error {
-	if err := setFD(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
-		return os.NewSyscallError("setsockopt", err)
+	if !d.Options.Nagle {
+		if err := NoDelayFD(fd); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
 	}
 	if err := KeepAliveFD(fd, d.Options); err != nil {
 		return err
@@ -55,6 +57,9 @@ func (d Dialer) connect(fd int, from, to netip.AddrPort) error {
 	}
 	return os.NewSyscallError("connect", err)
 }
+
+// NoDelayFD has every write sent at once, also while an earlier one is not acknowledged.
+func NoDelayFD(fd int) error { return setFD(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) }
 
 // KeepAliveFD sets how a connection is asked whether the peer is still there.
 func KeepAliveFD(fd int, o Options) error {

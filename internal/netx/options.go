@@ -31,6 +31,9 @@ type Options struct {
 	// Backlog bounds the connections of a listening socket that nobody accepted
 	// yet; 0 means the most that the system allows.
 	Backlog int
+	// Nagle leaves a socket that connects without TCP_NODELAY: its caller sets it with
+	// NoDelayFD, before a write may follow another.
+	Nagle bool
 	// Floating lets a listening socket have an address that this machine does not
 	// hold now, such as a VIP that another node answers for (Linux only).
 	Floating bool

@@ -53,7 +53,7 @@ func tuneListener(fd int, o *Options) error {
 // tuneDialer sets the options of a socket that is about to connect, but for
 // keepalive, which package net sets.
 func tuneDialer(fd int, o *Options) error {
-	if *o == (Options{KeepAlive: o.KeepAlive}) {
+	if *o == (Options{KeepAlive: o.KeepAlive, Nagle: o.Nagle}) {
 		return nil
 	}
 	err := tune(fd, o)

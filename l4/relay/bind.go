@@ -72,7 +72,7 @@ func (b *bind) take(l *loop, fd int, client netip.AddrPort) {
 	t := b.tally.Load()
 	f := &flow{life: life{loop: l, bind: b, tally: t, tuple: b.tuple(fd, client)}}
 	f.start()
-	f.client = end{flow: f, fd: fd, out: true}
+	f.client = end{flow: f, fd: fd, out: true, prompt: true} // as its listening socket is
 	f.target = end{flow: f, fd: -1}
 	switch {
 	case b.relay.isProbe(client.Addr()):

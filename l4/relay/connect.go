@@ -50,7 +50,7 @@ func (f *flow) connect() {
 // dial begins to connect to the chosen target.
 func (f *flow) dial() error {
 	o := netx.OptionsOf(&f.choice.Share.TCP)
-	o.KeepAlive = -1 // later; see keep
+	o.KeepAlive, o.Nagle = -1, true // later; see keep, and hasten
 	fd, err := f.loop.relay.o.Dialer.Connect(f.chosen.Address(), o)
 	if err != nil {
 		return err

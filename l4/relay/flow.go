@@ -47,6 +47,9 @@ type end struct {
 	out   bool // something may be written
 	ended bool // the peer will send no more, or may have said so
 	gone  bool // the connection is over both ways
+
+	wrote  bool // once, at least
+	prompt bool // no write waits for what an earlier one sent to be acknowledged
 }
 
 func (e *end) event(r poll.Ready) {
@@ -64,6 +67,19 @@ func (e *end) event(r poll.Ready) {
 		f.connected()
 	case e.gone:
 		f.giveUp(ClientReset)
+	}
+}
+
+// hasten is called before each write. Before the first nothing can be unacknowledged,
+// and short flows make no second.
+func (e *end) hasten() {
+	switch {
+	case e.prompt:
+	case !e.wrote:
+		e.wrote = true
+	default:
+		e.prompt = true
+		_ = netx.NoDelayFD(e.fd) // where it fails, so does the write
 	}
 }
 

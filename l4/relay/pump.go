@@ -115,6 +115,7 @@ func (p *pump) rest(buf []byte, n int) (all int, last bool) {
 // send writes, and holds what the other side does not take now. After the last bytes of
 // its source, that one has ended.
 func (p *pump) send(b []byte, last bool) bool {
+	p.to.hasten()
 	write := netx.SendFD
 	if last {
 		write = netx.SendLastFD

@@ -39,6 +39,7 @@ func (p *pump) splice() bool {
 // empty moves what the pipe has to where it goes.
 func (p *pump) empty() bool {
 	for p.piped > 0 {
+		p.to.hasten()
 		n, errno := splice(p.pipe.r, p.to.fd, p.piped)
 		switch errno {
 		case 0:
