@@ -26,8 +26,8 @@ type uplinks []device
 func uplinksOf(node *spec.Node, before uplinks) (uplinks, error) {
 	if len(node.Uplinks) == 0 {
 		on, err := deviceOf(node.Address)
-		if err != nil && len(before) == 1 {
-			return uplinks{{name: before[0].name}}, nil
+		if err != nil && len(before) == 1 { // the address is away; the interface need not be
+			return uplinks{deviceNamed(before[0].name)}, nil
 		}
 		return uplinks{on}, err
 	}

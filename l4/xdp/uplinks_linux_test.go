@@ -30,91 +30,36 @@ func (o one) Table(spec.ListenerName) *maglev.Table {
 
 func (one) Group(spec.TargetGroupName) *live.Group { return nil }
 
-// racks are a node that is on two routers, which do not know each other. A client is
-// behind each, the target behind the second:
-//
-//	client1 ─ router1 ─ node ─ router2 ─ client2, target
-type racks struct {
-	net                                      *netns.Net
-	router1, router2, node, client1, client2 *netns.Space
-	vip                                      netip.AddrPort
-	from                                     chan netip.Addr // whom the target saw
-}
-
-func newRacks(t *testing.T, on netip.AddrPort) *racks {
-	t.Helper()
-	n := netns.New(t)
-	r := &racks{
-		net: n, router1: n.Add("r1"), router2: n.Add("r2"), node: n.Add("n"), client1: n.Add("c1"), client2: n.Add("c2"),
-		vip: netip.MustParseAddrPort("198.18.100.1:80"),
-	}
-	target := n.Add("t")
-	for _, s := range []*netns.Space{r.router1, r.router2, r.node} {
-		s.Sysctl("net/ipv4/ip_forward", "1")
-	}
-	hang(t, n, r.router1, r.client1, 1)
-	hang(t, n, r.router2, r.client2, 2)
-	hang(t, n, r.router2, target, 3)
-	r.rack(t, 1)
-	r.rack(t, 2)
-	r.from = echo(t, target, on)
-	return r
-}
-
-// rack links the node to a router by the interface of its number, and has both know
-// what is to be known.
-func (r *racks) rack(t *testing.T, i int) {
-	t.Helper()
-	if i == 1 {
-		wire(t, r.net, r.router1, r.node, "up1", 11)
-		r.router1.IP("route add 198.18.100.1 via 198.18.11.2")
-		r.node.IP("route add 198.18.1.0/24 via 198.18.11.1")
-		r.node.Output("ping", "-c1", "-W5", "198.18.11.1") // as checks do, so that the neighbor is known
-		return
-	}
-	wire(t, r.net, r.router2, r.node, "up2", 12)
-	r.router2.IP("route add 198.18.100.1 via 198.18.12.2")
-	r.router2.IP("route add 198.18.50.1 via 198.18.12.2")
-	r.node.IP("route add 198.18.2.0/24 via 198.18.12.1")
-	r.node.IP("route add 198.18.3.0/24 via 198.18.12.1")
-	r.node.Output("ping", "-c1", "-W5", "198.18.12.1")
-}
-
-// pass proves that connections of both clients reach the target, and come from the node.
-func (r *racks) pass(t *testing.T) {
-	t.Helper()
-	for _, c := range []*netns.Space{r.client1, r.client2} {
-		transfer(t, c, r.vip)
-		if t.Failed() {
-			t.FailNow()
-		}
-		if saw := <-r.from; saw.String() != "198.18.50.1" {
-			t.Errorf("the target saw %s, want the node's 198.18.50.1", saw)
-		}
-	}
-}
-
-// TestUplinks proves that a node on two routers takes packets of VIPs from both, and
+// TestUplinks proves, over both families, that a node on two routers takes packets of VIPs from both, and
 // sends each on by the one that its routes say; that an interface that is removed is
 // told of in status while the other goes on; that it is taken from again once it is
 // made anew; and that the next process adopts what is pinned of both.
 func TestUplinks(t *testing.T) {
 	root(t)
-	at := netip.MustParseAddrPort("198.18.3.2:8080")
-	r, folder := newRacks(t, at), pins(t)
-	r.node.IP("addr add 198.18.50.1/32 dev lo")
-	want := &spec.Spec{
-		Sites: []spec.Site{{
-			Name: "east", L4: spec.SiteL4{Datapath: spec.DatapathXDP, Flows: 1024, NewFlows: 1_000_000},
-			Nodes: []spec.Node{{Name: "edge", Address: netip.MustParseAddr("198.18.50.1"), Roles: []spec.Role{spec.RoleL4}, Uplinks: []string{"up1", "up2"}}},
-		}},
-		VIPs:         []spec.VIP{{Name: "public", Addresses: map[spec.SiteName][]netip.Addr{"east": {r.vip.Addr()}}}},
-		Listeners:    []spec.Listener{{Name: "echo", VIP: "public", Port: 80, Protocol: spec.ProtocolTCP, TargetGroups: []spec.GroupRef{{Name: "echo", Weight: 1}}}},
-		TargetGroups: []spec.TargetGroup{{Name: "echo", Balance: &spec.Choice{Name: "maglev"}}},
+	for _, c := range []carriage{
+		{"nat over IPv4", spec.ForwardNAT, 4, 4},
+		{"nat over IPv6", spec.ForwardNAT, 6, 6},
+		{"gue over IPv4", spec.ForwardGUE, 4, 4},
+		{"gue over IPv6", spec.ForwardGUE, 6, 6},
+		{"gue, IPv4 over IPv6", spec.ForwardGUE, 4, 6},
+		{"ip6ip6", spec.ForwardIP6IP6, 6, 6},
+		{"dsr over IPv6", spec.ForwardDSR, 6, 6},
+	} {
+		t.Run(c.name, c.comeAndGo)
+	}
+}
+
+func (c carriage) comeAndGo(t *testing.T) {
+	t.Parallel() // most of it is waiting for the kernel
+	folder := pins(t)
+	r, want := newRacks(t, c, folder), c.spec()
+	groups := live.New(live.Options{})
+	if err := groups.Apply(want.TargetGroups); err != nil {
+		t.Fatal(err)
 	}
 	start := func() *xdp.Datapath {
-		d := xdp.New(xdp.Options{Self: "edge", Groups: one(at), Tables: one(at), Pins: folder})
-		inside(t, r.node, func() error { return d.Apply(want) })
+		d := xdp.New(xdp.Options{Self: "edge", Groups: groups, Tables: one(c.target()), Pins: folder})
+		inside(t, r.edge, func() error { return d.Apply(want) })
 		return d
 	}
 	taken := func(d *xdp.Datapath, one, two status.Uplink) {
@@ -129,11 +74,11 @@ func TestUplinks(t *testing.T) {
 	d := start()
 	taken(d, on, on)
 	r.pass(t)
-	r.node.IP("link del up2")
-	inside(t, r.node, d.Keep)
+	r.edge.IP("link del up2")
+	inside(t, r.edge, d.Keep)
 	taken(d, on, away)
 	r.rack(t, 2)
-	inside(t, r.node, d.Keep)
+	inside(t, r.edge, d.Keep)
 	taken(d, on, on)
 	r.pass(t)
 
@@ -141,29 +86,60 @@ func TestUplinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.pass(t) // without a process
-	r.node.IP("link del up2")
+	r.edge.IP("link del up2")
 	r.rack(t, 2) // its pinned link is that of an interface which is gone
 	d = start()
 	taken(d, on, on)
 	r.pass(t)
-	inside(t, r.node, func() error { return d.Apply(&spec.Spec{}) })
+	inside(t, r.edge, func() error { return d.Apply(&spec.Spec{}) })
 	if got := d.Uplinks(); len(got) != 0 {
 		t.Errorf("uplinks %+v once nothing is carried", got)
 	}
 	testkit.Poll(t, 10*time.Second, func() error { // the kernel lets go of what was pinned when it has time
-		if seen := r.node.IP("link show up1"); strings.Contains(seen, "xdp") {
+		if seen := r.edge.IP("link show up1"); strings.Contains(seen, "xdp") {
 			return fmt.Errorf("once nothing is carried: %s", seen)
 		}
 		return nil
 	})
 }
 
-// inside calls a method in a namespace.
-func inside(t *testing.T, at *netns.Space, do func() error) {
-	t.Helper()
-	var err error
-	at.Run(func() { err = do() })
-	if err != nil {
-		t.Fatal(err)
+// TestAddressAway proves that a node without uplinks, whose interface is the one with
+// its address, goes on taking packets while the address is away: an IPv6 address goes
+// with every interface that is set down. Only without the interface there is none.
+func TestAddressAway(t *testing.T) {
+	root(t)
+	for _, version := range []int{4, 6} {
+		t.Run(fmt.Sprintf("IPv%d", version), func(t *testing.T) {
+			c := carriage{forward: spec.ForwardNAT, inner: version, outer: version}
+			want, n := c.spec(), netns.New(t)
+			want.Sites[0].Nodes[0].Uplinks = nil
+			router, edge := n.Add("r"), n.Add("n")
+			link := func() {
+				t.Helper()
+				n.Veth(router, "to", nil, edge, "eth0", []string{host(version, "50", 1).String() + map[int]string{4: "/24", 6: "/64"}[version]})
+			}
+			d := xdp.New(xdp.Options{Self: "edge", Groups: one(c.target()), Tables: one(c.target()), Pins: pins(t)})
+			taken := func(when string, want status.Uplink) {
+				t.Helper()
+				inside(t, edge, d.Keep)
+				if want.Interface = "eth0"; !slices.Equal(d.Uplinks(), []status.Uplink{want}) {
+					t.Errorf("%s: uplinks %+v, want %+v", when, d.Uplinks(), want)
+				}
+			}
+			link()
+			inside(t, edge, func() error { return d.Apply(want) })
+			taken("at first", status.Uplink{Attached: true})
+			edge.IP("addr flush dev eth0")
+			edge.IP("link set eth0 down")
+			taken("without the address", status.Uplink{Attached: true})
+			if seen := edge.IP("link show eth0"); !strings.Contains(seen, "xdp") {
+				t.Errorf("the program is off: %s", seen)
+			}
+			edge.IP("link del eth0")
+			taken("without the interface", status.Uplink{Reason: "no interface of this name is there"})
+			link()
+			taken("with another interface", status.Uplink{Attached: true})
+			inside(t, edge, func() error { return d.Apply(&spec.Spec{}) })
+		})
 	}
 }
