@@ -7,14 +7,7 @@ func uplinkTable(nodes []status.Node) table {
 	t := table{head: []string{"UPLINK", "NODE", "PACKETS ARE"}}
 	for _, n := range nodes {
 		for _, u := range n.Uplinks {
-			state := "not taken: " + u.Reason
-			switch {
-			case u.Attached && u.Generic:
-				state = "taken, without the driver: slower"
-			case u.Attached:
-				state = "taken"
-			}
-			t.add(u.Interface, string(n.Name), state)
+			t.add(u.Interface, string(n.Name), u.String())
 		}
 	}
 	return t

@@ -32,7 +32,8 @@ type uplink struct {
 // A packet goes back to the router it came from, or, with several interfaces, by the
 // one of them that the kernel's routes say.
 //
-// Where the driver cannot run the program, the kernel runs it, which is slower.
+// Where the driver of one cannot run the program, the kernel runs it for each, which is
+// slower: what a driver runs itself cannot send by an interface whose driver runs nothing.
 func (k *Kernel) Attach(interfaces ...string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -45,6 +46,7 @@ func (k *Kernel) Attach(interfaces ...string) error {
 		}
 	}
 	k.detach(stay)
+	failed = errors.Join(failed, k.alike())
 	if err := k.putConfig(); failed != nil || err != nil {
 		return errors.Join(failed, err)
 	}
@@ -79,6 +81,42 @@ func (k *Kernel) keep(name string) error {
 	return err
 }
 
+// alike has the kernel run the program on every interface once it does on one. It stays
+// so until an interface is made anew: to be back with the driver costs packets.
+func (k *Kernel) alike() error {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(k.links)), func(l *uplink) bool { return l.generic }) {
+		return nil
+	}
+	var failed error
+	for name, l := range k.links {
+		if l.generic {
+			continue
+		}
+		k.o.Log.Warn("the driver of another uplink cannot run XDP: the kernel runs it here too, slower", "interface", name)
+		if err := k.slower(name, l); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("xdp: interface %q: %w", name, err))
+		}
+	}
+	return failed
+}
+
+// slower has the kernel run the program of an interface, in place of its driver. The
+// kernel allows for no moment with both.
+func (k *Kernel) slower(name string, was *uplink) error {
+	delete(k.links, name)
+	if k.o.Pins != "" {
+		_ = was.Unpin()
+	}
+	if err := errors.Join(was.Detach(), was.Close()); err != nil {
+		return err
+	}
+	l, err := k.make(&net.Interface{Name: name, Index: was.index}, link.XDPGenericMode)
+	if err == nil {
+		k.links[name] = l
+	}
+	return err
+}
+
 // on are the interfaces that have the program, and whether the kernel runs it for the
 // driver.
 func (k *Kernel) on() map[string]bool {
@@ -98,14 +136,12 @@ func isOn(l link.Link, index int) bool {
 	return err == nil && info.XDP() != nil && int64(info.XDP().Ifindex) == int64(index)
 }
 
-// putConfig writes the config with the interfaces to send by. What a driver runs
-// itself cannot send by one whose driver runs nothing.
+// putConfig writes the config with the interfaces to send by.
 func (k *Kernel) putConfig() error {
 	c := k.config
-	native := slices.ContainsFunc(slices.Collect(maps.Values(k.links)), func(l *uplink) bool { return !l.generic })
 	at := 0
 	for _, name := range slices.Sorted(maps.Keys(k.links)) {
-		if l := k.links[name]; len(k.links) > 1 && at < UplinksMax && (!native || !l.generic) {
+		if l := k.links[name]; len(k.links) > 1 && at < UplinksMax {
 			c.Uplinks[at] = uint32(l.index)
 			at++
 		}
@@ -138,21 +174,24 @@ func (k *Kernel) attach(device *net.Interface) (*uplink, error) {
 			return l, err
 		}
 	}
-	made := &uplink{index: device.Index}
-	options := link.XDPOptions{Program: k.objects.Balancer, Interface: device.Index, Flags: link.XDPDriverMode}
-	l, err := link.AttachXDP(options)
+	l, err := k.make(device, link.XDPDriverMode)
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		k.o.Log.Warn("the driver cannot run XDP: the kernel runs it, slower", "interface", device.Name)
-		options.Flags, made.generic = link.XDPGenericMode, true
-		l, err = link.AttachXDP(options)
+		return k.make(device, link.XDPGenericMode)
 	}
+	return l, err
+}
+
+// make puts the program on an interface that has none.
+func (k *Kernel) make(device *net.Interface, mode link.XDPAttachFlags) (*uplink, error) {
+	l, err := link.AttachXDP(link.XDPOptions{Program: k.objects.Balancer, Interface: device.Index, Flags: mode})
 	if errors.Is(err, unix.EBUSY) {
 		return nil, fmt.Errorf("another XDP program is on it (ip link show dev %s): %w", device.Name, err)
 	}
 	if err != nil {
 		return nil, whyNot(err)
 	}
-	made.Link = l
+	made := &uplink{Link: l, index: device.Index, generic: mode == link.XDPGenericMode}
 	if k.o.Pins == "" {
 		return made, nil
 	}

@@ -312,7 +312,8 @@ func (d *Datapath) again() error {
 // Explain says where a flow of the question would go; false when the kernel does
 // not carry it.
 func (d *Datapath) Explain(q status.Question) (status.Answer, bool) {
-	want := d.now.Load().want
+	now := d.now.Load()
+	want := now.want
 	if want == nil {
 		return status.Answer{}, false
 	}
@@ -326,6 +327,9 @@ func (d *Datapath) Explain(q status.Question) (status.Answer, bool) {
 			continue
 		}
 		lines = append(lines, status.Line{Text: fmt.Sprintf("carried in the kernel, forward: %s; a flow that is known stays where it is", t.forward)})
+		for _, u := range now.uplinks {
+			lines = append(lines, status.Line{Text: fmt.Sprintf("from uplink %s packets are %s", u.Interface, u)})
+		}
 		a := status.Answer{Tier: spec.RoleL4, Node: d.o.Self, Lines: lines, Result: "the packet is dropped: " + decision.Why.String()}
 		if decision.Target != nil {
 			a.Result = fmt.Sprintf("%s, target %s of group %q", decision.Target.Address(), decision.Target.Label(), decision.Share.Group)

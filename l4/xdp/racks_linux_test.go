@@ -6,11 +6,14 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"portico/internal/testkit/netns"
+	"portico/l4/xdp"
 	"portico/l4/xdp/decap"
 	"portico/spec"
+	"portico/spec/status"
 )
 
 // carriage is a way for flows to their target, over nets of one family.
@@ -19,6 +22,8 @@ type carriage struct {
 	forward spec.Forward
 	inner   int // the IP version of clients and VIP
 	outer   int // that of the node and the target
+	// mixed says that the driver of the second uplink cannot run XDP.
+	mixed bool
 }
 
 // host is the address of a name in the nets of an IP version: host(4, "3", 2) is
@@ -124,7 +129,11 @@ func (r *racks) rack(t *testing.T, i int) {
 	if i == 2 {
 		router, behind = r.router2, []string{"2", "3"}
 	}
-	wire(t, r.net, router, r.edge, up, 10+i)
+	if r.mixed && i == 2 {
+		r.without(t)
+	} else {
+		wire(t, r.net, router, r.edge, up, 10+i)
+	}
 	router.IP(fmt.Sprintf("addr add fe80::1/64 dev to1%d nodad", i))
 	for _, version := range []int{4, 6} {
 		self := host(version, fmt.Sprintf("1%d", i), 2)
@@ -147,6 +156,27 @@ func (r *racks) rack(t *testing.T, i int) {
 	}
 }
 
+// without links the node to the second router by an interface whose driver cannot run
+// XDP: that of another which is on the link.
+func (r *racks) without(t *testing.T) {
+	t.Helper()
+	wire(t, r.net, r.router2, r.edge, "under2", 12)
+	r.edge.IP("addr flush dev under2")
+	r.edge.IP("link add link under2 name up2 type macvlan mode passthru")
+	r.edge.IP("addr add 198.18.12.2/24 dev up2")
+	r.edge.IP("addr add 2001:db8:12::2/64 dev up2 nodad")
+	r.edge.IP("link set up2 up")
+}
+
+// unplug removes the interface to the second router.
+func (r *racks) unplug() {
+	if r.mixed {
+		r.edge.IP("link del under2") // which takes up2 with it
+		return
+	}
+	r.edge.IP("link del up2")
+}
+
 // pass proves that connections of the clients reach the target, which sees the node
 // under NAT and else the client.
 func (r *racks) pass(t *testing.T) {
@@ -162,6 +192,18 @@ func (r *racks) pass(t *testing.T) {
 		}
 		if saw := <-r.from; saw != want {
 			t.Errorf("the target saw %s, want %s", saw, want)
+		}
+	}
+}
+
+// explain proves that it is told how packets are taken from each interface.
+func (r *racks) explain(t *testing.T, d *xdp.Datapath) {
+	t.Helper()
+	a, ok := d.Explain(status.Question{From: host(r.inner, "1", 2), Flow: 40000, VIP: r.vip()})
+	for _, u := range d.Uplinks() {
+		want := fmt.Sprintf("from uplink %s packets are %s", u.Interface, u)
+		if !ok || !slices.ContainsFunc(a.Lines, func(l status.Line) bool { return l.Text == want }) {
+			t.Errorf("explained by %+v, want a line %q", a.Lines, want)
 		}
 	}
 }

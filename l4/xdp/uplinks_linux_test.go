@@ -37,13 +37,13 @@ func (one) Group(spec.TargetGroupName) *live.Group { return nil }
 func TestUplinks(t *testing.T) {
 	root(t)
 	for _, c := range []carriage{
-		{"nat over IPv4", spec.ForwardNAT, 4, 4},
-		{"nat over IPv6", spec.ForwardNAT, 6, 6},
-		{"gue over IPv4", spec.ForwardGUE, 4, 4},
-		{"gue over IPv6", spec.ForwardGUE, 6, 6},
-		{"gue, IPv4 over IPv6", spec.ForwardGUE, 4, 6},
-		{"ip6ip6", spec.ForwardIP6IP6, 6, 6},
-		{"dsr over IPv6", spec.ForwardDSR, 6, 6},
+		{name: "nat over IPv4", forward: spec.ForwardNAT, inner: 4, outer: 4},
+		{name: "nat over IPv6", forward: spec.ForwardNAT, inner: 6, outer: 6},
+		{name: "gue over IPv6", forward: spec.ForwardGUE, inner: 6, outer: 6},
+		{name: "gue, IPv4 over IPv6", forward: spec.ForwardGUE, inner: 4, outer: 6},
+		{name: "ip6ip6", forward: spec.ForwardIP6IP6, inner: 6, outer: 6},
+		{name: "dsr over IPv6", forward: spec.ForwardDSR, inner: 6, outer: 6},
+		{name: "nat over IPv6, one driver without XDP", forward: spec.ForwardNAT, inner: 6, outer: 6, mixed: true},
 	} {
 		t.Run(c.name, c.comeAndGo)
 	}
@@ -69,12 +69,22 @@ func (c carriage) comeAndGo(t *testing.T) {
 			t.Fatalf("uplinks %+v, want %+v and %+v", got, one, two)
 		}
 	}
-	on, away := status.Uplink{Attached: true}, status.Uplink{Reason: "no interface of this name is there"}
+	// Where one driver cannot run the program, the kernel runs it for each.
+	on, away := status.Uplink{Attached: true, Generic: c.mixed}, status.Uplink{Reason: "no interface of this name is there"}
 
+	if c.mixed { // the first driver runs the program until the second comes
+		r.unplug()
+	}
 	d := start()
+	if c.mixed {
+		taken(d, status.Uplink{Attached: true}, away)
+		r.rack(t, 2)
+		inside(t, r.edge, d.Keep)
+	}
 	taken(d, on, on)
+	r.explain(t, d)
 	r.pass(t)
-	r.edge.IP("link del up2")
+	r.unplug()
 	inside(t, r.edge, d.Keep)
 	taken(d, on, away)
 	r.rack(t, 2)
@@ -86,7 +96,7 @@ func (c carriage) comeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.pass(t) // without a process
-	r.edge.IP("link del up2")
+	r.unplug()
 	r.rack(t, 2) // its pinned link is that of an interface which is gone
 	d = start()
 	taken(d, on, on)

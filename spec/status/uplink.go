@@ -10,3 +10,14 @@ type Uplink struct {
 	// Reason says why it is not attached.
 	Reason string `json:"reason,omitempty"`
 }
+
+// String says whether and how packets are taken.
+func (u Uplink) String() string {
+	switch {
+	case u.Attached && u.Generic:
+		return "taken, without the driver: slower"
+	case u.Attached:
+		return "taken"
+	}
+	return "not taken: " + u.Reason
+}
