@@ -73,22 +73,36 @@ func TestRights(t *testing.T) {
 	})
 }
 
-// runAsRoot runs a node as people have it, without C, in a namespace, and waits
-// until it answers. It drains when the test ends.
+// runAsRoot runs a node as people have it in a namespace, and waits until it answers. It
+// drains when the test ends.
 func runAsRoot(t *testing.T, in *netns.Space, name, text string) (pid int, socket string) {
 	t.Helper()
 	dir := t.TempDir()
-	program, file := filepath.Join(dir, "portico"), filepath.Join(dir, "spec.yaml")
+	program, file := built(t, dir), filepath.Join(dir, "spec.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(filepath.Join("/sys/fs/bpf/portico", name)) }) // it outlives the process
+	socket = filepath.Join(dir, "s")
+	return untilDrained(t, in.Command(program, "run", "--config", file, "--node", name, "--admin", "off", "--socket", socket, "--state", dir), socket), socket
+}
+
+// built is the program as people have it, without C.
+func built(t *testing.T, dir string) (program string) {
+	t.Helper()
+	program = filepath.Join(dir, "portico")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "portico/cmd/portico")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v: %s", err, out)
 	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	socket = filepath.Join(dir, "s")
-	cmd := in.Command(program, "run", "--config", file, "--node", name, "--admin", "off", "--socket", socket, "--state", dir)
+	return program
+}
+
+// untilDrained starts a node and waits until it answers at its socket. It drains when
+// the test ends.
+func untilDrained(t *testing.T, cmd *exec.Cmd, socket string) (pid int) {
+	t.Helper()
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -101,51 +115,72 @@ func runAsRoot(t *testing.T, in *netns.Space, name, text string) (pid int, socke
 		close(ended)
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
-		_ = os.RemoveAll(filepath.Join("/sys/fs/bpf/portico", name)) // it outlives the process
+		<-ended // the test's context had it drain
 		if code := cmd.ProcessState.ExitCode(); code != 0 || t.Failed() {
 			t.Errorf("portico ended with %d\n%s", code, &log)
 		}
 	})
 	testkit.Poll(t, 20*time.Second, func() error {
+		select {
+		case <-ended:
+			t.Fatalf("portico ended at once")
+		default:
+		}
 		_, err := os.Stat(socket)
 		return err
 	})
-	return cmd.Process.Pid, socket
+	return cmd.Process.Pid
 }
 
 // threads counts the threads of a process with capabilities beyond a set, in any of
 // their sets, or that could gain some.
 func threads(pid int, most capability.Set) (more int, err error) {
+	all, err := threadsOf(pid)
+	for _, one := range all {
+		if (one.caps["CapInh"]|one.caps["CapPrm"]|one.caps["CapEff"]|one.caps["CapBnd"]|one.caps["CapAmb"])&^most != 0 || !one.bounded {
+			more++
+		}
+	}
+	return more, err
+}
+
+// thread is what /proc says of one.
+type thread struct {
+	caps    map[string]capability.Set // by the name of the set, as CapEff
+	users   string                    // the real, effective, saved one and that for files
+	bounded bool                      // no_new_privs
+}
+
+// threadsOf are the threads of a process.
+func threadsOf(pid int) (all []thread, err error) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	if err != nil || len(files) == 0 {
-		return 0, errors.Join(err, errors.New("no threads"))
+		return nil, errors.Join(err, errors.New("no threads"))
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			continue // it ended
 		}
-		all, bounded := capability.Set(0), false
+		one := thread{caps: map[string]capability.Set{}}
 		for line := range strings.Lines(string(text)) {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
 			switch {
 			case strings.HasPrefix(key, "Cap"):
 				set, err := strconv.ParseUint(value, 16, 64)
 				if err != nil {
-					return 0, err
+					return nil, err
 				}
-				all |= capability.Set(set)
+				one.caps[key] = capability.Set(set)
 			case key == "NoNewPrivs":
-				bounded = value == "1"
+				one.bounded = value == "1"
+			case key == "Uid":
+				one.users = value
 			}
 		}
-		if all&^most != 0 || !bounded {
-			more++
-		}
+		all = append(all, one)
 	}
-	return more, nil
+	return all, nil
 }
 
 func applied(t *testing.T, socket, text string) {

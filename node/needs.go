@@ -56,7 +56,15 @@ func lowPort(want *spec.Spec, node *spec.Node) (whose string, port uint16) {
 			whose, port = name, p
 		}
 	}
-	for _, b := range append(want.L4Binds(node.Name), want.L7Binds(node.Name)...) {
+	kernel := xdp.Takes(want, node.Name) // what it carries has no socket
+	for _, b := range want.L4Binds(node.Name) {
+		for _, l := range b.Listeners {
+			if !kernel[l.Name] {
+				lower(fmt.Sprintf("listener %q", l.Name), b.Address.Port())
+			}
+		}
+	}
+	for _, b := range want.L7Binds(node.Name) {
 		for _, l := range b.Listeners {
 			lower(fmt.Sprintf("listener %q", l.Name), b.Address.Port())
 		}

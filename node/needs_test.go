@@ -70,6 +70,18 @@ func TestNeeds(t *testing.T) {
 			8443, spec.AnnounceNone, spec.DatapathAuto,
 			[]string{"CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF: datapath xdp"},
 		},
+		{
+			"a low port in the kernel",
+			[]spec.Role{spec.RoleL4},
+			443, spec.AnnounceNone, spec.DatapathXDP,
+			[]string{"CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF: datapath xdp"},
+		},
+		{
+			"a low port in the kernel and in the sockets behind it",
+			[]spec.Role{spec.RoleL4, spec.RoleL7},
+			443, spec.AnnounceNone, spec.DatapathXDP,
+			[]string{`CAP_NET_BIND_SERVICE: port 443 of listener "one"`, "CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF: datapath xdp"},
+		},
 		{"a dns node of a site in the kernel", []spec.Role{"other"}, 8443, spec.AnnounceNone, spec.DatapathXDP, nil},
 	} {
 		want := &spec.Spec{
