@@ -15,23 +15,27 @@ import (
 )
 
 func checkVerb(io Streams) *cobra.Command {
-	var self, output string
+	var self, path, output string
 	var rights bool
 	c := &cobra.Command{
 		Use:   "check PATH...",
 		Short: "Find every problem in a spec, without touching anything",
 		Long: `Check reads spec files, or folders of them, as one document and prints every
 problem with its place, what is wrong, and what would be right. With --needs it
-also lists the capabilities that each node needs, and what for.
+also lists the capabilities that each node needs, and what for. That depends on
+what carries flows, as a node is told by run --datapath: say the same here.
 
 Exit codes: 0 the spec can be applied, 2 it has problems.`,
 		Args: atLeastOne("the spec's files or folders"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := checkDatapath(path); err != nil {
+				return err
+			}
 			sources, err := readAll(args)
 			if err != nil {
 				return err
 			}
-			want, report := node.Load(sources, spec.NodeName(self))
+			want, report := node.LoadBy(sources, spec.NodeName(self), spec.Datapath(path))
 			if output == "json" {
 				err = writeJSON(io.Out, report.Problems())
 			} else {
@@ -41,27 +45,28 @@ Exit codes: 0 the spec can be applied, 2 it has problems.`,
 				return refusal{errSaid}
 			}
 			if err == nil && rights {
-				err = writeNeeds(io.Out, want, spec.NodeName(self))
+				err = writeNeeds(io.Out, want, spec.NodeName(self), spec.Datapath(path))
 			}
 			return err
 		},
 	}
 	c.Flags().StringVar(&self, "node", "", "check as this node would; the first of the spec when not given")
 	c.Flags().BoolVar(&rights, "needs", false, "list the capabilities that nodes need")
+	datapathFlag(c, &path)
 	outputFlag(c, &output)
 	c.MarkFlagsMutuallyExclusive("needs", "output")
 	return c
 }
 
 // writeNeeds lists what one node, or each of a spec, needs of root's power.
-func writeNeeds(w io.Writer, want *spec.Spec, self spec.NodeName) error {
+func writeNeeds(w io.Writer, want *spec.Spec, self spec.NodeName, path spec.Datapath) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, site := range want.Sites {
 		for _, n := range site.Nodes {
 			if self != "" && n.Name != self {
 				continue
 			}
-			needs := node.Needs(want, n.Name, "")
+			needs := node.Needs(want, n.Name, path)
 			for _, need := range needs {
 				_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", n.Name, need.Capability, need.For)
 			}

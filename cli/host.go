@@ -37,6 +37,7 @@ func fileSource(path string) source {
 // change, and answers the API.
 type host struct {
 	node *node.Node
+	path spec.Datapath // that it was told when it was run
 	from source
 	log  *slog.Logger
 	errs Streams
@@ -53,7 +54,7 @@ func newHost(io Streams, from source, o node.Options) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	want, report := node.Load(sources, o.Name)
+	want, report := node.LoadBy(sources, o.Name, o.Datapath)
 	if err := report.Write(io.Err); err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func newHost(io Streams, from source, o node.Options) (*host, error) {
 			return nil, err
 		}
 	}
-	h := &host{from: from, log: o.Log, errs: io, seen: seen}
+	h := &host{from: from, path: o.Datapath, log: o.Log, errs: io, seen: seen}
 	h.depend(report.Files())
 	h.node = node.New(o)
 	if err := h.node.Apply(want); err != nil {
@@ -110,7 +111,7 @@ func (h *host) Apply(sources []spec.Source) (client.Applied, error) {
 // load applies what the sources say, or returns a *client.Error and changes
 // nothing. The report is never nil.
 func (h *host) load(sources []spec.Source) (*config.Report, error) {
-	want, report := node.Load(sources, h.node.Name())
+	want, report := node.LoadBy(sources, h.node.Name(), h.path)
 	if report.Fatal() {
 		return report, client.Refused(report.Problems(), report.Text())
 	}

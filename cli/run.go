@@ -71,7 +71,7 @@ Exit codes: 0 drained or handed over, 1 it could not start or serve, 2 the spec 
 	c.Flags().StringArrayVar(&f.to, "to", nil, "without a spec: a target to send to; may be repeated")
 	c.Flags().StringVar(&f.admin, "admin", "127.0.0.1:9900", "where to serve metrics and status, read-only, on loopback; off for none")
 	c.Flags().StringVar(&f.driver, "driver", "", "how to wait for sockets: "+strings.Join(node.Drivers(), " or ")+"; the first that the system has when not given")
-	c.Flags().StringVar(&f.datapath, "datapath", "", "what carries flows here: relay, xdp or auto; what the spec says for the site when not given")
+	datapathFlag(c, &f.datapath)
 	c.Flags().StringVar(&f.state, "state", "", "folder for what the next process must know; /var/lib/portico for root, else in the user's when not given")
 	c.Flags().StringVar(&f.socket, "socket", "", "control socket; in a folder of this user when not given")
 	c.Flags().StringVar(&f.logFormat, "log", "text", "format of the log on standard error: text or json")
@@ -98,6 +98,11 @@ func checkDriver(name string) error {
 		return nil
 	}
 	return refusal{fmt.Errorf("--driver %s: unknown driver; use %s", name, strings.Join(node.Drivers(), " or "))}
+}
+
+// datapathFlag adds --datapath, of what checkDatapath takes.
+func datapathFlag(c *cobra.Command, path *string) {
+	c.Flags().StringVar(path, "datapath", "", "what carries flows here: relay, xdp or auto; what the spec says for the site when not given")
 }
 
 // checkDatapath refuses a datapath that there is not; "" leaves it to the spec.

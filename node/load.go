@@ -13,6 +13,11 @@ import (
 // applying it. With no name, the first node of the spec is taken. The spec is
 // usable only when the report is not fatal.
 func Load(sources []spec.Source, name spec.NodeName) (*spec.Spec, *config.Report) {
+	return LoadBy(sources, name, "")
+}
+
+// LoadBy is Load for a node that was told its datapath; "" leaves it to the spec.
+func LoadBy(sources []spec.Source, name spec.NodeName, path spec.Datapath) (*spec.Spec, *config.Report) {
 	want, report := config.Load(sources, Kinds())
 	if want == nil {
 		return nil, report
@@ -25,7 +30,7 @@ func Load(sources []spec.Source, name spec.NodeName) (*spec.Spec, *config.Report
 		name = firstNode(want)
 	}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	report.Add(New(Options{Name: name, Log: quiet}).Check(want))
+	report.Add(New(Options{Name: name, Datapath: path, Log: quiet}).Check(want))
 	return want, report
 }
 
