@@ -48,4 +48,8 @@ const (
 	// Gone is that the connection is over both ways: it was reset or given up, or
 	// both sides have ended it.
 	Gone
+	// Last is that the peer has sent all it will send, and that a read which gets less
+	// than it asked for has the last of that: there is no end to be read for. Not every
+	// poller can tell; Ended comes with it.
+	Last
 )

@@ -18,7 +18,7 @@ type flow struct {
 	client, target end
 	up             pump // client to target
 	down           pump // target to client
-	broken         bool // a side was found dead, in a way that another look does not tell
+	broken         bool // a side was found dead by writing to it
 	kept           bool // the target's socket has keepalive
 
 	head  *head     // what was read of the client before a target was chosen; nil for most
@@ -46,6 +46,7 @@ type end struct {
 	in    bool // something may be read
 	out   bool // something may be written
 	ended bool // the peer will send no more, or may have said so
+	last  bool // it did, and a short read has its last bytes
 	gone  bool // the connection is over both ways
 
 	wrote  bool // once, at least
@@ -56,6 +57,7 @@ func (e *end) event(r poll.Ready) {
 	e.in = e.in || r&poll.In != 0
 	e.out = e.out || r&poll.Out != 0
 	e.ended = e.ended || r&poll.Ended != 0
+	e.last = e.last || r&poll.Last != 0
 	e.gone = e.gone || r&poll.Gone != 0
 	f := e.flow
 	switch {

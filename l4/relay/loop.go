@@ -62,12 +62,12 @@ func (l *loop) run() {
 	for !l.stopped {
 		n := l.poll.Wait(events[:], l.idle(), l.until())
 		l.now = clock.Now()
+		l.posts.Call() // first: who posts from here on finds the loop awake
 		for _, e := range events[:n] {
 			if who := l.watched.Who(e.Token); who != nil {
 				(*who).event(e.Ready)
 			}
 		}
-		l.posts.Call()
 		l.takeTurns()
 		l.endWaits()
 		l.sweep()

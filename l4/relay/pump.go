@@ -63,12 +63,13 @@ func (p *pump) move() bool {
 	case p.bulk:
 		return p.splice()
 	}
-	return p.shift(p.flow().loop.buf[:bufferSize], 0)
+	return p.shift()
 }
 
-// shift carries one buffer of bytes, after those of the buffer that are there.
-func (p *pump) shift(buf []byte, before int) bool {
-	n, errno := netx.RecvFD(p.from.fd, buf[before:])
+// shift carries one buffer of bytes.
+func (p *pump) shift() bool {
+	buf := p.flow().loop.buf
+	n, errno := netx.RecvFD(p.from.fd, buf)
 	switch {
 	case errno == unix.EAGAIN:
 		p.from.in = false
@@ -82,38 +83,15 @@ func (p *pump) shift(buf []byte, before int) bool {
 		p.flow().settle(p, ended)
 		return true
 	}
-	p.bulk = n == bufferSize
-	n += before
-	last := false
-	switch {
-	case n == len(buf):
-	case !p.from.ended:
+	p.bulk = n == len(buf)
+	if !p.bulk && !p.from.ended {
 		p.from.in = false // a short read emptied the socket
-	case !p.from.gone && !p.flow().broken:
-		n, last = p.rest(buf, n)
 	}
-	return p.send(buf[:n], last)
+	return p.send(buf[:n], !p.bulk && p.from.last && !p.from.gone && !p.flow().broken)
 }
 
-// rest reads on after the first n bytes of a buffer from a source that may have ended,
-// and reports how many there are then, and whether they are its last: with them the
-// other side learns of the end, in one segment.
-func (p *pump) rest(buf []byte, n int) (all int, last bool) {
-	more, errno := netx.RecvFD(p.from.fd, buf[n:])
-	switch errno {
-	case 0:
-		return n + more, more == 0
-	case unix.EAGAIN:
-		p.from.in = false
-	case unix.EINTR:
-	default:
-		p.flow().broken = true // the next read finds an end, which it is not
-	}
-	return n, false
-}
-
-// send writes, and holds what the other side does not take now. After the last bytes of
-// its source, that one has ended.
+// send writes, and holds what the other side does not take now. With the last bytes of
+// its source it tells the other side of the end, in one segment.
 func (p *pump) send(b []byte, last bool) bool {
 	p.to.hasten()
 	write := netx.SendFD

@@ -56,34 +56,40 @@ func TestTargetOptions(t *testing.T) {
 }
 
 // A read ends at a byte that was sent as urgent (RFC 6093, section 3), and more may be
-// there all the same. As with any program that does not ask for them apart, the byte
-// itself is left out.
+// there all the same, the end too. As with any program that does not ask for them apart,
+// the byte itself is left out.
 func TestUrgent(t *testing.T) {
+	const want = "abcefg"
 	vip := free(t, "127.0.0.1")
 	got := make(chan string, 1)
 	start(t, tcpSpec(vip, server(t, "127.0.2.1", func(c *net.TCPConn) {
-		b := make([]byte, len("abcefg"))
-		_, _ = io.ReadFull(c, b)
-		got <- string(b)
+		b := make([]byte, len(want))
+		n, _ := io.ReadFull(c, b)
+		got <- string(b[:n])
 	})))
-	c := dial(t, vip)
-	control(t, c, func(fd int) {
-		for _, send := range []struct {
-			text  string
-			flags int
-		}{{"abc", 0}, {"d", unix.MSG_OOB}, {"efg", 0}} {
-			if err := unix.Sendto(fd, []byte(send.text), send.flags, nil); err != nil {
-				t.Error(err)
+	for _, ends := range []bool{false, true} {
+		c := dial(t, vip)
+		control(t, c, func(fd int) {
+			for _, send := range []struct {
+				text  string
+				flags int
+			}{{"abc", 0}, {"d", unix.MSG_OOB}, {"efg", 0}} {
+				if err := unix.Sendto(fd, []byte(send.text), send.flags, nil); err != nil {
+					t.Error(err)
+				}
 			}
+		})
+		if ends {
+			_ = c.CloseWrite()
 		}
-	})
-	select {
-	case b := <-got:
-		if b != "abcefg" {
-			t.Errorf("the target read %q", b)
+		select {
+		case b := <-got:
+			if b != want {
+				t.Errorf("the target read %q of a client that ends: %v; want %q", b, ends, want)
+			}
+		case <-time.After(hang):
+			t.Errorf("what follows an urgent byte did not arrive, of a client that ends: %v", ends)
 		}
-	case <-time.After(hang):
-		t.Error("what follows an urgent byte did not arrive")
 	}
 }
 

@@ -140,21 +140,25 @@ func ready(events uint32) (r poll.Ready) {
 	if events&(unix.EPOLLRDHUP|unix.EPOLLPRI) != 0 {
 		r |= poll.In | poll.Ended
 	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLPRI|unix.EPOLLHUP|unix.EPOLLERR) == unix.EPOLLRDHUP {
+		r |= poll.Last
+	}
 	if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		r |= poll.In | poll.Out | poll.Ended | poll.Gone
 	}
 	return r
 }
 
-// Wake ends a Wait.
+// Wake ends a Wait. It is raw as all calls are here: a call that the scheduler is told of
+// wakes its monitor, which then looks around every 20 µs for a while.
 func (p *Poller) Wake() {
-	one := [8]byte{1}
-	_, _ = unix.Write(p.wake, one[:]) // full means that it is awake already
+	one := uint64(1)
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(p.wake), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one)) // full means that it is awake already
 }
 
 func (p *Poller) drain() {
-	var count [8]byte
-	_, _ = unix.Read(p.wake, count[:])
+	var count uint64
+	_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(p.wake), uintptr(unsafe.Pointer(&count)), unsafe.Sizeof(count))
 }
 
 // Close closes the epoll.

@@ -77,13 +77,13 @@ func (l *Loop) Run() {
 		l.Now = clock.Now()
 		begun := l.Now
 		l.lag.note(0, begun)
+		l.posts.Call() // first: who posts from here on finds the loop awake
 		for _, e := range l.events[:n] {
 			l.take(e, begun)
 		}
 		waited := begun.Sub(l.queue.firstOr(begun))
 		l.admit()
 		l.Now = clock.Now()
-		l.posts.Call()
 		l.Wheel.Advance(l.Now)
 		l.runMore()
 		l.Round()

@@ -98,3 +98,46 @@ func TestFinishFirst(t *testing.T) {
 		t.Errorf("one who left was told %v", gone.ready)
 	}
 }
+
+// once is a poller that tells of one event, and counts who wakes it.
+type once struct {
+	still
+	event poll.Event
+	told  bool
+	wakes int
+}
+
+func (o *once) Wait(events []poll.Event, _ bool, _ time.Time) int {
+	if o.told {
+		return 0
+	}
+	o.told = true
+	events[0] = o.event
+	return 1
+}
+
+func (o *once) Wake() { o.wakes++ }
+
+func (*once) Close() error { return nil }
+
+// does is a watcher that is a function.
+type does func()
+
+func (do does) Event(poll.Ready) { do() }
+
+// What is posted while an event is looked at is called, and wakes nobody: the loop is
+// awake.
+func TestPostOfEvent(t *testing.T) {
+	var l Loop
+	p := &once{}
+	l.Init(p, func() {})
+	token, err := l.Watch(0, false, does(func() { l.Post(l.Stop) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.event = poll.Event{Token: token, Ready: poll.In}
+	l.Run()
+	if p.wakes > 0 {
+		t.Errorf("the loop was woken %d times, want none", p.wakes)
+	}
+}
