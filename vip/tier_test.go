@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,6 +152,53 @@ func TestRun(t *testing.T) {
 		}
 		if err := tier.Release(); err != nil || len(held.held) != 0 {
 			t.Errorf("after Release: %v, %v", held.held, err)
+		}
+	})
+}
+
+// TestWake proves that a tier without addresses rests, and is awake again with each
+// spec that gives it one: it then notices by itself what nobody tells it of.
+func TestWake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, h := &way{start: time.Now()}, &health{g: vip.Able}
+		var looks atomic.Int64
+		look := func() vip.Serving {
+			looks.Add(1)
+			return h
+		}
+		tier := vip.New(vip.Options{Self: "edge", Look: look, Ways: map[spec.Announce]vip.Way{spec.AnnounceBGP: w}})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- tier.Run(ctx) }()
+		apply := func(want *spec.Spec) {
+			if err := tier.Apply(want); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 2 {
+			synctest.Wait()
+			before := looks.Load()
+			time.Sleep(time.Minute)
+			if more := looks.Load() - before; more != 0 {
+				t.Errorf("%d looks in a minute without an address, want none", more)
+			}
+			h.set(vip.Able)
+			apply(one())
+			time.Sleep(10*time.Second + 100*time.Millisecond)
+			h.set(vip.Failing) // and no word of it
+			time.Sleep(time.Second)
+			apply(&spec.Spec{})
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		want := []string{
+			"0s []", "1m0s [198.51.100.1]", "1m10.3s [198.51.100.1 last]", "1m11.1s []",
+			"2m11.1s [198.51.100.1]", "2m21.4s [198.51.100.1 last]", "2m22.2s []",
+		}
+		if !slices.Equal(w.told, want) {
+			t.Errorf("told %q,\nwant %q", w.told, want)
 		}
 	})
 }
