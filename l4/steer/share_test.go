@@ -94,6 +94,43 @@ func TestOtherVerdicts(t *testing.T) {
 	})
 }
 
+// TestDrainedElsewhereFirst proves that a target which drains, and of which another node
+// learns two seconds before this one, costs this node one table more and nothing else: for
+// those seconds flows that the other placed have a second chance, then its own window is
+// open as ever, no slot was at risk, and nothing waited.
+func TestDrainedElsewhereFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keep := newMemory()
+		b, other := start(t, keep, false), start(t, keep.of(neighbor), false)
+		b.apply("abcd")
+		other.apply("abcd")
+		defer b.run()()
+		defer other.run()()
+		time.Sleep(2 * time.Second)
+		other.apply("Abcd")
+		time.Sleep(2 * time.Second)
+		b.want("the other drains a", "abcd/bcd")
+		b.apply("Abcd")
+		for range 20 {
+			b.want("both drain a", "bcd/abc")
+			other.want("both drain a", "bcd/abc")
+			time.Sleep(drain / 20)
+		}
+		time.Sleep(3 * time.Second)
+		for _, node := range []*bed{b, other} {
+			node.want("the window passed", "bcd/")
+			if s := node.steer.Status("db"); s.Generation != 2 || s.AtRisk != 0 || s.Waits || s.From != "" {
+				t.Errorf("Status = %+v, want generation 2 and nothing at risk or left", s)
+			}
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if got, want := strings.Join(b.told, ", "), "db abcd/, db abcd/bcd, db bcd/abc, db bcd/"; got != want {
+			t.Errorf("told of %s, want %s", got, want)
+		}
+	})
+}
+
 // TestAway proves that a node which was away for longer than flows live begins with what
 // another has kept meanwhile, and one that was not with its own.
 func TestAway(t *testing.T) {
