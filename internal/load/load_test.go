@@ -94,6 +94,18 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestFailureMoments proves that a report says to the millisecond when failures were due,
+// and not later than they were: it is compared with when something broke.
+func TestFailureMoments(t *testing.T) {
+	testkit.NoLeaks(t)
+	origin := testkit.NewOrigin(t, "shop-1", nil)
+	origin.Set(testkit.Failing)
+	r := run(t, load.Options{URL: "http://" + origin.Addr.String(), Rate: 40, For: 100 * time.Millisecond, Timeout: 20 * time.Second})
+	if len(r.Failures) != 1 || r.Failures[0].First != 0 || r.Failures[0].Last != 0.075 {
+		t.Errorf("failures = %+v, want those due every 25ms from 0 to 0.075s", r.Failures)
+	}
+}
+
 // TestRate proves that as many requests are made as the rate and the time say,
 // that they are counted by address and server, and that connections are kept.
 func TestRate(t *testing.T) {

@@ -65,7 +65,7 @@ type Failure struct {
 	Kind  Kind   `json:"kind"`
 	Count uint64 `json:"count"`
 	// First and Last are when the first and the last such request was due, in
-	// seconds after the start.
+	// seconds after the start, to the millisecond and never later.
 	First float64 `json:"first"`
 	Last  float64 `json:"last"`
 	// Example is the error of the last one; empty when the answer was whole.

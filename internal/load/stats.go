@@ -106,14 +106,13 @@ func (s *stats) add(o outcome) {
 
 // count adds to the kind of an outcome.
 func (s *stats) count(o outcome) {
-	f := s.kinds[o.kind]
+	f, due := s.kinds[o.kind], exactly(o.due.Sub(s.began))
 	if f == nil {
-		f = &Failure{Kind: o.kind, First: seconds(o.due.Sub(s.began))}
+		f = &Failure{Kind: o.kind, First: due}
 		s.kinds[o.kind] = f
 	}
 	f.Count++
-	f.First = min(f.First, seconds(o.due.Sub(s.began)))
-	f.Last = max(f.Last, seconds(o.due.Sub(s.began)))
+	f.First, f.Last = min(f.First, due), max(f.Last, due)
 	if o.err != nil {
 		f.Example = o.err.Error()
 	}
@@ -158,6 +157,12 @@ func (s *stats) serverFailed() {
 
 // bad reports whether a kind counts as a failure.
 func (k Kind) bad() bool { return k != OK && k != Aborted }
+
+// exactly is a moment to the millisecond, and never later than it was: a report is
+// compared with when something else happened.
+func exactly(d time.Duration) float64 {
+	return float64(d.Truncate(time.Millisecond)) / float64(time.Second)
+}
 
 // seconds rounds to a tenth, as precise as a report is read.
 func seconds(d time.Duration) float64 {

@@ -21,6 +21,7 @@ const rate = 100
 // underLoad is a load that runs beside a drill.
 type underLoad struct {
 	t       *testing.T
+	d       *deployment
 	began   time.Time
 	stop    context.CancelFunc
 	ended   chan struct{}
@@ -39,7 +40,7 @@ func (d *deployment) load(path string) *underLoad {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
 	ctx, stop := context.WithCancel(context.Background())
-	u := &underLoad{t: d.t, stop: stop, began: time.Now(), ended: make(chan struct{}), ok: make(chan uint64, 1)}
+	u := &underLoad{t: d.t, d: d, stop: stop, began: time.Now(), ended: make(chan struct{}), ok: make(chan uint64, 1)}
 	go func() {
 		defer close(u.ended)
 		u.report, err = load.Run(ctx, load.Options{
@@ -106,10 +107,13 @@ func (u *underLoad) failedOnlyUntil(moment float64) {
 	u.end()
 	u.t.Logf("%d went well, %d failed, %d were sent again on a new connection", u.report.OK, u.report.Failed, u.report.Retried)
 	for _, f := range u.report.Failures {
-		u.t.Logf("  %s: %d, due %.2fs to %.2fs, such as %s", f.Kind, f.Count, f.First, f.Last, f.Example)
+		u.t.Logf("  %s: %d, due %.3fs to %.3fs, such as %s", f.Kind, f.Count, f.First, f.Last, f.Example)
 		if f.Last > moment {
-			u.t.Errorf("a request that was due at %.2fs failed (%s); only those until %.2fs may", f.Last, f.Kind, moment)
+			u.t.Errorf("a request that was due at %.3fs failed (%s); only those until %.3fs may", f.Last, f.Kind, moment)
 		}
+	}
+	if u.t.Failed() {
+		u.t.Logf("the load began at %s; what access logs say of requests that failed:\n%s", u.began.UTC().Format("15:04:05.000"), u.d.failures())
 	}
 	if u.report.OK == 0 {
 		u.t.Error("no request went well")

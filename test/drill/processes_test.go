@@ -56,6 +56,7 @@ type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	out  *output
+	log  *accessLog
 }
 
 type output struct {
@@ -143,9 +144,9 @@ func (d *deployment) start(program, name string, args ...string) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	p := &process{cmd: d.command(self, args...), done: make(chan struct{}), out: &output{}}
+	p := &process{cmd: d.command(self, args...), done: make(chan struct{}), out: &output{}, log: &accessLog{}}
 	p.cmd.Env = append(os.Environ(), asProgram+"="+program, "PORTICO_SOCKETS="+d.sockets)
-	p.cmd.Stderr = p.out
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		d.t.Fatal(err)
