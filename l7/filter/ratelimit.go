@@ -19,8 +19,9 @@ type RateLimit struct {
 	// Requests that may come in each Per.
 	Requests int           `json:"requests" required:"true" range:"1..1000000"`
 	Per      spec.Duration `json:"per,omitempty" default:"1s" range:"1s..24h"`
-	// Burst is how many may come at once; 0 means Requests.
-	Burst int `json:"burst,omitempty" range:"0..1000000"`
+	// Burst is how many may come at once; none means Requests. A bucket that holds
+	// none would let nothing through.
+	Burst int `json:"burst,omitempty" range:"1..1000000"`
 	// By is what requests are told apart by; none means the client.
 	By     []limit.KeyPart `json:"by,omitempty"`
 	Prefix limit.KeyPrefix `json:"prefix,omitzero"`

@@ -5,7 +5,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,9 +19,6 @@ import (
 )
 
 const (
-	// TicketKeyMin is the least that a key may have, in bytes: 32, but for the end
-	// of a line that a binary key may happen to have and that reading it takes off.
-	TicketKeyMin = 30
 	// ownAge is how long a key of our own making encrypts, and ownKeys how many
 	// decrypt: a ticket is good for at least two days.
 	ownAge  = 24 * time.Hour
@@ -85,8 +86,31 @@ func (t *Tickets) set(keys [][32]byte) {
 	}
 }
 
-// ticketKey makes a key of what a file holds, so that every form will do that is
-// used for this anywhere: 32, 48, 64 or 80 bytes, raw or as text.
+// keyLengths are how long keys are that are used for this anywhere, in bytes.
+var keyLengths = []int{32, 48, 64, 80}
+
+// endMax is how long the end of a line is that a binary key may happen to have, and that
+// reading it takes off.
+const endMax = 2
+
+// isKey reports whether a secret is a key in a form that is used for this: what has
+// another length is cut short, or is no key at all but, say, a certificate that everybody
+// has, or several keys.
+func isKey(secret []byte) bool {
+	for _, n := range keyLengths {
+		if left := n - len(secret); left >= 0 && left <= endMax {
+			return true
+		}
+	}
+	text := strings.Join(strings.Fields(string(secret)), "") // openssl breaks lines
+	if b, err := hex.DecodeString(text); err == nil && slices.Contains(keyLengths, len(b)) {
+		return true
+	}
+	b, err := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(text))
+	return err == nil && slices.Contains(keyLengths, len(b))
+}
+
+// ticketKey makes a key of what a file holds, so that every form will do that isKey knows.
 func ticketKey(secret []byte) (key [32]byte) {
 	b, err := hkdf.Key(sha256.New, secret, nil, "portico session tickets", len(key))
 	if err != nil {
@@ -101,10 +125,10 @@ func CheckTickets(keys []spec.Secret) []spec.Problem {
 	seen := map[[32]byte]int{}
 	for i, key := range keys {
 		path := spec.At("secrets.tickets", i)
-		if n := len(key.Value); n < TicketKeyMin {
+		if !isKey(key.Value) {
 			problems = append(problems, spec.Problem{
-				Path: path, What: fmt.Sprintf("the key has %d bytes", n),
-				Help: "use 32, 48, 64 or 80 random ones, such as the output of: openssl rand 80",
+				Path: path, What: fmt.Sprintf("the key has %d bytes", len(key.Value)),
+				Help: "use one key, of 32, 48, 64 or 80 random ones, or these in hex or base64, such as the output of: openssl rand 80",
 			})
 			continue
 		}

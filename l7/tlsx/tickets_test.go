@@ -3,8 +3,10 @@ package tlsx_test
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,19 +127,42 @@ func inMemory(t *testing.T, server *tls.Config, kept tls.ClientSessionCache) boo
 	return client.ConnectionState().DidResume
 }
 
-// TestCheckTickets proves what is said of keys that will not do.
+// TestCheckTickets proves which keys will do, in the forms that tools write them in, and
+// what is said of those that will not.
 func TestCheckTickets(t *testing.T) {
-	got := tlsx.CheckTickets([]spec.Secret{secret(1, 16), secret(2, 32), secret(2, 32), secret(3, 31), secret(4, 80)})
-	want := []string{
-		"secrets.tickets[0]: the key has 16 bytes; use 32, 48, 64 or 80 random ones, such as the output of: openssl rand 80",
-		"secrets.tickets[2]: the key is that of secrets.tickets[1]; use another, or leave it out",
+	const length = "; use one key, of 32, 48, 64 or 80 random ones, or these in hex or base64, such as the output of: openssl rand 80"
+	text := func(s string) spec.Secret { return spec.Secret{Value: []byte(s)} }
+	base64 := func(n int) string {
+		return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xfb, 0xef, 0x01}, 27)[:n])
 	}
-	if len(got) != len(want) {
-		t.Fatalf("problems: %v", got)
+	tests := []struct {
+		name string
+		keys []spec.Secret
+		want string // "" for no problem
+	}{
+		{"raw", []spec.Secret{secret(1, 32), secret(2, 48), secret(3, 64), secret(4, 80)}, ""},
+		{"raw, which ended like a line", []spec.Secret{secret(1, 31), secret(2, 46)}, ""},
+		{"hex", []spec.Secret{text(strings.Repeat("0a", 32)), text(strings.Repeat("0B", 48)), text(strings.Repeat("0c", 64)), text(strings.Repeat("0d", 80))}, ""},
+		{"base64", []spec.Secret{text(base64(32)), text(base64(48)), text(base64(64)), text(base64(80))}, ""},
+		{"base64 in lines", []spec.Secret{text(base64(80)[:64] + "\n" + base64(80)[64:])}, ""},
+		{"base64 for URLs", []spec.Secret{text(strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(base64(80)))}, ""},
+		{"short", []spec.Secret{secret(1, 16)}, "secrets.tickets[0]: the key has 16 bytes" + length},
+		{"empty", []spec.Secret{secret(1, 0)}, "secrets.tickets[0]: the key has 0 bytes" + length},
+		{"cut short", []spec.Secret{secret(1, 48), secret(2, 40)}, "secrets.tickets[1]: the key has 40 bytes" + length},
+		{"long", []spec.Secret{secret(1, 96)}, "secrets.tickets[0]: the key has 96 bytes" + length},
+		{"three keys in a file", []spec.Secret{text(strings.Repeat(base64(80)+"\n", 3))}, "secrets.tickets[0]: the key has 327 bytes" + length},
+		{"a password", []spec.Secret{text("correct horse battery staple, or another")}, "secrets.tickets[0]: the key has 40 bytes" + length},
+		{"twice", []spec.Secret{secret(1, 48), secret(2, 32), secret(2, 32)}, "secrets.tickets[2]: the key is that of secrets.tickets[1]; use another, or leave it out"},
 	}
-	for i := range want {
-		if got[i].String() != want[i] {
-			t.Errorf("%s, want %s", got[i], want[i])
-		}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := ""
+			for _, p := range tlsx.CheckTickets(tt.keys) {
+				got += p.String()
+			}
+			if got != tt.want {
+				t.Errorf("problems %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
