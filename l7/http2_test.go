@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"portico/internal/testkit"
+	"portico/l7/filter"
 	"portico/spec"
 )
 
@@ -53,7 +54,10 @@ func TestHTTP2(t *testing.T) {
 				s.Listeners = append(s.Listeners, spec.Listener{
 					Name: "https", VIP: "public", Port: b.https, Protocol: spec.ProtocolHTTPS, HTTP2: tt.http2, Routes: []spec.RouteName{"all"},
 				})
-				s.Routes = []spec.Route{{Name: "all", Rules: []spec.Rule{{TargetGroups: []spec.GroupRef{{Name: "g", Weight: 1}}}}}}
+				s.Routes = []spec.Route{{Name: "all", Rules: []spec.Rule{
+					{Match: []spec.Match{{Path: &spec.PathMatch{Prefix: "/gone"}}}, Filters: []spec.Choice{{Name: "respond", Params: &filter.Respond{Status: 410}}}},
+					{TargetGroups: []spec.GroupRef{{Name: "g", Weight: 1}}},
+				}}}
 				g := spec.TargetGroup{Name: "g", Protocol: tt.protocol, Targets: []spec.Target{{Address: addressOf(tt.target), Weight: 1}}}
 				if tt.target.TLS != nil {
 					g.TLS = &spec.TargetTLS{InsecureSkipVerify: true}
@@ -75,6 +79,15 @@ func TestHTTP2(t *testing.T) {
 			want := fmt.Sprintf(`"protocol":"%s"`, strings.TrimSuffix(tt.client, ".0"))
 			if line := b.log.all(t, 1)[0]; !strings.Contains(line, want) {
 				t.Errorf("the access log says\n%s\nwant %s", line, want)
+			}
+			own, err := c.Get(fmt.Sprintf("https://127.0.0.1:%d/gone", b.https))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = own.Body.Close()
+			at, err := http.ParseTime(own.Header.Get("Date"))
+			if own.StatusCode != 410 || own.Proto != tt.client || err != nil || time.Since(at) > time.Minute || len(own.Header["Date"]) != 1 {
+				t.Errorf("an answer of our own: %d by %s, %v, want one date, that of now", own.StatusCode, own.Proto, own.Header)
 			}
 		})
 	}

@@ -61,8 +61,12 @@ func (m *Machine) answerFixed(f *Fixed, why outcome.Why, now time.Time) {
 		m.keep = false
 	}
 	m.discardBody(now)
+	fields := append(mem.resp.Fields[:0], f.Fields...)
+	if message.Get(fields, "date") == nil {
+		fields = append(fields, mem.date.Field(now))
+	}
 	mem.resp = message.Response{
-		Status: f.Status, Fields: f.Fields, Minor: 1,
+		Status: f.Status, Fields: fields, Minor: 1,
 		Framing: message.Length, Length: int64(len(f.Body)),
 	}
 	bodiless := f.Status < 200 || f.Status == 204 || f.Status == 304

@@ -59,6 +59,9 @@ type player struct {
 
 	stream [2]bool // that side is one
 	said   [2]said // by a stream
+
+	dates []time.Duration // of answers, since the epoch
+	dated int             // to where what the client got was searched for them
 }
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -385,6 +388,7 @@ func (p *player) send(a *exchange.Action) {
 		}
 		p.got[a.Side] = append(p.got[a.Side], seg...)
 	}
+	p.undate()
 	p.last(a)
 	p.unsent[a.Side] = true
 	if !p.stuck[a.Side] {

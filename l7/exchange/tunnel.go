@@ -25,7 +25,7 @@ func (m *Machine) switchProtocols(now time.Time) {
 // establish makes a tunnel to a target that knows nothing of the request: CONNECT
 // (RFC 9110, section 9.3.6).
 func (m *Machine) establish(now time.Time) {
-	m.mem.resp = message.Response{Status: 200, Fields: m.mem.resp.Fields[:0], Minor: 1, Length: -1}
+	m.mem.resp = message.Response{Status: 200, Fields: append(m.mem.resp.Fields[:0], m.mem.date.Field(now)), Minor: 1, Length: -1}
 	m.beginTunnel(now)
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"portico/internal/netx/proxy"
 	"portico/l7/loop"
 	"portico/l7/loop/link"
+	"portico/l7/message"
 	"portico/l7/tlsx"
 )
 
@@ -142,8 +144,8 @@ func isAlerted(err error) bool {
 	return true
 }
 
-// plainAnswer tells a client that speaks HTTP without TLS what is wrong.
-const plainAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 72\r\nConnection: close\r\n\r\n" +
+// plainAnswer tells a client that speaks HTTP without TLS what is wrong, and when.
+const plainAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 72\r\nDate: %s\r\nConnection: close\r\n\r\n" +
 	"400 Bad Request\nplain HTTP was sent to an HTTPS port; use https:// here\n"
 
 // answerPlain answers a request that should have been a handshake; nothing of one
@@ -160,7 +162,7 @@ func (c *conn) answerPlain(err error) {
 	}
 	l := c.client.link
 	l.Plain()
-	_, _ = netx.SendFD(l.FD, []byte(plainAnswer)) // a client that is gone needs none
+	_, _ = netx.SendFD(l.FD, fmt.Appendf(nil, plainAnswer, c.w.Now.UTC().Format(message.DateLayout))) // a client that is gone needs none
 	c.quiet = true
 }
 

@@ -93,6 +93,9 @@ func TestTLS(t *testing.T) {
 	if err != nil || resp.StatusCode != 400 || !strings.Contains(string(text), "https://") || resp.ContentLength != int64(len(text)) {
 		t.Errorf("plain HTTP is answered %d %q, %v", resp.StatusCode, text, err)
 	}
+	if at, err := http.ParseTime(resp.Header.Get("Date")); err != nil || time.Since(at) > time.Minute {
+		t.Errorf("plain HTTP is answered with the date %v, %v, want that of now", at, err)
+	}
 	eventually(t, "the refusal is counted", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
