@@ -2,6 +2,7 @@ package xdp_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -206,6 +207,33 @@ func (r *racks) explain(t *testing.T, d *xdp.Datapath) {
 			t.Errorf("explained by %+v, want a line %q", a.Lines, want)
 		}
 	}
+}
+
+// widen has both routers know a way to the target, and the node take them for equal.
+func (r *racks) widen(t *testing.T) {
+	t.Helper()
+	wire(t, r.net, r.router1, r.web, "eth1", 4)
+	for _, at := range []string{"all", "default", "eth0", "eth1"} {
+		r.web.Sysctl("net/ipv4/conf/"+at+"/rp_filter", "0") // answers leave by eth0
+	}
+	for _, version := range []int{4, 6} {
+		r.edge.Sysctl(fmt.Sprintf("net/ipv%d/fib_multipath_hash_policy", version), "1")
+		r.router1.IP(fmt.Sprintf("route add %s via %s", host(version, "3", 2), host(version, "4", 2)))
+	}
+	r.edge.IP("route replace 198.18.3.0/24 nexthop via 198.18.11.1 nexthop via 198.18.12.1")
+	r.edge.IP("-6 route replace 2001:db8:3::/64 nexthop via fe80::1 dev up1 nexthop via fe80::1 dev up2")
+}
+
+// sent is how many packets have left a router by an interface.
+func sent(t *testing.T, router *netns.Space, by string) (n int) {
+	t.Helper()
+	var links []struct {
+		Stats struct{ TX struct{ Packets int } } `json:"stats64"`
+	}
+	if err := json.Unmarshal([]byte(router.IP("-s -j link show "+by)), &links); err != nil || len(links) != 1 {
+		t.Fatalf("counters of %s: %d links, %v", by, len(links), err)
+	}
+	return links[0].Stats.TX.Packets
 }
 
 // unwrapAt has a node get whole packets, until the test ends.

@@ -2,6 +2,7 @@ package xdp_test
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -111,6 +112,39 @@ func (c carriage) comeAndGo(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestUplinksSpread proves that flows to one target leave by all ways that are equal.
+func TestUplinksSpread(t *testing.T) {
+	root(t)
+	for _, version := range []int{4, 6} {
+		t.Run(fmt.Sprintf("IPv%d", version), func(t *testing.T) {
+			t.Parallel()
+			c := carriage{forward: spec.ForwardNAT, inner: version, outer: version}
+			folder := pins(t)
+			r := newRacks(t, c, folder)
+			r.widen(t)
+			d := xdp.New(xdp.Options{Self: "edge", Groups: one(c.target()), Tables: one(c.target()), Pins: folder})
+			inside(t, r.edge, func() error { return d.Apply(c.spec()) })
+			const flows, most = 40, 36 // by one way; a hash that has 3 or fewer go the other does not happen
+			before1, before2 := sent(t, r.router1, "to4"), sent(t, r.router2, "to3")
+			for range flows {
+				var conn net.Conn
+				var err error
+				r.clients[0].Run(func() { conn, err = net.DialTimeout("tcp", c.vip().String(), patience) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = conn.Close()
+				<-r.from
+			}
+			by1, by2 := sent(t, r.router1, "to4")-before1, sent(t, r.router2, "to3")-before2
+			if most := (by1 + by2) * most / flows; by1 > most || by2 > most {
+				t.Errorf("of %d flows %d packets reached the target by one router and %d by the other", flows, by1, by2)
+			}
+			inside(t, r.edge, func() error { return d.Apply(&spec.Spec{}) })
+		})
+	}
 }
 
 // TestAddressAway proves that a node without uplinks, whose interface is the one with

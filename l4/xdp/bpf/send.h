@@ -38,6 +38,15 @@ INLINE bool is_uplink(const struct config *cfg, __u32 ifindex)
 	return false;
 }
 
+/* ports_of fills in what spreads flows to one target over ways that are equal. */
+INLINE void ports_of(struct xdp_md *ctx, const struct udphdr *l4, struct bpf_fib_lookup *fib)
+{
+	if ((fib->l4_protocol != PROTO_TCP && fib->l4_protocol != PROTO_UDP) || (void *)(l4 + 1) > end(ctx))
+		return;
+	fib->sport = l4->source; /* TCP has them there too */
+	fib->dport = l4->dest;
+}
+
 /* find_way asks the kernel's routes for the way to a packet's destination. */
 INLINE long find_way(struct xdp_md *ctx, __u32 l3, struct bpf_fib_lookup *fib)
 {
@@ -54,6 +63,8 @@ INLINE long find_way(struct xdp_md *ctx, __u32 l3, struct bpf_fib_lookup *fib)
 		fib->tot_len = bpf_ntohs(ip4->tot_len);
 		fib->ipv4_src = ip4->saddr;
 		fib->ipv4_dst = ip4->daddr;
+		if (ip4->ihl == 5 && !(ip4->frag_off & bpf_htons(IP4_MF | IP4_OFFSET)))
+			ports_of(ctx, (void *)(ip4 + 1), fib);
 	} else {
 		if ((void *)(ip6 + 1) > end(ctx))
 			return -1;
@@ -62,6 +73,7 @@ INLINE long find_way(struct xdp_md *ctx, __u32 l3, struct bpf_fib_lookup *fib)
 		fib->tot_len = bpf_ntohs(ip6->payload_len) + sizeof(*ip6);
 		__builtin_memcpy(fib->ipv6_src, &ip6->saddr, 16);
 		__builtin_memcpy(fib->ipv6_dst, &ip6->daddr, 16);
+		ports_of(ctx, (void *)(ip6 + 1), fib);
 	}
 	return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
 }
