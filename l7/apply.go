@@ -11,6 +11,7 @@ import (
 	"portico/l7/auth"
 	"portico/l7/filter"
 	"portico/l7/loop"
+	"portico/l7/loop/engine"
 	"portico/l7/sticky"
 	"portico/l7/tlsx"
 	"portico/spec"
@@ -55,7 +56,7 @@ func (s *Server) Apply(want *spec.Spec) error {
 		return errStopped
 	}
 	if s.driver == nil {
-		d, err := newDriver(s.o.Driver, loop.Options{Dialer: s.o.Dialer, Log: s.o.Log})
+		d, err := engine.Open(s.o.Driver, loop.Options{Dialer: s.o.Dialer, Log: s.o.Log})
 		if err != nil {
 			return err
 		}

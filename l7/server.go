@@ -20,6 +20,7 @@ import (
 	"portico/l7/accesslog"
 	"portico/l7/kept"
 	"portico/l7/loop"
+	"portico/l7/loop/engine"
 	"portico/l7/sticky"
 	"portico/l7/tlsx"
 	"portico/l7/transport"
@@ -105,6 +106,9 @@ func New(o Options) *Server {
 	s.metrics = newMetrics(o.Metrics, s)
 	return s
 }
+
+// Drivers names the ways to wait for sockets, the best first.
+func Drivers() []string { return engine.Drivers() }
 
 // Run serves until ctx ends. Then it is not ready any more, goes on accepting
 // until those before it have noticed (see spec.Leave), closes its listeners and

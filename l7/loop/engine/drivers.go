@@ -1,4 +1,4 @@
-package l7
+package engine
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"portico/internal/poll/epoll"
 	"portico/internal/poll/portable"
 	"portico/l7/loop"
-	"portico/l7/loop/engine"
 )
 
 // driver is one way to wait for sockets.
@@ -34,14 +33,14 @@ func Drivers() []string {
 	return names
 }
 
-// newDriver opens the driver of a name, or without one the first that the system
+// Open opens the driver of a name, or without one the first that the system
 // has: another is tried only after a clear no.
-func newDriver(name string, o loop.Options) (loop.Driver, error) {
+func Open(name string, o loop.Options) (loop.Driver, error) {
 	for _, d := range drivers() {
 		if name != "" && name != d.name {
 			continue
 		}
-		opened, err := engine.New(o, d.poller)
+		opened, err := New(o, d.poller)
 		switch {
 		case err == nil:
 			return opened, nil
