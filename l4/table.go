@@ -27,6 +27,8 @@ type Listener struct {
 	Name spec.ListenerName
 	// FlowsMax is how many flows it takes at once; 0 means no bound of its own.
 	FlowsMax int
+	// FlowRate is how often new ones may come; nil means no bound of its own.
+	FlowRate *spec.ConnectionRate
 	// TCP is how its sockets are set.
 	TCP spec.ListenerTCP
 	// Floating says that its VIP may be one that the node does not hold now.
@@ -103,7 +105,7 @@ func NewTable(want *spec.Spec, self spec.NodeName) *Table {
 
 func newListener(want *spec.Spec, l *spec.Listener) *Listener {
 	made := &Listener{
-		Name: l.Name, FlowsMax: l.Limits.Connections, TCP: l.TCP, TLS: l.Protocol == spec.ProtocolTLS,
+		Name: l.Name, FlowsMax: l.Limits.Connections, FlowRate: l.Limits.ConnectionRate, TCP: l.TCP, TLS: l.Protocol == spec.ProtocolTLS,
 		ProxyFrom: l.ProxyFrom, Head: bound(spec.Inherit(l.Timeouts).Head), Log: l.FlowLog == spec.FlowLogJSON,
 	}
 	if l.Protocol.IsHTTP() {

@@ -71,7 +71,7 @@ func (s *Server) Apply(want *spec.Spec) error {
 		return err
 	}
 	s.tickets.Use(want.Secrets.Tickets, c.configs())
-	s.want, s.vias = want, c.vias
+	s.want, s.vias, s.rates = want, c.vias, c.rates
 	s.swap(next)
 	c.turn.Commit()
 	s.metrics.retain(want)

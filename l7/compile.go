@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"portico/internal/bucket"
+	"portico/internal/clock"
 	"portico/l7/exchange"
 	"portico/l7/filter"
 	"portico/l7/h2"
@@ -48,7 +50,8 @@ type listening struct {
 	rules    []rule // by the ID of the table's rule
 	ranks    string // the header that says a priority, in lower case; empty for none
 	count    *listenerCount
-	tls      *tls.Config // nil for http
+	rate     *bucket.Bucket // of new connections; nil for no bound
+	tls      *tls.Config    // nil for http
 	set      *tlsx.Set
 	// certificate says that targets are sent the whole certificate of a client.
 	certificate bool
@@ -99,6 +102,7 @@ type compiler struct {
 	made   map[*spec.Listener]*listening
 	turn   *kept.Turn
 	vias   transport.Kept
+	rates  map[spec.ListenerName]*bucket.Bucket
 	shared shared
 	set    *tlsx.Set // of certificates
 }
@@ -111,6 +115,7 @@ func (s *Server) newCompiler(want *spec.Spec, set *tlsx.Set) *compiler {
 		made:   map[*spec.Listener]*listening{},
 		turn:   s.kept.Turn(),
 		vias:   transport.Kept{},
+		rates:  map[spec.ListenerName]*bucket.Bucket{},
 		shared: newShared(),
 		set:    set,
 	}
@@ -147,6 +152,7 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 		},
 		redirect:    c.redirect(l),
 		count:       c.s.metrics.listener(l.Name),
+		rate:        c.rate(l),
 		set:         c.set,
 		certificate: l.TLS != nil && l.TLS.ClientAuth != nil && l.TLS.ClientAuth.ForwardCertificate,
 	}
@@ -194,6 +200,16 @@ func (c *compiler) handler(l *spec.Listener) (*listening, error) {
 	}
 	c.made[l] = h
 	return h, nil
+}
+
+// rate is the bucket that connections of a listener come from, on every socket it
+// has: the one of the spec before where the rate is the same.
+func (c *compiler) rate(l *spec.Listener) *bucket.Bucket {
+	b := c.s.rates[l.Name].Keep(l.Limits.ConnectionRate, clock.Now())
+	if b != nil {
+		c.rates[l.Name] = b
+	}
+	return b
 }
 
 // rule compiles one rule of a listener's table.

@@ -185,7 +185,7 @@ func TestBehindL4(t *testing.T) {
 	if _, err := b.dial().try("GET / shop.test"); err == nil { // held to send a header first
 		t.Error("a connection without a PROXY header is answered")
 	}
-	if n, err := testutil.GatherAndCount(b.metrics, "portico_l7_connections_refused_total"); err != nil || n != 5 {
+	if n, err := testutil.GatherAndCount(b.metrics, "portico_l7_connections_refused_total"); err != nil || n != 6 {
 		t.Errorf("there are %d reasons to refuse, %v", n, err)
 	}
 	ready := func() string {

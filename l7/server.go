@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portico/internal/bucket"
 	"portico/internal/clock"
 	"portico/internal/handover"
 	"portico/l7/accesslog"
@@ -78,7 +79,8 @@ type Server struct {
 	driver  loop.Driver // nil before the first spec
 	sockets map[netip.AddrPort]*socket
 	vias    transport.Kept
-	retired sync.WaitGroup // the goroutines that drain removed listeners
+	rates   map[spec.ListenerName]*bucket.Bucket // of listeners that have one
+	retired sync.WaitGroup                       // the goroutines that drain removed listeners
 	running context.Context
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"portico/internal/netx"
 	"portico/l7/exchange"
@@ -124,15 +125,21 @@ func (l *listener) Handler() exchange.Handler { return l.current.Load() }
 // TLS is how clients of an https listener are greeted.
 func (l *listener) TLS() *tls.Config { return l.current.Load().tls }
 
-// Opened counts a connection, unless there are as many as the spec allows or the
-// listener was removed a moment ago.
-func (l *listener) Opened() bool {
-	limit := int64(l.current.Load().spec.Limits.Connections)
-	if n := l.active.Add(1); l.gone.Load() || limit > 0 && n > limit {
-		l.active.Add(-1)
-		return false
+// Opened counts a connection, unless there are as many, or came as many, as the
+// spec allows, or the listener was removed a moment ago.
+func (l *listener) Opened(now time.Time) (why loop.Refusal, ok bool) {
+	h := l.current.Load()
+	limit := int64(h.spec.Limits.Connections)
+	switch n := l.active.Add(1); {
+	case l.gone.Load() || limit > 0 && n > limit:
+		why = loop.TooMany
+	case !h.rate.Take(now):
+		why = loop.TooFast
+	default:
+		return why, true
 	}
-	return true
+	l.active.Add(-1)
+	return why, false
 }
 
 // Closed counts it as over.

@@ -1,5 +1,7 @@
 package spec
 
+import "cmp"
+
 // GroupLimits bound what one node sends to each target of a group at once. Zero
 // means no limit.
 type GroupLimits struct {
@@ -29,3 +31,14 @@ func (l GroupLimits) PerTarget() int {
 	}
 	return min(l.Requests, l.Connections)
 }
+
+// ConnectionRate is how often connections come.
+type ConnectionRate struct {
+	// PerSecond is how many come in the long run.
+	PerSecond int `json:"perSecond" required:"true" range:"1..1000000"`
+	// Burst is how many come at once; unset means as many as PerSecond.
+	Burst int `json:"burst,omitempty" range:"1..1000000"`
+}
+
+// AtOnce is how many may come at once.
+func (r ConnectionRate) AtOnce() int { return cmp.Or(r.Burst, r.PerSecond) }

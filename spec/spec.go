@@ -289,10 +289,13 @@ type Timeouts struct {
 
 // Limits bound what one listener takes. Zero means the default.
 type Limits struct {
-	Connections int  `json:"connections,omitempty" range:"0..10000000"` // at once; 0 means no limit but the process's files
-	Head        Size `json:"head,omitempty" default:"32KiB" range:"1KiB..64KiB"`
-	Headers     int  `json:"headers,omitempty" default:"100" range:"1..1000"`
-	Body        Size `json:"body,omitempty"` // 0 means no limit
+	Connections int `json:"connections,omitempty" range:"0..10000000"` // at once; 0 means no limit but the process's files
+	// ConnectionRate is how often new connections, or flows, come to one node; unset
+	// means no limit.
+	ConnectionRate *ConnectionRate `json:"connectionRate,omitempty"`
+	Head           Size            `json:"head,omitempty" default:"32KiB" range:"1KiB..64KiB"`
+	Headers        int             `json:"headers,omitempty" default:"100" range:"1..1000"`
+	Body           Size            `json:"body,omitempty"` // 0 means no limit
 	// ConnectionRequests and ConnectionAge are how many requests a connection of
 	// HTTP/1 has, and how old it becomes, until the next answer closes it; 0 means
 	// no limit.

@@ -3,7 +3,9 @@ package relay
 import (
 	"net/netip"
 	"sync/atomic"
+	"time"
 
+	"portico/internal/clock"
 	"portico/internal/netx"
 	"portico/l4"
 	"portico/spec"
@@ -44,8 +46,9 @@ func newBind(r *Relay, p l4.Proto, address netip.AddrPort, fds []int) *bind {
 	return b
 }
 
-// serves notes which listener it is of from now on.
+// serves notes which listener it is of from now on. The caller holds r.mu.
 func (b *bind) serves(l *l4.Listener, t *tally) {
+	t.rate.Store(t.rate.Load().Keep(l.FlowRate, clock.Now()))
 	b.tally.Store(t)
 	b.logs.Store(l.Log)
 }
@@ -74,17 +77,28 @@ func (b *bind) take(l *loop, fd int, client netip.AddrPort) {
 	f.start()
 	f.client = end{flow: f, fd: fd, out: true, prompt: true} // as its listening socket is
 	f.target = end{flow: f, fd: -1}
-	switch {
-	case b.relay.isProbe(client.Addr()):
+	if b.relay.isProbe(client.Addr()) {
 		f.note(Leaving)
-	case b.full(b.relay.state.Load().table, t) || !b.relay.enter():
-		f.note(Limit)
-	default:
+	} else if f.note(b.refuses(t, l.now)); f.why == open {
 		f.begin()
 		return
 	}
 	f.end()
 	f.client.close(l, netx.ResetFD)
+}
+
+// refuses says why a flow that was counted as begun is not taken; it is open where
+// it is, and then among those that the process has room for.
+func (b *bind) refuses(t *tally, now time.Time) Reason {
+	switch {
+	case b.full(b.relay.state.Load().table, t):
+		return Limit
+	case !t.rate.Load().Take(now):
+		return Rate
+	case !b.relay.enter():
+		return Limit
+	}
+	return open
 }
 
 // full reports whether the listener has more flows than it may.

@@ -91,6 +91,77 @@ func TestLimit(t *testing.T) {
 	hear(t, open[1], "still")
 }
 
+// TestRate proves that new flows of a listener beyond its rate are reset and counted,
+// over every loop, that those it has go on, and that another spec with the same rate
+// gives nothing back.
+func TestRate(t *testing.T) {
+	const burst, tries = 30, 60
+	vip := free(t, "127.0.1.10")
+	want := tcpSpec(vip, server(t, "127.0.2.1", echo))
+	want.Listeners[0].Limits.ConnectionRate = &spec.ConnectionRate{PerSecond: 1, Burst: burst}
+	began := time.Now()
+	b := start(t, want)
+	var open []*net.TCPConn
+	came := func() {
+		t.Helper()
+		for range tries {
+			if c := tried(t, vip); c != nil {
+				open = append(open, c)
+			}
+		}
+		if most := burst + int(time.Since(began)/time.Second) + 1; len(open) < burst || len(open) > most {
+			t.Errorf("%d flows came, want %d to %d", len(open), burst, most)
+		}
+	}
+	came()
+	again := func(limits spec.Limits) {
+		next := *want
+		next.Drain, next.Listeners = 2*want.Drain, append([]spec.Listener(nil), want.Listeners...)
+		next.Listeners[0].Limits = limits
+		b.apply(&next)
+	}
+	again(spec.Limits{ConnectionRate: &spec.ConnectionRate{PerSecond: 1, Burst: burst}})
+	came()
+	if n := b.metric("portico_l4_flows_total", "rate"); int(n) != 2*tries-len(open) {
+		t.Errorf("%v flows ended for the rate, want %d", n, 2*tries-len(open))
+	}
+	for _, l := range b.relay.Status() {
+		if int(l.Failed) != 2*tries-len(open) {
+			t.Errorf("%d flows failed, want %d", l.Failed, 2*tries-len(open))
+		}
+	}
+	for _, c := range open {
+		say(t, c, "still")
+		hear(t, c, "still")
+	}
+	again(spec.Limits{})
+	for range tries {
+		if tried(t, vip) == nil {
+			t.Error("a flow is refused though there is no rate any more")
+		}
+	}
+}
+
+// tried opens a flow that is known to be taken, or returns nil where it is reset.
+func tried(t *testing.T, vip netip.AddrPort) *net.TCPConn {
+	t.Helper()
+	c, err := netx.Dialer{}.Dial(t.Context(), vip)
+	if err == nil {
+		t.Cleanup(func() { _ = c.Close() })
+		_ = c.SetDeadline(time.Now().Add(hang))
+		if _, err = c.Write([]byte("x")); err == nil {
+			_, err = c.Read(make([]byte, 1))
+		}
+	}
+	switch {
+	case err == nil:
+		return c.(*net.TCPConn)
+	case !netx.IsReset(err):
+		t.Errorf("the flow ends with %v, want a reset", err)
+	}
+	return nil
+}
+
 // TestTargetLimit proves that no target gets more flows than its group says, that
 // another takes what one has no room for, and that the rest are refused.
 func TestTargetLimit(t *testing.T) {

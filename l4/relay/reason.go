@@ -16,6 +16,7 @@ const (
 	NoTarget             // there was no target to send it to
 	ConnectFailed        // no target could be reached
 	Limit                // the listener's limit, or the process's files
+	Rate                 // more came to the listener in a while than may
 	Drained              // it outlived the drain bound
 	BadHead              // no PROXY header or ClientHello, or a bad or late one
 	NoServer             // nobody has the name that a TLS client asks for
@@ -34,6 +35,7 @@ var reasonWords = [reasons]string{
 	NoTarget:      "no-target",
 	ConnectFailed: "connect-failed",
 	Limit:         "limit",
+	Rate:          "rate",
 	Drained:       "drained",
 	BadHead:       "bad-head",
 	NoServer:      "no-server",
@@ -50,7 +52,7 @@ func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // isFailure reports whether the flow ended by a fault of ours or of a target.
 func (r Reason) isFailure() bool {
 	switch r {
-	case TargetReset, Refused, NoTarget, ConnectFailed, Limit, Drained:
+	case TargetReset, Refused, NoTarget, ConnectFailed, Limit, Rate, Drained:
 		return true
 	default:
 		return false

@@ -111,8 +111,7 @@ func (r *receiver) open(client, vip netip.AddrPort, first []byte) *datagrams {
 		tuple: l4.Flow{Proto: l4.UDP, Client: client, VIP: vip},
 	}}
 	d.start()
-	if r.bind.full(r.bind.relay.state.Load().table, t) || !r.bind.relay.enter() {
-		d.note(Limit)
+	if d.note(r.bind.refuses(t, r.loop.now)); d.why != open {
 		d.end()
 		return nil
 	}

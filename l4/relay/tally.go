@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"portico/internal/bucket"
 	"portico/l4"
 	"portico/spec"
 	"portico/spec/status"
@@ -16,6 +17,7 @@ import (
 type tally struct {
 	name            spec.ListenerName
 	active          atomic.Int64
+	rate            atomic.Pointer[bucket.Bucket] // of new flows; nil for no bound
 	ended           [reasons]atomic.Uint64
 	connectFailures atomic.Uint64
 	bytesUp         atomic.Uint64 // to targets

@@ -160,6 +160,21 @@ func TestDatagramsLimit(t *testing.T) {
 	eventually(t, "a flow is refused", func() bool { return b.metric("portico_l4_flows_total", "limit") == 1 })
 }
 
+// A datagram of no flow is lost, and counted, when more came than may; flows go on.
+func TestDatagramsRate(t *testing.T) {
+	vip := free(t, "127.0.1.10")
+	want := udpSpec(vip, udpServer(t, "127.0.2.1", ""))
+	want.Listeners[0].Limits.ConnectionRate = &spec.ConnectionRate{PerSecond: 1}
+	b := start(t, want)
+	first := udpClient(t, vip)
+	ask(t, first, "hello")
+	eventually(t, "a flow is refused", func() bool {
+		_, _ = udpClient(t, vip).Write([]byte("hello"))
+		return b.metric("portico_l4_flows_total", "rate") > 0
+	})
+	ask(t, first, "hello")
+}
+
 // Flows that ended are logged where the listener asks for it, one line each.
 func TestFlowLog(t *testing.T) {
 	vip, logged := free(t, "127.0.1.10"), &events{}

@@ -76,6 +76,8 @@ func refuses(want *spec.Spec, site *spec.Site, l *spec.Listener, made *l4.Listen
 		return "flowLog writes a line when a flow ends, and the kernel sees packets"
 	case l.Limits.Connections > 0:
 		return "limits.connections counts flows, and the kernel sees packets"
+	case l.Limits.ConnectionRate != nil:
+		return "limits.connectionRate counts new flows, and the kernel sees packets"
 	}
 	var first *spec.TargetGroup
 	for _, ref := range l.TargetGroups {

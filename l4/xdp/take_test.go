@@ -22,6 +22,13 @@ func TestTakes(t *testing.T) {
 		{"nothing more", func(*spec.Listener, *spec.TargetGroup) {}, true, ""},
 		{"flow log", func(l *spec.Listener, _ *spec.TargetGroup) { l.FlowLog = spec.FlowLogJSON }, false, "flowLog"},
 		{"flows of the listener", func(l *spec.Listener, _ *spec.TargetGroup) { l.Limits.Connections = 10 }, false, "limits.connections"},
+		{
+			"new flows of the listener",
+			func(l *spec.Listener, _ *spec.TargetGroup) {
+				l.Limits.ConnectionRate = &spec.ConnectionRate{PerSecond: 10}
+			},
+			false, "limits.connectionRate",
+		},
 		{"flows of a target", func(_ *spec.Listener, g *spec.TargetGroup) { g.Limits.Connections = 10 }, false, `"web" limits the flows`},
 		{"PROXY header", func(_ *spec.Listener, g *spec.TargetGroup) { g.ProxyProtocol = spec.ProxyV2 }, false, "PROXY header"},
 		{"idle", func(l *spec.Listener, _ *spec.TargetGroup) { l.Timeouts.Idle = spec.Duration(time.Minute) }, true, "ends no flow that is idle"},
@@ -29,7 +36,8 @@ func TestTakes(t *testing.T) {
 		{
 			"limits of http, kept by l7 nodes",
 			func(l *spec.Listener, _ *spec.TargetGroup) {
-				l.Protocol, l.TargetGroups, l.Limits.Connections = spec.ProtocolHTTP, nil, 10
+				l.Protocol, l.TargetGroups = spec.ProtocolHTTP, nil
+				l.Limits = spec.Limits{Connections: 10, ConnectionRate: &spec.ConnectionRate{PerSecond: 10}}
 			},
 			true, "",
 		},

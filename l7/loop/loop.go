@@ -44,9 +44,10 @@ type Listener interface {
 	Handler() exchange.Handler
 	// TLS is how clients are greeted; nil means in plain text.
 	TLS() *tls.Config
-	// Opened counts a connection; false refuses it because there are too many.
-	Opened() bool
-	// Closed counts it as over; called once for each Opened that was true.
+	// Opened counts a connection; where it is not ok it is refused, and why says for
+	// what limit.
+	Opened(now time.Time) (why Refusal, ok bool)
+	// Closed counts it as over; called once for each Opened that was ok.
 	Closed()
 }
 
@@ -56,6 +57,7 @@ type Refusal uint8
 // The refusals.
 const (
 	TooMany      Refusal = iota // the listener's limit of connections
+	TooFast                     // the listener's limit of new ones in a while
 	NotTrusted                  // not one of ProxyFrom
 	BadProxy                    // no PROXY header, or a bad or late one
 	NoListener                  // no listener has that VIP
@@ -67,6 +69,8 @@ func (r Refusal) String() string {
 	switch r {
 	case TooMany:
 		return "too-many"
+	case TooFast:
+		return "too-fast"
 	case NotTrusted:
 		return "not-trusted"
 	case BadProxy:

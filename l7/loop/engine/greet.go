@@ -94,12 +94,12 @@ func (c *conn) answerReadiness() {
 // admit finds the listener and begins TLS, or else HTTP.
 func (c *conn) admit() {
 	l := c.svc.Listener(c.info.Local.Addr())
-	switch {
-	case l == nil:
+	if l == nil {
 		c.refuse(loop.NoListener, errRefused)
 		return
-	case !l.Opened():
-		c.refuse(loop.TooMany, errRefused)
+	}
+	if why, ok := l.Opened(c.w.Now); !ok {
+		c.refuse(why, errRefused)
 		return
 	}
 	c.l = l

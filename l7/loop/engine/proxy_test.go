@@ -197,12 +197,12 @@ func (p *proxy) ProxyFrom() []netip.Addr {
 	return p.from
 }
 
-func (p *proxy) Opened() bool {
+func (p *proxy) Opened(time.Time) (why loop.Refusal, ok bool) {
 	if p.open.Add(1) > p.limit {
 		p.open.Add(-1)
-		return false
+		return loop.TooMany, false
 	}
-	return true
+	return why, true
 }
 
 func (p *proxy) Begin(req *message.Request, d *exchange.Decision) {
