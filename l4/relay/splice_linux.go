@@ -17,18 +17,20 @@ func (p *pump) splice() bool {
 		p.piped = n
 		p.bulk = n >= bufferSize
 		return p.empty()
-	case errno == unix.EAGAIN:
+	case errno == unix.EAGAIN && !p.from.ended:
 		p.from.in = false
 		p.drop()
 		return false
 	case errno == unix.EINTR:
 		p.drop()
+	case errno == 0, errno == unix.EAGAIN:
+		// Nothing is there, or it has ended; or an urgent byte is next, which only a read
+		// goes by.
+		p.bulk = false
+		p.drop()
 	case errno == unix.EINVAL, errno == unix.ENOSYS: // the kernel takes no such pipe
 		p.bulk = false
 		p.drop()
-	case errno == 0:
-		p.drop()
-		p.flow().settle(p, ended)
 	default:
 		p.drop()
 		p.flow().settle(p, fromReset)

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -89,6 +90,52 @@ func TestUrgent(t *testing.T) {
 			}
 		case <-time.After(hang):
 			t.Errorf("what follows an urgent byte did not arrive, of a client that ends: %v", ends)
+		}
+	}
+}
+
+// Bulk data goes on behind an urgent byte too, at which a splice ends for good: to splice
+// it looks like the end, where that has come.
+func TestUrgentInBulk(t *testing.T) {
+	for _, ends := range []bool{false, true} {
+		for _, size := range []int{16 << 10, 80 << 10, 1 << 20} { // on both sides of the byte
+			vip := free(t, "127.0.1.10")
+			got := make(chan int, 1)
+			start(t, tcpSpec(vip, server(t, "127.0.2.1", func(c *net.TCPConn) {
+				n, _ := io.ReadFull(c, make([]byte, 2*size))
+				got <- n
+			})))
+			c := dial(t, vip)
+			b := make([]byte, size)
+			_, err := c.Write(b)
+			control(t, c, func(fd int) { err = errors.Join(err, sendUrgent(fd)) })
+			if _, err2 := c.Write(b); err != nil || err2 != nil {
+				t.Fatal(err, err2)
+			}
+			if ends {
+				_ = c.CloseWrite()
+			}
+			select {
+			case n := <-got:
+				if n != 2*size {
+					t.Errorf("the target got %d bytes of a client that ends: %v; want %d", n, ends, 2*size)
+				}
+			case <-time.After(hang):
+				t.Errorf("what follows an urgent byte behind %d others did not arrive, of a client that ends: %v", size, ends)
+			}
+		}
+	}
+}
+
+// sendUrgent sends one byte as urgent, once there is room for it.
+func sendUrgent(fd int) error {
+	for {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+		if _, err := unix.Poll(fds, int(hang.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		if err := unix.Sendto(fd, []byte("d"), unix.MSG_OOB, nil); !errors.Is(err, unix.EAGAIN) {
+			return err
 		}
 	}
 }
