@@ -64,6 +64,13 @@ func tuneDialer(fd int, o *Options) error {
 	return err
 }
 
+// OpeningFD reports whether a connection that was begun is not answered yet, though with
+// TCP_FASTOPEN_CONNECT it may have been written to.
+func OpeningFD(fd int) bool {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == unix.BPF_TCP_SYN_SENT
+}
+
 // tune sets what both kinds of socket have.
 func tune(fd int, o *Options) error {
 	if o.Fragment {

@@ -22,6 +22,9 @@ func tuneListener(int, *Options) error { return nil }
 
 func tuneDialer(int, *Options) error { return nil }
 
+// OpeningFD is false here, where nothing is written before a connection is there.
+func OpeningFD(int) bool { return false }
+
 func retune(int, *Options) error { return nil }
 
 func backlog(int, *Options) error { return nil }

@@ -49,6 +49,7 @@ type end struct {
 	last  bool // it did, and a short read has its last bytes
 	gone  bool // the connection is over both ways
 
+	owes   bool // its end, which waits for an answer to its SYN
 	wrote  bool // once, at least
 	prompt bool // no write waits for what an earlier one sent to be acknowledged
 }
@@ -59,6 +60,9 @@ func (e *end) event(r poll.Ready) {
 	e.ended = e.ended || r&poll.Ended != 0
 	e.last = e.last || r&poll.Last != 0
 	e.gone = e.gone || r&poll.Gone != 0
+	if e.owes && r&poll.Out != 0 {
+		e.finish()
+	}
 	f := e.flow
 	switch {
 	case f.phase == heading:
@@ -82,6 +86,16 @@ func (e *end) hasten() {
 	default:
 		e.prompt = true
 		_ = netx.NoDelayFD(e.fd) // where it fails, so does the write
+	}
+}
+
+// finish tells a side that no more comes. Where the first bytes went with a SYN (RFC 7413,
+// section 4.2) that must wait for an answer: until then Linux takes it for giving up.
+func (e *end) finish() {
+	f := e.flow
+	e.owes = e == &f.target && f.choice.Share.TCP.FastOpen && netx.OpeningFD(e.fd)
+	if !e.owes {
+		netx.EndFD(e.fd)
 	}
 }
 
@@ -159,7 +173,7 @@ func (f *flow) settle(p *pump, came outcome) {
 		}
 		f.note(p.onEnd)
 		if !back.done {
-			netx.EndFD(p.to.fd)
+			p.to.finish()
 		}
 	case fromReset:
 		f.note(p.onReset)
