@@ -82,7 +82,8 @@ func (k *Kernel) keep(name string) error {
 }
 
 // alike has the kernel run the program on every interface once it does on one. It stays
-// so until an interface is made anew: to be back with the driver costs packets.
+// so, also without that one, until the program was off all: to be back with the driver
+// costs packets.
 func (k *Kernel) alike() error {
 	if !slices.ContainsFunc(slices.Collect(maps.Values(k.links)), func(l *uplink) bool { return l.generic }) {
 		return nil
