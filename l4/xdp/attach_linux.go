@@ -85,7 +85,7 @@ func (k *Kernel) keep(name string) error {
 // so, also without that one, until the program was off all: to be back with the driver
 // costs packets.
 func (k *Kernel) alike() error {
-	if !slices.ContainsFunc(slices.Collect(maps.Values(k.links)), func(l *uplink) bool { return l.generic }) {
+	if !k.isSlow() {
 		return nil
 	}
 	var failed error
@@ -99,6 +99,16 @@ func (k *Kernel) alike() error {
 		}
 	}
 	return failed
+}
+
+// isSlow reports whether the kernel runs the program for the driver of an interface.
+func (k *Kernel) isSlow() bool {
+	for _, l := range k.links {
+		if l.generic {
+			return true
+		}
+	}
+	return false
 }
 
 // slower has the kernel run the program of an interface, in place of its driver. The
@@ -174,6 +184,9 @@ func (k *Kernel) attach(device *net.Interface) (*uplink, error) {
 		if l, err := k.adoptLink(device); l != nil || err != nil {
 			return l, err
 		}
+	}
+	if k.isSlow() { // or alike would take it from the driver at once
+		return k.make(device, link.XDPGenericMode)
 	}
 	l, err := k.make(device, link.XDPDriverMode)
 	if errors.Is(err, unix.EOPNOTSUPP) {
