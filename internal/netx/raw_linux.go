@@ -30,16 +30,24 @@ func RecvFD(fd int, p []byte) (int, syscall.Errno) {
 }
 
 // SendFD writes once; it raises no signal.
-func SendFD(fd int, p []byte) (int, syscall.Errno) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
-	return int(n), errno
-}
+func SendFD(fd int, p []byte) (int, syscall.Errno) { return sendFD(fd, p, 0) }
 
 // SendLastFD is SendFD for the last bytes of a connection: EndFD or CloseFD must follow
 // at once, and have them travel in one segment with the end.
-func SendLastFD(fd int, p []byte) (int, syscall.Errno) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL|unix.MSG_MORE, 0, 0)
-	return int(n), errno
+func SendLastFD(fd int, p []byte) (int, syscall.Errno) { return sendFD(fd, p, unix.MSG_MORE) }
+
+func sendFD(fd int, p []byte, flags uintptr) (int, syscall.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL|flags, 0, 0)
+	return int(n), Later(errno)
+}
+
+// Later is what the error of a write means: with TCP_FASTOPEN_CONNECT one may send a SYN
+// without its bytes, which are to be written again once the connection can take them.
+func Later(errno syscall.Errno) syscall.Errno {
+	if errno == unix.EINPROGRESS {
+		return unix.EAGAIN
+	}
+	return errno
 }
 
 // RawAddrPort is an address the kernel gave, an IPv4 one in its only form.

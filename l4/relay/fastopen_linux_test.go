@@ -55,7 +55,7 @@ func TestEndBeforeFastOpen(t *testing.T) {
 	vip := free(t, "127.0.0.1")
 	want := tcpSpec(vip, target)
 	want.TargetGroups[0].TCP.FastOpen = true
-	start(t, want, func(o *relay.Options) { o.Dialer = inside{space: near} })
+	b := start(t, want, func(o *relay.Options) { o.Dialer = inside{space: near} })
 
 	first := dial(t, vip) // has the kernel learn the cookie that bytes in a SYN need
 	say(t, first, "one")
@@ -73,4 +73,11 @@ func TestEndBeforeFastOpen(t *testing.T) {
 	})
 	far.IP("route del blackhole 10.79.0.1")
 	wantText(t, second, "got two")
+
+	third := dial(t, vip)
+	eventually(t, "the third is connected, as far as one that has sent nothing is", func() bool { return b.metric("portico_l4_flows_active", "db") == 1 })
+	near.IP("tcp_metrics flush") // its bytes go with no SYN after all
+	say(t, third, "three")
+	_ = third.CloseWrite()
+	wantText(t, third, "got three")
 }

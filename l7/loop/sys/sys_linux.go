@@ -4,6 +4,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"portico/internal/netx"
 )
 
 // Calls are made raw, as in netx: the sockets are non-blocking, and telling the
@@ -28,7 +30,7 @@ func (v *Vector) Send(fd int, segs [][]byte) (int, unix.Errno) {
 	for i := range segs {
 		v.iov[i].Base = nil // input must not be kept alive
 	}
-	return int(n), errno
+	return int(n), netx.Later(errno)
 }
 
 // Unsent is how many bytes the kernel holds that the peer has not taken yet.
