@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"portico/internal/bucket"
 	"portico/l7/exchange"
 	"portico/l7/kept"
 	"portico/l7/limit"
@@ -61,7 +62,7 @@ const rateNameMax = 64
 type rateLimit struct {
 	*rateState
 	p      RateLimit
-	rate   limit.Rate
+	rate   bucket.Rate
 	name   string // as a structured field's string
 	policy []byte // the value of RateLimit-Policy
 }
@@ -83,7 +84,7 @@ func newRateLimit(params any) Filter {
 	if p.Name == "" {
 		p.Name = "default"
 	}
-	f.rate = limit.NewRate(p.Requests, p.Per.D(), p.Burst)
+	f.rate = bucket.NewRate(p.Requests, p.Per.D(), p.Burst)
 	f.name = strconv.Quote(p.Name)
 	f.policy = fmt.Appendf(nil, "%s;q=%d;w=%d", f.name, p.Requests, seconds(p.Per.D()))
 	return f
@@ -139,7 +140,7 @@ func (f *rateLimit) Request(req *message.Request, m Match, d *exchange.Decision)
 
 // state writes the value of the RateLimit field: how much is left, and in how many
 // seconds all is there again (draft-ietf-httpapi-ratelimit-headers, section 4).
-func (f *rateLimit) state(a limit.Answer, d *exchange.Decision) []byte {
+func (f *rateLimit) state(a bucket.Answer, d *exchange.Decision) []byte {
 	from := len(d.Scratch)
 	d.Scratch = append(append(d.Scratch, f.name...), ";r="...)
 	d.Scratch = strconv.AppendInt(d.Scratch, int64(a.Left), 10)

@@ -1,9 +1,20 @@
+// Package limit counts requests by a key: how often they came, and how many are
+// under way.
+//
+// What comes in: the hash of a key, and for rates the time. What goes out:
+// whether there is room for the request, and how much is left. All memory is
+// bounded, and no key of a client is kept, only its hash.
+//
+// It reads no clock; times are counted from an instant of the caller's choice.
+// Start reading at Buckets; Seats stands alone.
 package limit
 
 import (
 	"math/bits"
 	"sync"
 	"time"
+
+	"portico/internal/bucket"
 )
 
 const (
@@ -25,7 +36,7 @@ const (
 // that can be. To have the bucket of a key forgotten that was used n times, about
 // as many keys as there are places must be used n times.
 type Buckets struct {
-	rate   Rate
+	rate   bucket.Rate
 	sets   uint64 // in each shard
 	shards [shardsMax]shard
 }
@@ -44,7 +55,7 @@ type place struct {
 }
 
 // NewBuckets returns full buckets for at least that many keys.
-func NewBuckets(r Rate, keys int) *Buckets {
+func NewBuckets(r bucket.Rate, keys int) *Buckets {
 	sets := (max(keys, 1)*spare + shardsMax*ways - 1) / (shardsMax * ways)
 	b := &Buckets{rate: r, sets: uint64(sets)}
 	for i := range b.shards {
@@ -56,7 +67,7 @@ func NewBuckets(r Rate, keys int) *Buckets {
 // Take decides about a request of a key, and takes it off the bucket if it may
 // come. Keys are evenly spread hashes. Times are counted from any one instant that
 // is not after them.
-func (b *Buckets) Take(key uint64, now time.Duration) Answer {
+func (b *Buckets) Take(key uint64, now time.Duration) bucket.Answer {
 	key, now = named(key), max(now, 0)
 	s := &b.shards[key%shardsMax]
 	s.mu.Lock()
@@ -75,13 +86,13 @@ func (b *Buckets) Take(key uint64, now time.Duration) Answer {
 		*p = place{key, full}
 		return a
 	}
-	var a Answer
+	var a bucket.Answer
 	p.full, a = b.rate.Step(p.full, now)
 	return a
 }
 
 // Peek says what Take would, and takes nothing.
-func (b *Buckets) Peek(key uint64, now time.Duration) Answer {
+func (b *Buckets) Peek(key uint64, now time.Duration) bucket.Answer {
 	key, now = named(key), max(now, 0)
 	s := &b.shards[key%shardsMax]
 	s.mu.Lock()

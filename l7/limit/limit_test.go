@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"portico/internal/bucket"
 	"portico/l7/limit"
 )
 
@@ -17,94 +18,9 @@ func spread(n uint64) uint64 {
 	return z ^ z>>31
 }
 
-// A bucket gives its burst at once and then one request each interval, and says
-// how much is left and how long to wait.
-func TestRateSteps(t *testing.T) {
-	r := limit.NewRate(10, time.Second, 3) // one each 100 ms, three at once
-	tests := []struct {
-		at   time.Duration
-		want limit.Answer
-	}{
-		{0, limit.Answer{OK: true, Left: 2, Full: 100 * time.Millisecond}},
-		{0, limit.Answer{OK: true, Left: 1, Full: 200 * time.Millisecond}},
-		{0, limit.Answer{OK: true, Left: 0, Full: 300 * time.Millisecond}},
-		{0, limit.Answer{Full: 300 * time.Millisecond, Retry: 100 * time.Millisecond}},
-		{40 * time.Millisecond, limit.Answer{Full: 260 * time.Millisecond, Retry: 60 * time.Millisecond}},
-		{100 * time.Millisecond, limit.Answer{OK: true, Full: 300 * time.Millisecond}},
-		{100 * time.Millisecond, limit.Answer{Full: 300 * time.Millisecond, Retry: 100 * time.Millisecond}},
-		{time.Hour, limit.Answer{OK: true, Left: 2, Full: 100 * time.Millisecond}},
-	}
-	var full time.Duration
-	for i, tt := range tests {
-		peek := r.Peek(full, tt.at)
-		var got limit.Answer
-		if full, got = r.Step(full, tt.at); got != tt.want {
-			t.Errorf("step %d at %v: %+v, want %+v", i, tt.at, got, tt.want)
-		}
-		if peek.OK != got.OK || peek.OK && peek.Left != got.Left+1 || !peek.OK && peek != got {
-			t.Errorf("step %d at %v: Peek = %+v, then Step = %+v", i, tt.at, peek, got)
-		}
-	}
-}
-
-// The least rate there is has room for one request and not for a second.
-func TestRateLeast(t *testing.T) {
-	r := limit.NewRate(0, 0, 0)
-	full, a := r.Step(0, 5)
-	if !a.OK || a.Left != 0 {
-		t.Errorf("the first is %+v", a)
-	}
-	if _, a = r.Step(full, 5); a.OK {
-		t.Errorf("the second is %+v", a)
-	}
-}
-
-// However requests come, never more than the burst and what the rate makes of the
-// time pass; whoever waits as long as told does; nothing is taken by a refusal.
-func TestRateProperties(t *testing.T) {
-	for seed := range uint64(300) {
-		rnd := rand.New(rand.NewPCG(seed, 1))
-		requests, burst := 1+rnd.IntN(50), 1+rnd.IntN(60)
-		per := time.Duration(1+rnd.IntN(5)) * time.Second
-		r := limit.NewRate(requests, per, burst)
-		var full, now, first time.Duration
-		passed := 0
-		for range 500 {
-			now += time.Duration(rnd.ExpFloat64() * float64(per) / float64(requests) / 2)
-			before := full
-			var a limit.Answer
-			full, a = r.Step(full, now)
-			switch {
-			case a.OK:
-				if passed++; passed == 1 {
-					first = now
-				}
-			case full != before:
-				t.Fatalf("seed %d: a refusal took something", seed)
-			case a.Retry <= 0:
-				t.Fatalf("seed %d: refused, and told to retry after %v", seed, a.Retry)
-			default:
-				if _, early := r.Step(full, now+a.Retry-1); early.OK {
-					t.Fatalf("seed %d: passes before the time that was told", seed)
-				}
-				if _, then := r.Step(full, now+a.Retry); !then.OK {
-					t.Fatalf("seed %d: refused after waiting as long as told", seed)
-				}
-			}
-			if a.Left < 0 || a.Left > burst || a.Full < 0 {
-				t.Fatalf("seed %d: answer %+v with a burst of %d", seed, a, burst)
-			}
-			every := per / time.Duration(requests)
-			if most := burst + int((now-first)/every) + 1; passed > most {
-				t.Fatalf("seed %d: %d passed in %v, at most %d may", seed, passed, now-first, most)
-			}
-		}
-	}
-}
-
 // While there are places enough, the buckets of many keys are each as if alone.
 func TestBucketsAgreeWithModel(t *testing.T) {
-	r := limit.NewRate(5, time.Second, 4)
+	r := bucket.NewRate(5, time.Second, 4)
 	b := limit.NewBuckets(r, 4000)
 	model := map[uint64]time.Duration{}
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -115,7 +31,7 @@ func TestBucketsAgreeWithModel(t *testing.T) {
 		if got, want := b.Peek(key, now), r.Peek(model[key], now); got != want {
 			t.Fatalf("Peek = %+v, want %+v", got, want)
 		}
-		var want limit.Answer
+		var want bucket.Answer
 		model[key], want = r.Step(model[key], now)
 		if got := b.Take(key, now); got != want {
 			t.Fatalf("at %v: Take = %+v, want %+v", now, got, want)
@@ -132,7 +48,7 @@ func TestBucketsAgreeWithModel(t *testing.T) {
 // TestBucketsUnderAttack proves that a flood of made-up keys does not give a client
 // back what it has used up: neither its own nor anyone's.
 func TestBucketsUnderAttack(t *testing.T) {
-	r := limit.NewRate(60, time.Minute, 60)
+	r := bucket.NewRate(60, time.Minute, 60)
 	b := limit.NewBuckets(r, 1000)
 	var now time.Duration
 	heavy := spread(1 << 40)
@@ -156,7 +72,7 @@ func TestBucketsUnderAttack(t *testing.T) {
 
 // The key 0 is a key as any other.
 func TestBucketsZeroKey(t *testing.T) {
-	b := limit.NewBuckets(limit.NewRate(1, time.Second, 1), 1)
+	b := limit.NewBuckets(bucket.NewRate(1, time.Second, 1), 1)
 	if !b.Take(0, 0).OK || b.Take(0, 0).OK || !b.Take(0, time.Second).OK {
 		t.Error("the key 0 is not limited as others are")
 	}
@@ -164,7 +80,7 @@ func TestBucketsZeroKey(t *testing.T) {
 
 // Many at once pass as many as one after the other.
 func TestBucketsConcurrent(t *testing.T) {
-	b := limit.NewBuckets(limit.NewRate(1, time.Hour, 100), 100)
+	b := limit.NewBuckets(bucket.NewRate(1, time.Hour, 100), 100)
 	passed := make([]int, 8)
 	var all sync.WaitGroup
 	for i := range passed {
@@ -190,7 +106,7 @@ func TestBucketsConcurrent(t *testing.T) {
 
 // A step of a bucket allocates nothing.
 func TestAllocates(t *testing.T) {
-	b := limit.NewBuckets(limit.NewRate(5, time.Second, 4), 1000)
+	b := limit.NewBuckets(bucket.NewRate(5, time.Second, 4), 1000)
 	s := limit.NewSeats(2)
 	s.Take(1, false)
 	var n uint64
@@ -263,7 +179,7 @@ func TestSeatsConcurrent(t *testing.T) {
 func BenchmarkTake(b *testing.B) {
 	for name, keys := range map[string]uint64{"one key": 1, "50000 keys": 50_000} {
 		b.Run(name, func(b *testing.B) {
-			buckets := limit.NewBuckets(limit.NewRate(1000, time.Second, 1000), 50_000)
+			buckets := limit.NewBuckets(bucket.NewRate(1000, time.Second, 1000), 50_000)
 			b.ReportAllocs()
 			for i := uint64(0); b.Loop(); i++ {
 				buckets.Take(spread(i%keys), time.Duration(i)*time.Microsecond)

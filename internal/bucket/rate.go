@@ -1,13 +1,4 @@
-// Package limit counts requests by a key: how often they came, and how many are
-// under way.
-//
-// What comes in: the hash of a key, and for rates the time. What goes out:
-// whether there is room for the request, and how much is left. All memory is
-// bounded, and no key of a client is kept, only its hash.
-//
-// It reads no clock; times are counted from an instant of the caller's choice.
-// Start reading at Rate, then Buckets; Seats stands alone.
-package limit
+package bucket
 
 import "time"
 
