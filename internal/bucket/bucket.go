@@ -1,9 +1,10 @@
-// Package bucket holds connections of a listener to a rate: one bucket for all
-// event loops of a node, without a lock.
+// Package bucket bounds how often something comes: the arithmetic of a rate, and the
+// bucket that connections of a listener share, one for all event loops of a node and
+// without a lock.
 //
-// What comes in: the rate that a spec asks for, and the time of a loop. What goes
-// out: whether there is room for one connection more. It reads no clock, and knows
-// nothing of clients. Start reading at Bucket.
+// What comes in: a rate, and the time of the caller. What goes out: whether there is
+// room for one more. It reads no clock, and knows nothing of clients. Start reading at
+// Rate, then Bucket.
 package bucket
 
 import (
@@ -15,14 +16,11 @@ import (
 )
 
 // Bucket lets through so many connections a second in the long run, and so many
-// at once. Its state is one instant, when it is full again (the generic cell rate
-// algorithm, ITU-T I.371, as virtual scheduling), so that several goroutines may
+// at once. Its state is the one instant of its Rate, so that several goroutines may
 // take from it. A nil Bucket lets everything through.
 type Bucket struct {
-	rate  spec.ConnectionRate
-	every int64 // nanoseconds until one more may come
-	room  int64 // every, times those that may come at once
-
+	of    spec.ConnectionRate
+	rate  Rate
 	start time.Time // that instants are counted from: differences do not jump with the wall clock
 	full  atomic.Int64
 }
@@ -33,11 +31,10 @@ func (b *Bucket) Keep(rate *spec.ConnectionRate, now time.Time) *Bucket {
 	switch {
 	case rate == nil:
 		return nil
-	case b != nil && b.rate == *rate:
+	case b != nil && b.of == *rate:
 		return b
 	}
-	every := max(int64(time.Second)/int64(max(rate.PerSecond, 1)), 1)
-	made := &Bucket{rate: *rate, every: every, room: every * int64(max(rate.AtOnce(), 1)), start: now}
+	made := &Bucket{of: *rate, rate: NewRate(rate.PerSecond, time.Second, rate.AtOnce()), start: now}
 	made.full.Store(math.MinInt64) // for a loop whose time is a little behind, too
 	return made
 }
@@ -48,14 +45,14 @@ func (b *Bucket) Take(now time.Time) bool {
 	if b == nil {
 		return true
 	}
-	at := int64(now.Sub(b.start))
+	at := now.Sub(b.start)
 	for {
 		full := b.full.Load()
-		next := max(full, at) + b.every
-		if next-at > b.room {
+		next, a := b.rate.Step(time.Duration(full), at)
+		if !a.OK {
 			return false
 		}
-		if b.full.CompareAndSwap(full, next) {
+		if b.full.CompareAndSwap(full, int64(next)) {
 			return true
 		}
 	}
