@@ -12,27 +12,22 @@ func (p *pump) splice() bool {
 		return true
 	}
 	n, errno := splice(p.from.fd, p.pipe.w, pipeSize)
-	switch {
-	case errno == 0 && n > 0:
+	if errno == 0 && n > 0 {
 		p.piped = n
 		p.bulk = n >= bufferSize
 		return p.empty()
+	}
+	p.drop()
+	switch {
 	case errno == unix.EAGAIN && !p.from.ended:
 		p.from.in = false
-		p.drop()
 		return false
 	case errno == unix.EINTR:
-		p.drop()
-	case errno == 0, errno == unix.EAGAIN:
-		// Nothing is there, or it has ended; or an urgent byte is next, which only a read
-		// goes by.
+	case errno == 0, errno == unix.EAGAIN, errno == unix.EINVAL, errno == unix.ENOSYS:
+		// Nothing is there, or it has ended, or an urgent byte is next, which only a read
+		// goes by; or the kernel takes no such pipe.
 		p.bulk = false
-		p.drop()
-	case errno == unix.EINVAL, errno == unix.ENOSYS: // the kernel takes no such pipe
-		p.bulk = false
-		p.drop()
 	default:
-		p.drop()
 		p.flow().settle(p, fromReset)
 	}
 	return true
