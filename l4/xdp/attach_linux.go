@@ -65,11 +65,7 @@ func (k *Kernel) keep(name string) error {
 		if err == nil && isOn(was, device.Index) {
 			return nil
 		}
-		delete(k.links, name)
-		if k.o.Pins != "" {
-			_ = was.Unpin()
-		}
-		_ = was.Close()
+		_ = k.drop(name)
 	}
 	if err != nil {
 		return err
@@ -79,6 +75,16 @@ func (k *Kernel) keep(name string) error {
 		k.links[name] = l
 	}
 	return err
+}
+
+// drop lets go of the link to an interface, and of its pin.
+func (k *Kernel) drop(name string) error {
+	was := k.links[name]
+	delete(k.links, name)
+	if k.o.Pins != "" {
+		_ = was.Unpin()
+	}
+	return was.Close()
 }
 
 // alike has the kernel run the program on every interface once it does on one. It stays
@@ -114,11 +120,7 @@ func (k *Kernel) isSlow() bool {
 // slower has the kernel run the program of an interface, in place of its driver. The
 // kernel allows for no moment with both.
 func (k *Kernel) slower(name string, was *uplink) error {
-	delete(k.links, name)
-	if k.o.Pins != "" {
-		_ = was.Unpin()
-	}
-	if err := errors.Join(was.Detach(), was.Close()); err != nil {
+	if err := errors.Join(was.Detach(), k.drop(name)); err != nil {
 		return err
 	}
 	l, err := k.make(&net.Interface{Name: name, Index: was.index}, link.XDPGenericMode)
