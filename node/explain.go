@@ -28,7 +28,7 @@ func Explain(at []Explainer, tier spec.Role, q status.Question) ([]status.Answer
 	}
 	p := path{at: at, answers: []status.Answer{}}
 	p.ask(tier, q)
-	return p.answers, p.err
+	return p.answers, p.err()
 }
 
 func explainPath(at []Explainer, q status.Question) ([]status.Answer, error) {
@@ -41,7 +41,7 @@ func explainPath(at []Explainer, q status.Question) ([]status.Answer, error) {
 		q.VIP = netip.AddrPortFrom(addr, port)
 	} else if a, ok := p.ask(spec.RoleDNS, q); ok {
 		if len(a.Next) == 0 {
-			return p.answers, p.err
+			return p.answers, p.err()
 		}
 		q.VIP = netip.AddrPortFrom(a.Next[0].Addr(), port)
 	} else {
@@ -53,23 +53,25 @@ func explainPath(at []Explainer, q status.Question) ([]status.Answer, error) {
 	q.Seat = q.VIP
 	if a, ok := p.ask(spec.RoleL4, q); ok {
 		if len(a.Next) == 0 {
-			return p.answers, p.err
+			return p.answers, p.err()
 		}
 		q.Seat = a.Next[0]
 	}
 	p.ask(spec.RoleL7, q)
-	if len(p.answers) == 0 && p.err == nil {
+	if len(p.answers) == 0 && len(p.errs) == 0 {
 		return nil, fmt.Errorf("nothing here answers for %s: no zone holds %q and no listener has port %d", q.URL, host, port)
 	}
-	return p.answers, p.err
+	return p.answers, p.err()
 }
 
 // path gathers the answers on the way.
 type path struct {
 	at      []Explainer
 	answers []status.Answer
-	err     error
+	errs    []error
 }
+
+func (p *path) err() error { return errors.Join(p.errs...) }
 
 func (p *path) ask(tier spec.Role, q status.Question) (status.Answer, bool) {
 	for _, e := range p.at {
@@ -85,8 +87,9 @@ func (p *path) ask(tier spec.Role, q status.Question) (status.Answer, bool) {
 
 // failed keeps an error, once: who cannot be asked about one tier cannot about the next.
 func (p *path) failed(err error) {
-	if err != nil && (p.err == nil || !slices.Contains(strings.Split(p.err.Error(), "\n"), err.Error())) {
-		p.err = errors.Join(p.err, err)
+	isSame := func(e error) bool { return e.Error() == err.Error() }
+	if err != nil && !slices.ContainsFunc(p.errs, isSame) {
+		p.errs = append(p.errs, err)
 	}
 }
 
