@@ -35,28 +35,29 @@ func Needs(want *spec.Spec, self spec.NodeName, path spec.Datapath) []Need {
 		path = spec.DatapathXDP
 	}
 	want = by(want, self, path)
+	kernel := xdp.Takes(want, self)
 	var needs []Need
-	if whose, port := lowPort(want, node); port > 0 {
+	if whose, port := lowPort(want, node, kernel); port > 0 {
 		needs = append(needs, Need{capability.NetBindService, fmt.Sprintf("port %d of %s", port, whose)})
 	}
 	if node.Has(spec.RoleVIP) {
 		needs = append(needs, announcing(want, site)...)
 		needs = append(needs, searching(site, self)...)
 	}
-	if len(xdp.Takes(want, self)) > 0 || decap.Takes(want, self) {
+	if len(kernel) > 0 || decap.Takes(want, self) {
 		needs = append(needs, Need{capability.XDP, "datapath xdp"})
 	}
 	return needs
 }
 
-// lowPort is the lowest port that takes a capability, and whose it is; 0 for none.
-func lowPort(want *spec.Spec, node *spec.Node) (whose string, port uint16) {
+// lowPort is the lowest port that takes a capability, and whose it is; 0 for none. What
+// the kernel carries has no socket.
+func lowPort(want *spec.Spec, node *spec.Node, kernel map[spec.ListenerName]bool) (whose string, port uint16) {
 	lower := func(name string, p uint16) {
 		if p > 0 && p < capability.OpenPort() && (port == 0 || p < port) {
 			whose, port = name, p
 		}
 	}
-	kernel := xdp.Takes(want, node.Name) // what it carries has no socket
 	for _, b := range want.L4Binds(node.Name) {
 		for _, l := range b.Listeners {
 			if !kernel[l.Name] {
