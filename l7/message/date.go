@@ -2,15 +2,15 @@ package message
 
 import "time"
 
-// DateLayout is IMF-fixdate (RFC 9110, section 5.6.7), of a time in UTC.
-const DateLayout = "Mon, 02 Jan 2006 15:04:05 GMT"
+// dateLayout is IMF-fixdate (RFC 9110, section 5.6.7), of a time in UTC.
+const dateLayout = "Mon, 02 Jan 2006 15:04:05 GMT"
 
 var nameDate = []byte("Date")
 
 // Date keeps the text of a date, which changes once a second.
 type Date struct {
 	second int64
-	text   [len(DateLayout)]byte
+	text   [len(dateLayout)]byte
 }
 
 // Field is the Date of a message that is made now (RFC 9110, section 6.6.1). It is good
@@ -18,7 +18,7 @@ type Date struct {
 func (d *Date) Field(now time.Time) Field {
 	if s := now.Unix(); s != d.second || d.text[0] == 0 {
 		d.second = s
-		now.UTC().AppendFormat(d.text[:0], DateLayout)
+		now.UTC().AppendFormat(d.text[:0], dateLayout)
 	}
 	return Field{Name: nameDate, Value: d.text[:]}
 }

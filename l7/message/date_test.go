@@ -1,6 +1,7 @@
 package message_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func TestDateAllocates(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("a date takes %v allocations, want none", n)
 	}
-	if got, want := string(d.Field(now).Value), now.UTC().Format(message.DateLayout); got != want {
+	if got, want := string(d.Field(now).Value), now.UTC().Format(http.TimeFormat); got != want {
 		t.Errorf("the date is %q, want %q", got, want)
 	}
 }

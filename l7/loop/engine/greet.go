@@ -162,7 +162,8 @@ func (c *conn) answerPlain(err error) {
 	}
 	l := c.client.link
 	l.Plain()
-	_, _ = netx.SendFD(l.FD, fmt.Appendf(nil, plainAnswer, c.w.Now.UTC().Format(message.DateLayout))) // a client that is gone needs none
+	var date message.Date
+	_, _ = netx.SendFD(l.FD, fmt.Appendf(nil, plainAnswer, date.Field(c.w.Now).Value)) // a client that is gone needs none
 	c.quiet = true
 }
 
