@@ -125,10 +125,7 @@ func TestSpecToKernel(t *testing.T) {
 // long, and comes back soon, goes on where it was and not where another node is.
 func TestListenerAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keep := newMemory()
-		b, other := start(t, keep, false), start(t, keep.of(neighbor), false)
-		b.apply("abcd")
-		other.apply("abcd")
+		_, b, other := pair(t)
 		defer b.run()()
 		defer other.run()()
 		time.Sleep(2 * drain)
@@ -144,10 +141,7 @@ func TestListenerAgain(t *testing.T) {
 // again, and not with its own from long ago.
 func TestAwayTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keep := newMemory()
-		b, other := start(t, keep, false), start(t, keep.of(neighbor), false)
-		b.apply("abcd")
-		other.apply("abcd")
+		keep, b, other := pair(t)
 		stop, stopOther := b.run(), other.run()
 		defer func() { stopOther() }()
 		time.Sleep(2 * time.Second)

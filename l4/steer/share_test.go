@@ -46,15 +46,22 @@ func TestNewNode(t *testing.T) {
 	})
 }
 
+// pair is two nodes that keep where they find each other's, with the same spec.
+func pair(t *testing.T) (keep *memory, b, other *bed) {
+	t.Helper()
+	keep = newMemory()
+	b, other = start(t, keep, false), start(t, keep.of(neighbor), false)
+	b.apply("abcd")
+	other.apply("abcd")
+	return keep, b, other
+}
+
 // TestOtherVerdicts proves that flows of a node whose verdicts differ get a second chance
 // at others while it runs and as long after as they live, that nobody takes over its
 // verdicts, and that no change waits for it.
 func TestOtherVerdicts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keep := newMemory()
-		b, other := start(t, keep, false), start(t, keep.of(neighbor), false)
-		b.apply("abcd")
-		other.apply("abcd")
+		keep, b, other := pair(t)
 		defer b.run()()
 		stop := other.run()
 		time.Sleep(2 * time.Second)
@@ -100,10 +107,7 @@ func TestOtherVerdicts(t *testing.T) {
 // open as ever, no slot was at risk, and nothing waited.
 func TestDrainedElsewhereFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		keep := newMemory()
-		b, other := start(t, keep, false), start(t, keep.of(neighbor), false)
-		b.apply("abcd")
-		other.apply("abcd")
+		_, b, other := pair(t)
 		defer b.run()()
 		defer other.run()()
 		time.Sleep(2 * time.Second)
@@ -139,10 +143,7 @@ func TestAway(t *testing.T) {
 			away time.Duration
 			want string
 		}{{time.Second, "bcde/abcd"}, {2 * drain, "bcde/"}} {
-			keep := newMemory()
-			b, other := start(t, keep, false), start(t, keep.of(neighbor), false)
-			b.apply("abcd")
-			other.apply("abcd")
+			keep, b, other := pair(t)
 			stop, stopOther := b.run(), other.run()
 			time.Sleep(2 * time.Second)
 			stop()
