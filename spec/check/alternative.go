@@ -16,6 +16,9 @@ const (
 	prefixPath pathKind = iota
 	exactPath
 	regexPath
+	// mistakenPath is that of a match that is a mistake, or what is left of one. What
+	// it was to take is not known: it takes nothing from others, nor they all of it.
+	mistakenPath
 )
 
 // alternative is one match of a rule, as requests are compared with it.
@@ -39,9 +42,6 @@ func alternatives(r *spec.Rule, path string) []alternative {
 	list := make([]alternative, 0, len(r.Match))
 	for i := range r.Match {
 		m := &r.Match[i]
-		if isEmpty(m) || m.Path != nil && *m.Path == (spec.PathMatch{}) {
-			continue // a mistake, or what is left of one: it takes nothing from others
-		}
 		a := alternative{rule: path, connect: r.Connect, Match: m, headers: make(map[string]spec.TextMatch, len(m.Headers))}
 		a.setPath(m)
 		for name, value := range m.Headers {
@@ -54,6 +54,8 @@ func alternatives(r *spec.Rule, path string) []alternative {
 
 func (a *alternative) setPath(m *spec.Match) {
 	switch p := m.Path; {
+	case isEmpty(m), p != nil && *p == (spec.PathMatch{}):
+		a.kind = mistakenPath
 	case m.GRPC != nil && m.GRPC.Service != "" && m.GRPC.Method != "":
 		a.kind, a.path = exactPath, "/"+m.GRPC.Service+"/"+m.GRPC.Method
 	case m.GRPC != nil && m.GRPC.Service != "":

@@ -41,6 +41,8 @@ func (e *earlier) add(list []alternative) {
 			in = e.exact
 		case regexPath:
 			in = e.regex
+		case mistakenPath:
+			continue
 		}
 		at := spot{path: a.segments()}
 		if values := a.values(); len(values) > 0 {
@@ -55,6 +57,9 @@ func (e *earlier) add(list []alternative) {
 // taker finds the rule that takes all that b takes, or "". Only what shares b's
 // path and a value is looked at, so that a long route costs no more than a short one.
 func (e *earlier) taker(b *alternative) string {
+	if b.kind == mistakenPath {
+		return ""
+	}
 	values := append(b.values(), "")
 	if b.kind == exactPath {
 		if rule := e.first(e.exact, b.path, values, b); rule != "" {
@@ -126,17 +131,21 @@ func (c *checker) shadowed(r *spec.Route, at string) {
 		path := spec.At(at, "rules", j)
 		list := alternatives(&r.Rules[j], path)
 		if by := before.takers(list); by != nil {
-			c.warning(path, "no request reaches this rule: "+together(by)+" takes all that it matches", "move it up, or leave it out")
+			c.warning(path, "no request reaches this rule: "+together(by)+" all that it matches", "move it up, or leave it out")
 		}
 		before.add(list)
 	}
 }
 
+// together says that rules take something.
 func together(rules []string) string {
-	if len(rules) > 3 {
-		return fmt.Sprintf("%s and %d more together", strings.Join(rules[:3], ", "), len(rules)-3)
+	switch {
+	case len(rules) == 1:
+		return rules[0] + " takes"
+	case len(rules) > 3:
+		return fmt.Sprintf("%s and %d more together take", strings.Join(rules[:3], ", "), len(rules)-3)
 	}
-	return strings.Join(rules, " and ")
+	return strings.Join(rules, " and ") + " take"
 }
 
 // sharedHosts warns of a host that two routes of a listener have, where the
@@ -183,7 +192,7 @@ func (c *checker) sharedHost(e *earlier, r *spec.Route, routeAt, host, at string
 		if host == "" {
 			what = fmt.Sprintf("no request reaches route %q", r.Name)
 		}
-		c.warning(at, what+": "+together(by)+" takes all that it matches", "name it earlier, or give it other hosts")
+		c.warning(at, what+": "+together(by)+" all that it matches", "name it earlier, or give it other hosts")
 	}
 	e.add(own)
 }

@@ -92,13 +92,38 @@ func TestShadow(t *testing.T) {
 			}
 			want := ""
 			if c.by != "" {
-				by := "routes[0].rules[" + strings.ReplaceAll(c.by, " ", "] and routes[0].rules[") + "]"
-				want = fmt.Sprintf("warning: routes[0].rules[%d]: no request reaches this rule: %s takes all that it matches; move it up, or leave it out", len(c.before), by)
+				by := "routes[0].rules[" + c.by + "] takes"
+				if first, second, ok := strings.Cut(c.by, " "); ok {
+					by = "routes[0].rules[" + first + "] and routes[0].rules[" + second + "] take"
+				}
+				want = fmt.Sprintf("warning: routes[0].rules[%d]: no request reaches this rule: %s all that it matches; move it up, or leave it out", len(c.before), by)
 			}
 			if got := spec.Problems(check.Spec(s)).Error(); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
+	}
+}
+
+// A match that is a mistake might have taken anything: nothing is said of the rule
+// that has it, nor of the route, and what follows is not held against it.
+func TestShadowOfMistakes(t *testing.T) {
+	x := spec.Match{Query: map[string]spec.TextMatch{"x": {Exact: "1"}}}
+	for _, mistake := range []spec.Match{{}, {Path: &spec.PathMatch{}}, {Path: &spec.PathMatch{}, Methods: []string{"GET"}}} {
+		s := good()
+		s.Routes[0].Rules = nil
+		for _, m := range [][]spec.Match{{x}, {mistake, x}, {{Path: exact("/a")}}} {
+			s.Routes[0].Rules = append(s.Routes[0].Rules, spec.Rule{Match: m, TargetGroups: []spec.GroupRef{ref("web")}})
+		}
+		second := s.Routes[0]
+		second.Name = "second"
+		s.Routes = append(s.Routes, second)
+		s.Listeners[1].Routes = append(s.Listeners[1].Routes, "second")
+		for _, p := range check.Spec(s) {
+			if strings.Contains(p.What, "no request") {
+				t.Errorf("%+v: %s", mistake, p)
+			}
+		}
 	}
 }
 
