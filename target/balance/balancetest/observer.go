@@ -48,18 +48,21 @@ func avoided(r *rapid.T, a balance.Algorithm, bad balance.Outcome) {
 			p.Observed(i, o)
 		}
 	}
+	// As many picks as give it this many when it gets its share: half of that away
+	// is more than six deviations.
+	const due = 160
+	sum := 0
+	for _, w := range weights {
+		sum += w
+	}
 	share := func(p balance.Picker, now time.Time) float64 {
-		const picks = 2000
-		sum, count := 0, 0
-		for _, w := range weights {
-			sum += w
-		}
-		for range picks {
+		count := 0
+		for range due * sum / weights[at] {
 			if p.Pick(balance.Query{Key: rand.Uint64(), Draw: rand.Uint64(), Now: now}) == at {
 				count++
 			}
 		}
-		return float64(count) / picks * float64(sum) / float64(weights[at])
+		return float64(count) / due
 	}
 	for name, p := range map[string]balance.Picker{"it": p, "a new picker": picker(a, candidates)} {
 		if got := share(p, now); got > 0.5 {
