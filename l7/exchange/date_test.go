@@ -32,8 +32,8 @@ func (p *player) undate() {
 }
 
 // TestDate proves that what is answered here says when it was made (RFC 9110, section
-// 6.6.1), once, to clients of each protocol; and that an answer of a target is left as it
-// is, with its own date or without.
+// 6.6.1), once, to clients of each protocol; and that an answer of a target keeps its own
+// date, and gets that of its coming when it has none. Interim ones need none.
 func TestDate(t *testing.T) {
 	const get = "client> GET /fixed HTTP/1.1|Host: x||"
 	tests := []struct {
@@ -58,8 +58,18 @@ func TestDate(t *testing.T) {
 		}, []int{0}},
 		{"a target's without", false, []string{
 			"client> GET / HTTP/1.1|Host: x||", "- dial 10.0.0.1", "dial ok", "target> HTTP/1.1 200 OK|Content-Length: 0||",
-			"client< HTTP/1.1 200 OK|Content-Length: 0||",
+			"wait 2s", "client< HTTP/1.1 200 OK|Content-Length: 0||",
+		}, []int{0}},
+		{"a target's with an old one", false, []string{
+			"client> GET / HTTP/1.1|Host: x||", "- dial 10.0.0.1", "dial ok",
+			"target> HTTP/1.1 200 OK|dAtE: Tue, 01 Jan 2019 00:00:00 GMT|Content-Length: 0||",
+			"client< HTTP/1.1 200 OK|dAtE: Tue, 01 Jan 2019 00:00:00 GMT|Content-Length: 0||",
 		}, nil},
+		{"a target's that goes on first", false, []string{
+			"client> GET / HTTP/1.1|Host: x||", "- dial 10.0.0.1", "dial ok", "target> HTTP/1.1 103 Early Hints|Link: </a>||",
+			"client< HTTP/1.1 103 Early Hints|Link: </a>||", "wait 1s", "target> HTTP/1.1 200 OK|Content-Length: 0||",
+			"client< HTTP/1.1 200 OK|Content-Length: 0||",
+		}, []int{1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -61,10 +61,7 @@ func (m *Machine) answerFixed(f *Fixed, why outcome.Why, now time.Time) {
 		m.keep = false
 	}
 	m.discardBody(now)
-	fields := append(mem.resp.Fields[:0], f.Fields...)
-	if message.Get(fields, "date") == nil {
-		fields = append(fields, mem.date.Field(now))
-	}
+	fields := mem.date.Complete(append(mem.resp.Fields[:0], f.Fields...), now)
 	mem.resp = message.Response{
 		Status: f.Status, Fields: fields, Minor: 1,
 		Framing: message.Length, Length: int64(len(f.Body)),

@@ -37,7 +37,7 @@ type Memory struct {
 
 	trailers [sides][]message.Field // that a stream ended with
 	key      [24]byte               // of a WebSocket that was asked for here
-	date     message.Date           // of answers that are made here; kept from request to request
+	date     message.Date           // of answers that came without, or are made here; kept from request to request
 
 	dialAt time.Time // when the dial going on began
 	waitAt time.Time // when the wait going on began; zero without one

@@ -117,6 +117,7 @@ func (m *Machine) answer(end bool, now time.Time) {
 	}
 	m.begin(TargetSide)
 	mem.res.FirstByte = now.Sub(mem.res.Start)
+	mem.resp.Fields = mem.date.Complete(mem.resp.Fields, now)
 	m.h.Response(&mem.req, &mem.resp, &mem.d)
 	m.transforms()
 	m.down, m.downAt = downBody, deadline.In(now, mem.d.Timeouts.Body.D())

@@ -25,7 +25,7 @@ func (m *Machine) switchProtocols(now time.Time) {
 // establish makes a tunnel to a target that knows nothing of the request: CONNECT
 // (RFC 9110, section 9.3.6).
 func (m *Machine) establish(now time.Time) {
-	m.mem.resp = message.Response{Status: 200, Fields: append(m.mem.resp.Fields[:0], m.mem.date.Field(now)), Minor: 1, Length: -1}
+	m.mem.resp = message.Response{Status: 200, Fields: m.mem.resp.Fields[:0], Minor: 1, Length: -1}
 	m.beginTunnel(now)
 }
 
@@ -33,6 +33,7 @@ func (m *Machine) establish(now time.Time) {
 func (m *Machine) beginTunnel(now time.Time) {
 	mem := m.mem
 	mem.res.FirstByte, mem.res.Tunnel = now.Sub(mem.res.Start), true
+	mem.resp.Fields = mem.date.Complete(mem.resp.Fields, now)
 	m.h.Response(&mem.req, &mem.resp, &mem.d)
 	m.say(&mem.resp)
 	mem.res.Status = mem.resp.Status

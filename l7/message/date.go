@@ -22,3 +22,12 @@ func (d *Date) Field(now time.Time) Field {
 	}
 	return Field{Name: nameDate, Value: d.text[:]}
 }
+
+// Complete adds a Date to the fields of a final response that has none, be it made here
+// or forwarded (RFC 9110, section 6.6.1). It is good until Field or Complete is called again.
+func (d *Date) Complete(fields []Field, now time.Time) []Field {
+	if Get(fields, "date") != nil {
+		return fields
+	}
+	return append(fields, d.Field(now))
+}
