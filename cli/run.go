@@ -72,7 +72,7 @@ Exit codes: 0 drained or handed over, 1 it could not start or serve, 2 the spec 
 	c.Flags().StringVar(&f.admin, "admin", "127.0.0.1:9900", "where to serve metrics and status, read-only, on loopback; off for none")
 	c.Flags().StringVar(&f.driver, "driver", "", "how to wait for sockets: "+strings.Join(node.Drivers(), " or ")+"; the first that the system has when not given")
 	datapathFlag(c, &f.datapath)
-	c.Flags().StringVar(&f.state, "state", "", "folder for what the next process must know; /var/lib/portico for root, else in the user's when not given")
+	c.Flags().StringVar(&f.state, "state", "", "folder for what the next process must know; when not given $STATE_DIRECTORY, /var/lib/portico for root, else in the user's")
 	c.Flags().StringVar(&f.socket, "socket", "", "control socket; in a folder of this user when not given")
 	c.Flags().StringVar(&f.logFormat, "log", "text", "format of the log on standard error: text or json")
 	c.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -114,12 +114,16 @@ func checkDatapath(d string) error {
 	return refusal{fmt.Errorf("--datapath %s: unknown datapath; use relay, xdp or auto", d)}
 }
 
-// stateDir is the folder for what outlives the process.
+// stateDir is the folder for what outlives the process. systemd sets STATE_DIRECTORY
+// to those that it made for a unit (StateDirectory= in systemd.exec(5)).
 func (f runFlags) stateDir() string {
 	home := os.Getenv("XDG_STATE_HOME")
+	unit, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":")
 	switch {
 	case f.state != "":
 		return f.state
+	case unit != "":
+		return unit
 	case os.Geteuid() == 0:
 		return "/var/lib/portico"
 	case home == "":

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"portico/internal/clock"
@@ -106,7 +107,8 @@ func (f folder) Save(name string, what any) error {
 	if err := os.MkdirAll(own, 0o700); err != nil {
 		return err
 	}
-	next, err := os.CreateTemp(own, ".next-*")
+	sweep(own)
+	next, err := os.CreateTemp(own, unfinished+"*")
 	if err != nil {
 		return err
 	}
@@ -121,6 +123,26 @@ func (f folder) Save(name string, what any) error {
 		return err
 	}
 	return syncFolder(own)
+}
+
+// unfinished is how the names of files begin that are not yet whole.
+const unfinished = ".next-"
+
+// sweep removes what processes left that were killed while they saved. Another that
+// saves at this moment, in a handover, is let be.
+func sweep(own string) {
+	list, err := os.ReadDir(own)
+	if err != nil {
+		return
+	}
+	for _, e := range list {
+		if !strings.HasPrefix(e.Name(), unfinished) {
+			continue
+		}
+		if info, err := e.Info(); err == nil && clock.Now().Sub(info.ModTime()) > time.Hour {
+			_ = os.Remove(filepath.Join(own, e.Name()))
+		}
+	}
 }
 
 // syncFolder has a folder itself on the disk, so that a rename in it is.

@@ -1,8 +1,10 @@
 package node
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +54,36 @@ func TestFolder(t *testing.T) {
 	}
 	if err := other.Save("web", got); err != nil || filepath.Dir(other.of(other.self)) != f.path {
 		t.Errorf("a node keeps in %s (%v), want in %s", other.of(other.self), err, f.path)
+	}
+}
+
+// TestSweep proves that what a process left that was killed while it saved goes in time,
+// and that what may still be written stays.
+func TestSweep(t *testing.T) {
+	f := folder{t.TempDir(), "edge"}
+	if err := f.Here(); err != nil {
+		t.Fatal(err)
+	}
+	now := clock.Now()
+	for name, age := range map[string]time.Duration{unfinished + "1": 2 * time.Hour, unfinished + "2": time.Minute, "old.json": 2 * time.Hour} {
+		path := filepath.Join(f.of("edge"), name)
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, now, now.Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Save("web", 1); err != nil {
+		t.Fatal(err)
+	}
+	list, err := os.ReadDir(f.of("edge"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, e := range list {
+		left = append(left, e.Name())
+	}
+	if want := []string{unfinished + "2", "old.json", "seen", "web.json"}; !slices.Equal(left, want) {
+		t.Errorf("left are %v, want %v", left, want)
 	}
 }
 

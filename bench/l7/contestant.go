@@ -55,7 +55,7 @@ func contestants(ctx context.Context, binary, temp string) map[string]*contestan
 		"portico": {
 			name: "portico", asks: []string{binary, "version"},
 			command: func(file string) []string {
-				return []string{binary, "run", "--config", file, "--admin", "off", "--socket", filepath.Join(temp, "portico.sock")}
+				return []string{binary, "run", "--config", file, "--admin", "off", "--socket", filepath.Join(temp, "portico.sock"), "--state", filepath.Join(temp, "state")}
 			},
 		},
 	}

@@ -118,7 +118,7 @@ func (b *Bed) Start(name, address, path string, args ...string) *Process {
 // Portico runs a node of a spec and waits until it listens at address.
 func (b *Bed) Portico(spec, address string, args ...string) *Process {
 	b.tb.Helper()
-	path, env := os.Getenv(binary), []string{"PORTICO_SOCKETS=" + b.sockets}
+	path, env := os.Getenv(binary), []string{"PORTICO_SOCKETS=" + b.sockets, "STATE_DIRECTORY=" + filepath.Join(b.Dir, "state")}
 	if path == "" {
 		self, err := os.Executable()
 		if err != nil {

@@ -145,7 +145,7 @@ func (d *deployment) start(program, name string, args ...string) {
 		d.t.Fatal(err)
 	}
 	p := &process{cmd: d.command(self, args...), done: make(chan struct{}), out: &output{}, log: &accessLog{}}
-	p.cmd.Env = append(os.Environ(), asProgram+"="+program, "PORTICO_SOCKETS="+d.sockets)
+	p.cmd.Env = append(os.Environ(), asProgram+"="+program, "PORTICO_SOCKETS="+d.sockets, "STATE_DIRECTORY="+filepath.Join(d.dir, "state"))
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {

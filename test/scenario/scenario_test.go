@@ -82,8 +82,8 @@ func TestStories(t *testing.T) {
 	})
 }
 
-// setup gives each story a /24 of loopback addresses of its own, as $NET, and a
-// folder for control sockets.
+// setup gives each story a /24 of loopback addresses of its own, as $NET, and folders
+// for control sockets and for what nodes keep.
 func setup(e *testscript.Env) error {
 	e.Setenv("NET", fmt.Sprintf("127.%d.%d", 16+rand.IntN(230), rand.IntN(256)))
 	sockets, err := os.MkdirTemp("", "portico") // short: a socket's path is bounded
@@ -91,6 +91,7 @@ func setup(e *testscript.Env) error {
 		return err
 	}
 	e.Setenv("PORTICO_SOCKETS", sockets)
+	e.Setenv("STATE_DIRECTORY", filepath.Join(sockets, "state"))
 	e.Defer(func() { _ = os.RemoveAll(sockets) })
 	story := &story{env: e, jar: map[string]string{}}
 	e.Values[storyKey{}] = story

@@ -52,7 +52,7 @@ var entrants = []entrant{
 	{"portico", "127.0.0.1:18103", func(b *bench) []string {
 		return []string{
 			b.portico, "run", "--config", filepath.Join(b.root, folder, "portico.yaml"),
-			"--admin", "off", "--socket", filepath.Join(b.temp, "portico.sock"),
+			"--admin", "off", "--socket", filepath.Join(b.temp, "portico.sock"), "--state", filepath.Join(b.temp, "state"),
 		}
 	}},
 }
