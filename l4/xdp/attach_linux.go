@@ -19,7 +19,7 @@ import (
 // uplink is an interface that the program is on.
 type uplink struct {
 	link.Link
-	index   int
+	device  *net.Interface
 	generic bool // the kernel runs the program for the driver
 }
 
@@ -63,6 +63,7 @@ func (k *Kernel) keep(name string) error {
 	device, err := net.InterfaceByName(name)
 	if was := k.links[name]; was != nil {
 		if err == nil && isOn(was, device.Index) {
+			was.device = device // its MAC address may be another
 			return nil
 		}
 		_ = k.drop(name)
@@ -123,7 +124,7 @@ func (k *Kernel) slower(name string, was *uplink) error {
 	if err := errors.Join(was.Detach(), k.drop(name)); err != nil {
 		return err
 	}
-	l, err := k.make(&net.Interface{Name: name, Index: was.index}, link.XDPGenericMode)
+	l, err := k.make(was.device, link.XDPGenericMode)
 	if err == nil {
 		k.links[name] = l
 	}
@@ -155,7 +156,8 @@ func (k *Kernel) putConfig() error {
 	at := 0
 	for _, name := range slices.Sorted(maps.Keys(k.links)) {
 		if l := k.links[name]; len(k.links) > 1 && at < UplinksMax {
-			c.Uplinks[at] = uint32(l.index)
+			c.Uplinks[at].Ifindex = uint32(l.device.Index)
+			copy(c.Uplinks[at].Mac[:], l.device.HardwareAddr)
 			at++
 		}
 	}
@@ -207,7 +209,7 @@ func (k *Kernel) make(device *net.Interface, mode link.XDPAttachFlags) (*uplink,
 	if err != nil {
 		return nil, whyNot(err)
 	}
-	made := &uplink{Link: l, index: device.Index, generic: mode == link.XDPGenericMode}
+	made := &uplink{Link: l, device: device, generic: mode == link.XDPGenericMode}
 	if k.o.Pins == "" {
 		return made, nil
 	}
@@ -242,7 +244,7 @@ func (k *Kernel) adoptLink(device *net.Interface) (*uplink, error) {
 		return nil, err
 	}
 	x := on.Attrs().Xdp
-	return &uplink{Link: l, index: device.Index, generic: x != nil && x.AttachMode == nl.XDP_ATTACHED_SKB}, nil
+	return &uplink{Link: l, device: device, generic: x != nil && x.AttachMode == nl.XDP_ATTACHED_SKB}, nil
 }
 
 // detach takes the program off every interface that is not to stay.

@@ -36,7 +36,12 @@ type balancerConfig struct {
 	NatPorts  uint16
 	Mtu       uint16
 	Zero      uint16
-	Uplinks   [8]uint32
+	Uplinks   [8]struct {
+		_       structs.HostLayout
+		Ifindex uint32
+		Mac     [6]uint8
+		Zero    uint16
+	}
 }
 
 type balancerFlow struct {

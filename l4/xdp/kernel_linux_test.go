@@ -12,9 +12,10 @@ import (
 
 // The verdicts of XDP.
 const (
-	xdpDrop = 1
-	xdpPass = 2
-	xdpTX   = 3
+	xdpDrop     = 1
+	xdpPass     = 2
+	xdpTX       = 3
+	xdpRedirect = 4
 )
 
 var (

@@ -15,7 +15,7 @@ import (
 
 // layout numbers the shapes that maps have had. It rises with every change of a
 // key, a value or a meaning in bpf/maps.h or bpf/count.h.
-const layout = 3
+const layout = 4
 
 // What flow tables have room for unless told otherwise.
 const (

@@ -2,9 +2,12 @@ package xdp_test
 
 import (
 	"bytes"
+	"errors"
+	"net"
 	"net/netip"
 	"testing"
 
+	"portico/internal/testkit/netns"
 	"portico/spec"
 )
 
@@ -82,6 +85,36 @@ func TestDSR(t *testing.T) {
 	verdict, out := send(t, k, f)
 	if verdict != xdpTX || !bytes.Equal(out[:6], mac) || !bytes.Equal(out[6:12], macB) || !bytes.Equal(out[12:], f.build()[12:]) {
 		t.Errorf("verdict %d, % x", verdict, out)
+	}
+}
+
+// TestDSRByAnotherUplink proves that a packet for a target on another uplink leaves by
+// that, from its MAC address, also once that has changed.
+func TestDSRByAnotherUplink(t *testing.T) {
+	root(t)
+	n := netns.New(t)
+	router, edge := n.Add("r"), n.Add("n")
+	n.Veth(router, "to1", nil, edge, "up1", nil)
+	n.Veth(router, "to2", nil, edge, "up2", nil)
+	p := plan(spec.ForwardDSR, table("10.1.1.1:80"))
+	p.Targets = append(p.Targets, target("10.1.1.1:80"))
+	p.Targets[0].MAC = []byte{2, 0, 0, 0, 9, 9}
+	k := open(t, p)
+	for _, from := range []net.HardwareAddr{{2, 0, 0, 0, 8, 8}, {2, 0, 0, 0, 7, 7}} {
+		edge.IP("link set up2 address " + from.String())
+		inside(t, edge, func() error {
+			up2, err := net.InterfaceByName("up2")
+			if err != nil {
+				return err
+			}
+			p.Targets[0].Interface = up2.Index
+			return errors.Join(k.Apply(p), k.Attach("up1", "up2"))
+		})
+		f := tcp4(tcpACK)
+		verdict, out := send(t, k, f)
+		if verdict != xdpRedirect || !bytes.Equal(out[:6], p.Targets[0].MAC) || !bytes.Equal(out[6:12], from) || !bytes.Equal(out[12:], f.build()[12:]) {
+			t.Errorf("from %s: verdict %d, % x", from, verdict, out)
+		}
 	}
 }
 

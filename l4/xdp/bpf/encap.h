@@ -189,9 +189,10 @@ INLINE int ipip(struct xdp_md *ctx, const struct config *cfg, const struct packe
 }
 
 /* dsr changes the MAC address alone (direct server return on the link). */
-INLINE int dsr(struct xdp_md *ctx, const struct choice *c, __u32 listener)
+INLINE int dsr(struct xdp_md *ctx, const struct config *cfg, const struct choice *c, __u32 listener)
 {
 	struct ethhdr *eth = start(ctx);
+	const struct uplink *by;
 
 	if ((void *)(eth + 1) > end(ctx))
 		return drop(listener, DROP_MALFORMED);
@@ -199,6 +200,9 @@ INLINE int dsr(struct xdp_md *ctx, const struct choice *c, __u32 listener)
 	__builtin_memcpy(eth->h_dest, c->target->mac, ETH_ALEN);
 	if (!c->target->ifindex || c->target->ifindex == ctx->ingress_ifindex)
 		return XDP_TX;
+	by = uplink_of(cfg, c->target->ifindex);
+	if (by) /* or a switch refuses it, or learns that the other is here */
+		__builtin_memcpy(eth->h_source, by->mac, ETH_ALEN);
 	return bpf_redirect(c->target->ifindex, 0);
 }
 
@@ -216,6 +220,6 @@ INLINE int forward(struct xdp_md *ctx, const struct config *cfg, const struct pa
 	if (vip->mode == MODE_IPIP && family == FAMILY4)
 		return ipip(ctx, cfg, p, c, listener);
 	if (vip->mode == MODE_DSR)
-		return dsr(ctx, c, listener);
+		return dsr(ctx, cfg, c, listener);
 	return drop(listener, DROP_MODE);
 }

@@ -105,6 +105,13 @@ struct quic_key {
 #define NAT_ADDRESSES 4
 #define UPLINKS 8
 
+/* An interface to send by. Index 0 means that there is none. */
+struct uplink {
+	__u32 ifindex;
+	__u8 mac[6];
+	__u16 zero;
+};
+
 struct config {
 	__be32 source4; /* of outer headers; 0 when the node has none */
 	__be32 source6[4];
@@ -115,7 +122,7 @@ struct config {
 	__u16 nat_port, nat_ports; /* the first port and how many */
 	__u16 mtu; /* of the way to targets; 0 means unknown */
 	__u16 zero;
-	__u32 uplinks[UPLINKS]; /* interfaces to send by, where there are several; then 0 */
+	struct uplink uplinks[UPLINKS]; /* where there are several */
 };
 
 struct table {

@@ -28,14 +28,14 @@ INLINE int turn_back(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-INLINE bool is_uplink(const struct config *cfg, __u32 ifindex)
+INLINE const struct uplink *uplink_of(const struct config *cfg, __u32 ifindex)
 {
 #pragma unroll
 	for (int i = 0; i < UPLINKS; i++) {
-		if (cfg->uplinks[i] == ifindex)
-			return true;
+		if (cfg->uplinks[i].ifindex == ifindex)
+			return &cfg->uplinks[i];
 	}
-	return false;
+	return NULL;
 }
 
 /* ports_of fills in what spreads flows to one target over ways that are equal. */
@@ -96,7 +96,7 @@ static __noinline int route(struct xdp_md *ctx, struct config *cfg, __u32 l3, __
 	found = find_way(ctx, l3, &fib);
 	if (found == BPF_FIB_LKUP_RET_BLACKHOLE || found == BPF_FIB_LKUP_RET_UNREACHABLE || found == BPF_FIB_LKUP_RET_PROHIBIT)
 		return drop(listener, DROP_ROUTE);
-	if (found != BPF_FIB_LKUP_RET_SUCCESS || !is_uplink(cfg, fib.ifindex))
+	if (found != BPF_FIB_LKUP_RET_SUCCESS || !uplink_of(cfg, fib.ifindex))
 		return turn_back(ctx);
 	eth = start(ctx);
 	if ((void *)(eth + 1) > end(ctx))
@@ -111,7 +111,7 @@ static __noinline int route(struct xdp_md *ctx, struct config *cfg, __u32 l3, __
 /* leave sends a packet back to the router that it came from, or where routes say. */
 INLINE int leave(struct xdp_md *ctx, const struct config *cfg, __u32 l3, __u32 listener)
 {
-	if (cfg->uplinks[0])
+	if (cfg->uplinks[0].ifindex)
 		return route(ctx, (struct config *)cfg, l3, listener);
 	return turn_back(ctx);
 }
