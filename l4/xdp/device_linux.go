@@ -26,7 +26,7 @@ func deviceOf(a netip.Addr) (device, error) {
 			p, err := netip.ParsePrefix(has.String())
 			return err == nil && p.Addr().Unmap() == a.Unmap()
 		}) {
-			return device{i.Name, i.Index, i.MTU}, nil
+			return device{name: i.Name, index: i.Index, mtu: i.MTU}, nil
 		}
 	}
 	return device{}, fmt.Errorf("no interface has the node's address %s", a)

@@ -16,6 +16,8 @@ type device struct {
 	name  string
 	index int // 0 while there is none of this name
 	mtu   int
+	// doubt is what is to be said of it although it is there.
+	doubt string
 }
 
 // uplinks are the interfaces that packets of VIPs come by.
@@ -27,7 +29,9 @@ func uplinksOf(node *spec.Node, before uplinks) (uplinks, error) {
 	if len(node.Uplinks) == 0 {
 		on, err := deviceOf(node.Address)
 		if err != nil && len(before) == 1 { // the address is away; the interface need not be
-			return uplinks{deviceNamed(before[0].name)}, nil
+			kept := deviceNamed(before[0].name)
+			kept.doubt = err.Error()
+			return uplinks{kept}, nil
 		}
 		return uplinks{on}, err
 	}
@@ -46,7 +50,7 @@ func deviceNamed(name string) device {
 	if err != nil {
 		return device{name: name}
 	}
-	return device{i.Name, i.Index, i.MTU}
+	return device{name: i.Name, index: i.Index, mtu: i.MTU}
 }
 
 // present are the names of those that are there.
@@ -102,15 +106,20 @@ func (d *Datapath) attach(now *carried) error {
 			u.Reason = "no interface of this name is there"
 		case !u.Attached && err != nil:
 			u.Reason = strings.ReplaceAll(err.Error(), "\n", "; ")
+		default:
+			u.Reason = on.doubt
 		}
 		now.uplinks = append(now.uplinks, u)
 		if slices.Contains(was, u) {
 			continue
 		}
-		if u.Attached {
-			d.o.Log.Info("packets are taken from an uplink", "interface", u.Interface)
-		} else {
+		switch {
+		case !u.Attached:
 			d.o.Log.Warn("no packet is taken from an uplink", "interface", u.Interface, "reason", u.Reason)
+		case u.Reason != "":
+			d.o.Log.Warn("packets are taken from an uplink that may be another", "interface", u.Interface, "reason", u.Reason)
+		default:
+			d.o.Log.Info("packets are taken from an uplink", "interface", u.Interface)
 		}
 	}
 	d.now.Store(now)

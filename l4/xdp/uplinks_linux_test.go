@@ -175,7 +175,8 @@ func TestAddressAway(t *testing.T) {
 			taken("at first", status.Uplink{Attached: true})
 			edge.IP("addr flush dev eth0")
 			edge.IP("link set eth0 down")
-			taken("without the address", status.Uplink{Attached: true})
+			gone := "no interface has the node's address " + want.Sites[0].Nodes[0].Address.String()
+			taken("without the address", status.Uplink{Attached: true, Reason: gone})
 			if seen := edge.IP("link show eth0"); !strings.Contains(seen, "xdp") {
 				t.Errorf("the program is off: %s", seen)
 			}
@@ -183,6 +184,10 @@ func TestAddressAway(t *testing.T) {
 			taken("without the interface", status.Uplink{Reason: "no interface of this name is there"})
 			link()
 			taken("with another interface", status.Uplink{Attached: true})
+			mistyped := c.spec()
+			mistyped.Sites[0].Nodes[0].Uplinks, mistyped.Sites[0].Nodes[0].Address = nil, host(version, "50", 99)
+			inside(t, edge, func() error { return d.Apply(mistyped) })
+			taken("with an address that nobody has", status.Uplink{Attached: true, Reason: "no interface has the node's address " + host(version, "50", 99).String()})
 			inside(t, edge, func() error { return d.Apply(&spec.Spec{}) })
 		})
 	}

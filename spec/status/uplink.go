@@ -7,17 +7,21 @@ type Uplink struct {
 	Attached bool `json:"attached"`
 	// Generic says that the kernel runs the program for the driver, which is slower.
 	Generic bool `json:"generic,omitempty"`
-	// Reason says why it is not attached.
+	// Reason says why it is not attached, or what is wrong although it is.
 	Reason string `json:"reason,omitempty"`
 }
 
 // String says whether and how packets are taken.
 func (u Uplink) String() string {
-	switch {
-	case u.Attached && u.Generic:
-		return "taken, without the driver: slower"
-	case u.Attached:
-		return "taken"
+	if !u.Attached {
+		return "not taken: " + u.Reason
 	}
-	return "not taken: " + u.Reason
+	s := "taken"
+	if u.Generic {
+		s += ", without the driver: slower"
+	}
+	if u.Reason != "" {
+		s += ", but " + u.Reason
+	}
+	return s
 }
