@@ -70,7 +70,7 @@ func TestUserRights(t *testing.T) {
 			far.IP("route add 10.79.0.10 via 10.79.0.1")
 			wired(t, far)
 			if tt.datapath == "relay" {
-				edge.IP("addr add 10.79.0.10/32 dev lo")
+				edge.Address("lo", "10.79.0.10/32")
 			}
 			socket := filepath.Join(dir, "s")
 			pid := untilDrained(t, asNobody(edge, tt.datapath == "xdp", mounts, program, "run", "--config", filepath.Join(dir, "spec.yaml"), "--admin", "off", "--socket", socket, "--state", dir), socket)

@@ -104,13 +104,13 @@ func newRacks(t *testing.T, c carriage, folder string) *racks {
 	hang(t, n, r.router1, r.clients[0], 1)
 	hang(t, n, r.router2, r.clients[1], 2)
 	hang(t, n, r.router2, r.web, 3)
-	r.edge.IP(fmt.Sprintf("addr add %s dev lo", c.node()))
+	r.edge.Address("lo", c.node().String())
 	r.rack(t, 1)
 	r.rack(t, 2)
 	switch {
 	case c.forward == spec.ForwardDSR: // who is behind the target itself never meets the node
 		r.clients = r.clients[:1]
-		r.router2.IP(fmt.Sprintf("addr add %s dev lo", c.vip().Addr()))
+		r.router2.Address("lo", c.vip().Addr().String())
 		r.from = echo(t, r.router2, c.vip())
 	case c.wraps():
 		unwrapAt(t, r.web, c.spec(), filepath.Join(filepath.Dir(folder), "web"))
@@ -135,7 +135,7 @@ func (r *racks) rack(t *testing.T, i int) {
 	} else {
 		wire(t, r.net, router, r.edge, up, 10+i)
 	}
-	router.IP(fmt.Sprintf("addr add fe80::1/64 dev to1%d nodad", i))
+	router.Address(fmt.Sprintf("to1%d", i), "fe80::1/64")
 	for _, version := range []int{4, 6} {
 		self := host(version, fmt.Sprintf("1%d", i), 2)
 		if version != r.inner || r.forward != spec.ForwardDSR || i == 1 {
@@ -164,8 +164,8 @@ func (r *racks) without(t *testing.T) {
 	wire(t, r.net, r.router2, r.edge, "under2", 12)
 	r.edge.IP("addr flush dev under2")
 	r.edge.IP("link add link under2 name up2 type macvlan mode passthru")
-	r.edge.IP("addr add 198.18.12.2/24 dev up2")
-	r.edge.IP("addr add 2001:db8:12::2/64 dev up2 nodad")
+	r.edge.Address("up2", "198.18.12.2/24")
+	r.edge.Address("up2", "2001:db8:12::2/64")
 	r.edge.IP("link set up2 up")
 }
 

@@ -35,7 +35,7 @@ func TestWake(t *testing.T) {
 	router, edge := n.Add("r"), n.Add("n")
 	c := carriage{forward: spec.ForwardNAT, inner: 4, outer: 4}
 	want := c.spec()
-	edge.IP("addr add 198.18.50.1/32 dev lo")
+	edge.Address("lo", "198.18.50.1/32")
 	n.Veth(router, "to1", nil, edge, "up1", nil)
 	synctest.Test(t, func(t *testing.T) {
 		tables := &asked{one: one(c.target())}

@@ -44,9 +44,9 @@ func (w *world) startNodes() {
 			continue // it runs
 		}
 		if w.relays() && w.arm.routes == static {
-			h.IP("addr add " + w.vip4 + "/32 dev lo") // what routes bring here is taken
-			h.IP("addr add 198.18.101.1/32 dev lo")
-			h.IP("addr add " + w.vip6 + "/128 dev lo nodad")
+			h.Address("lo", w.vip4+"/32") // what routes bring here is taken
+			h.Address("lo", "198.18.101.1/32")
+			h.Address("lo", w.vip6+"/128")
 		}
 		w.nodes[h.name] = &node{w: w, host: h, binary: binary}
 		w.nodes[h.name].launch()

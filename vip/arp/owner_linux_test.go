@@ -97,8 +97,8 @@ func newLAN(t *testing.T) *lan {
 	l := &lan{t: t, dir: t.TempDir(), spaces: map[string]*netns.Space{}, cmds: map[string]*exec.Cmd{}, macs: map[string]string{}}
 	w := net.Add("w")
 	w.IP("link add br0 type bridge")
-	w.IP("addr add 10.77.0.9/24 dev br0")
-	w.IP("addr add 2001:db8:77::9/64 dev br0 nodad")
+	w.Address("br0", "10.77.0.9/24")
+	w.Address("br0", "2001:db8:77::9/64")
 	w.IP("link set br0 up")
 	for i, name := range []string{"a", "b"} {
 		s := net.Add(name)

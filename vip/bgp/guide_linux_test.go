@@ -40,8 +40,8 @@ func TestGuide(t *testing.T) {
 		n.Veth(r, port, nil, s, "eth0", []string{fmt.Sprintf("10.1.0.1%d/24", i+1), fmt.Sprintf("2001:db8:1::1%d/64", i+1)})
 		r.IP("link set dev " + port + " master br0")
 	}
-	r.IP("addr add 10.1.0.254/24 dev br0")
-	r.IP("addr add 2001:db8:1::fe/64 dev br0 nodad")
+	r.Address("br0", "10.1.0.254/24")
+	r.Address("br0", "2001:db8:1::fe/64")
 	r.IP("link set dev br0 up")
 	router := frr.Start(t, r, frr.Config{BGP: fences[0].Text, BFD: "bfd\n"})
 
@@ -89,7 +89,7 @@ func TestGuideUnnumbered(t *testing.T) {
 	l := &lab{spaces: [2]*netns.Space{n.Add("n1"), n.Add("n2")}}
 	for i, s := range l.spaces {
 		n.Veth(r, fmt.Sprint("swp", i+1), nil, s, "eth0", nil)
-		s.IP(fmt.Sprintf("addr add 10.1.0.1%d/32 dev lo", i+1))
+		s.Address("lo", fmt.Sprintf("10.1.0.1%d/32", i+1))
 	}
 	l.router = frr.Start(t, r, frr.Config{BGP: fences[1].Text, BFD: "bfd\n"})
 	start := func(i int) *node {

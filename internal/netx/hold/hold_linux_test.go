@@ -15,7 +15,7 @@ import (
 func TestHold(t *testing.T) {
 	s := netns.New(t).Add("host")
 	v4, v6, byHand := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("198.51.100.8")
-	s.IP("addr add 198.51.100.8/32 dev lo")
+	s.Address("lo", "198.51.100.8/32")
 	held := func(h *hold.Holder, set ...netip.Addr) string {
 		s.Run(func() {
 			if err := h.Hold(set); err != nil {

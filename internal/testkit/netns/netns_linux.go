@@ -78,13 +78,19 @@ func (n *Net) Veth(a *Space, aIf string, aAddrs []string, b *Space, bIf string, 
 func (s *Space) link(name string, addrs []string) {
 	s.tb.Helper()
 	for _, addr := range addrs {
-		nodad := ""
-		if strings.Contains(addr, ":") {
-			nodad = " nodad" // nobody waits for duplicate address detection
-		}
-		s.IP("addr add " + addr + " dev " + name + nodad)
+		s.Address(name, addr)
 	}
 	s.IP("link set dev " + name + " up")
+}
+
+// Address adds an address such as 10.0.1.1/24 to an interface, usable at once.
+func (s *Space) Address(name, addr string) {
+	s.tb.Helper()
+	nodad := ""
+	if strings.Contains(addr, ":") {
+		nodad = " nodad" // also lo has one tentative for a moment
+	}
+	s.IP("addr add " + addr + " dev " + name + nodad)
 }
 
 // Path is the file that names the namespace.

@@ -134,7 +134,7 @@ func kill(t *testing.T, d *Decapsulator) {
 // that it has nothing to do.
 func TestLeavesNothing(t *testing.T) {
 	p := newPair(t)
-	p.node.IP("addr add 198.18.7.201/32 dev lo") // the operator's own
+	p.node.Address("lo", "198.18.7.201/32") // the operator's own
 	vips := append([]netip.Addr{addr("198.18.7.201")}, linkVIPs...)
 	p.node.IP("neigh replace 198.18.7.2 lladdr 02:00:00:00:00:02 dev eth0") // not to change by itself
 	before := p.machine()
