@@ -174,9 +174,9 @@ func most(t *testing.T, a balance.Algorithm) {
 		}
 		return
 	}
-	inShares(t, a, alike, 20*len(alike))
-	inShares(t, a, mixed, 20*len(alike))
-	inShares(t, a, apart, 20*len(alike))
+	inShares(t, a, alike, 8*len(alike))
+	inShares(t, a, mixed, 8*len(alike))
+	inShares(t, a, apart, 8*len(alike))
 	inShares(t, a, []int{balance.WeightMax, 1}, 40000)
 	inShares(t, a, few, 40000)
 }

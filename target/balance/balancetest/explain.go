@@ -15,7 +15,7 @@ func explain(r *rapid.T, a balance.Algorithm) {
 	weights := rapid.SliceOfN(rapid.IntRange(1, 5), 0, 12).Draw(r, "weights")
 	candidates := Candidates(weights...)
 	p, twin := picker(a, candidates), picker(a, candidates)
-	for range 30 {
+	for range 10 {
 		q := query()
 		scores := p.Explain(q)
 		if len(scores) != len(candidates) {
