@@ -16,7 +16,7 @@ import (
 )
 
 // rate is small: the drills run with the race detector, and count rather than race.
-const rate = 100
+const rate = 50
 
 // underLoad is a load that runs beside a drill.
 type underLoad struct {
