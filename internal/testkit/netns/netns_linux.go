@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,18 +29,10 @@ func New(tb testing.TB) *Net {
 	if _, err := exec.LookPath("ip"); err != nil {
 		testkit.Without(tb, "iproute2 is not installed")
 	}
-	// The name of a temporary file is nobody else's, also in two tests of one process.
-	f, err := os.CreateTemp(tb.TempDir(), "")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	_ = f.Close()
-	n := &Net{tb: tb, prefix: fmt.Sprintf("pt%d-%s-", os.Getpid(), lastDigits(f.Name()))}
-	return n
+	// The process says whose a namespace is that was left; the text, of 128 random bits,
+	// is that of one test alone.
+	return &Net{tb: tb, prefix: fmt.Sprintf("pt%d-%s-", os.Getpid(), rand.Text())}
 }
-
-// lastDigits tells the nets of one process apart.
-func lastDigits(name string) string { return name[max(0, len(name)-4):] }
 
 // Space is one namespace: a host or a router.
 type Space struct {
