@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -165,15 +166,34 @@ func targetsOf(addrs ...netip.AddrPort) []spec.Target {
 	return all
 }
 
-// free returns an address that nothing listens on.
+// given is the last port that free gave; the first is drawn, so that two runs of these
+// tests on one machine do not meet.
+var given = struct {
+	sync.Mutex
+	port int
+}{port: portsFrom + rand.IntN(portsTo-portsFrom)}
+
+// The ports that free gives are below those of connections that name none, of which none
+// can take one before the test does.
+const portsFrom, portsTo = 10_000, 30_000
+
+// free returns an address that nothing listens on, each time with another port.
 func free(tb testing.TB, ip string) netip.AddrPort {
 	tb.Helper()
-	l, err := netx.Listen(context.Background(), netip.AddrPortFrom(netip.MustParseAddr(ip), 0))
-	if err != nil {
-		tb.Fatal(err)
+	given.Lock()
+	defer given.Unlock()
+	for range 1000 {
+		if given.port++; given.port >= portsTo {
+			given.port = portsFrom
+		}
+		at := netip.AddrPortFrom(netip.MustParseAddr(ip), uint16(given.port))
+		if l, err := netx.Listen(context.Background(), at); err == nil {
+			_ = l.Close()
+			return at
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	tb.Fatalf("no port of %s is free", ip)
+	return netip.AddrPort{}
 }
 
 // server serves every connection it accepts with do, until the test ends.
