@@ -18,10 +18,13 @@ func TestFailures(t *testing.T) {
 	garbage := newMute(t, "what?\r\n\r\n")
 	b := newBed(t, func(_ *bed, s *spec.Spec) {
 		to := func(name spec.TargetGroupName, a spec.AddrPort) {
-			s.TargetGroups = append(s.TargetGroups, spec.TargetGroup{Name: name, Targets: []spec.Target{{Address: a, Weight: 1}}})
+			g := spec.TargetGroup{Name: name, Targets: []spec.Target{{Address: a, Weight: 1}}}
+			if name == "mute" { // the others have all the time there is
+				g.Timeouts.Response = spec.Duration(200 * time.Millisecond)
+			}
+			s.TargetGroups = append(s.TargetGroups, g)
 			s.Routes = append(s.Routes, spec.Route{
-				Name: spec.RouteName(name), Hosts: []string{string(name) + ".test"},
-				Rules: []spec.Rule{{TargetGroups: refs(name), Timeouts: spec.Timeouts{Response: spec.Duration(200 * time.Millisecond)}}},
+				Name: spec.RouteName(name), Hosts: []string{string(name) + ".test"}, Rules: []spec.Rule{{TargetGroups: refs(name)}},
 			})
 			s.Listeners[0].Routes = append(s.Listeners[0].Routes, spec.RouteName(name))
 		}

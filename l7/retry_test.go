@@ -90,7 +90,7 @@ func TestRetriesPerTry(t *testing.T) {
 	good, _ := newAnswer(t, 200)
 	b := newBed(t, func(_ *bed, s *spec.Spec) {
 		toOne(s, first(group("web", hangs.Server, good)))
-		s.Routes[0].Rules[0].Retries = spec.Retries{On: []spec.RetryOn{"timeout"}, PerTry: spec.Duration(50 * time.Millisecond)}
+		s.Routes[0].Rules[0].Retries = spec.Retries{On: []spec.RetryOn{"timeout"}, PerTry: spec.Duration(time.Second)} // in which the good one has to answer
 	})
 	if a := b.dial().do("GET / any.test"); a.StatusCode != 200 {
 		t.Errorf("answered %d %q", a.StatusCode, a.text)

@@ -197,7 +197,7 @@ func TestTargetLimit(t *testing.T) {
 func TestDrain(t *testing.T) {
 	vip := free(t, "127.0.1.10")
 	want := tcpSpec(vip, server(t, "127.0.2.1", echo))
-	want.Drain = spec.Duration(500 * time.Millisecond)
+	want.Drain = spec.Duration(2 * time.Second) // in which one of them has to finish
 	b := start(t, want)
 	finishes, stays := dial(t, vip), dial(t, vip)
 	for _, c := range []net.Conn{finishes, stays} {

@@ -90,7 +90,7 @@ func TestRefusedByTarget(t *testing.T) {
 // TestTargetPing proves that a target that is silent while it has requests is asked
 // whether it lives: one that says so is waited for, one that does not is given up.
 func TestTargetPing(t *testing.T) {
-	p := newProxy(t, func(_ *proxy, o *loop.Options) { o.PingAfter = 50 * time.Millisecond })
+	p := newProxy(t, func(_ *proxy, o *loop.Options) { o.PingAfter = 300 * time.Millisecond }) // in which the one that lives has to answer
 	p.frames(func(n int, c *peer) {
 		var asked uint32
 		for pings := 0; ; {
