@@ -26,6 +26,19 @@ func (c *checker) routes() {
 			c.rule(&r.Rules[j], spec.At(at, "rules", j))
 		}
 		c.shadowed(r, at)
+		c.listenerTimeouts(&r.Timeouts, at)
+	}
+}
+
+// listenerTimeouts warns of those that only a listener can have.
+func (c *checker) listenerTimeouts(t *spec.Timeouts, at string) {
+	for _, only := range []struct {
+		key   string
+		given spec.Duration
+	}{{"head", t.Head}, {"idle", t.Idle}} {
+		if only.given != 0 {
+			c.warning(spec.At(at, "timeouts", only.key), "no rule is known yet when this time runs, so it is not used", "say it in the timeouts of the listener")
+		}
 	}
 }
 
@@ -44,6 +57,7 @@ func (c *checker) rule(r *spec.Rule, at string) {
 		c.tunnel(r, spec.At(at, "connect"))
 	}
 	c.split(r, spec.At(at, "split"))
+	c.listenerTimeouts(&r.Timeouts, at)
 	for i := range r.Match {
 		c.match(&r.Match[i], spec.At(at, "match", i))
 	}

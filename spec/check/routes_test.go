@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"portico/spec"
 	"portico/spec/check"
@@ -42,6 +43,13 @@ func TestRoutes(t *testing.T) {
 		}},
 		{"no target in a group", func(s *spec.Spec) { s.TargetGroups[1].Targets = nil }, []string{
 			`warning: targetGroups[1].targets: target group "db" has no targets`,
+		}},
+		{"timeouts of a listener", func(s *spec.Spec) {
+			s.Routes[0].Timeouts = spec.Timeouts{Head: spec.Duration(time.Second)}
+			s.Routes[0].Rules[1].Timeouts = spec.Timeouts{Idle: spec.Off, Total: spec.Off}
+		}, []string{
+			`warning: routes[0].rules[1].timeouts.idle: no rule is known yet when this time runs, so it is not used; say it in the timeouts of the listener`,
+			`warning: routes[0].timeouts.head: no rule is known yet when this time runs, so it is not used; say it in the timeouts of the listener`,
 		}},
 		{"an empty match", match(spec.Match{}), []string{
 			`routes[0].rules[0].match[0]: an empty match takes every request; leave match out for that, or name path, methods or headers`,
