@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -31,6 +32,9 @@ Exit codes: 0 the spec can be applied, 2 it has problems.`,
 			if err := checkDatapath(path); err != nil {
 				return err
 			}
+			if rights && output != "" {
+				return refusal{errors.New("--needs and -o exclude each other; what nodes need is listed for people alone")}
+			}
 			sources, err := readAll(args)
 			if err != nil {
 				return err
@@ -54,7 +58,6 @@ Exit codes: 0 the spec can be applied, 2 it has problems.`,
 	c.Flags().BoolVar(&rights, "needs", false, "list the capabilities that nodes need")
 	datapathFlag(c, &path)
 	outputFlag(c, &output)
-	c.MarkFlagsMutuallyExclusive("needs", "output")
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +54,9 @@ func drillVerb(io Streams, verb, short string, do func(*client.Client, context.C
 				socket = demoSocket()
 			}
 			done, err := do(client.Unix(socket), c.Context(), args[0])
+			if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) {
+				return fmt.Errorf("no demo of this user runs here (%w); start one with portico demo", err)
+			}
 			if err != nil {
 				return err
 			}

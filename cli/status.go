@@ -36,6 +36,9 @@ watch the same targets, their views are merged and disagreement is shown.`,
 				}
 				return writeStatus(w, nodes, all)
 			}
+			if watch && output != "" {
+				return refusal{errors.New("--watch and -o exclude each other; ask again and again for a program")}
+			}
 			if watch {
 				return watchStatus(c.Context(), io, show)
 			}

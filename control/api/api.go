@@ -12,6 +12,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -102,7 +103,9 @@ func questionOf(r *http.Request, q *status.Question) error {
 		return errors.New("url is missing; use /v1/explain?url=https://name/path&from=203.0.113.7")
 	}
 	if from := r.FormValue("from"); from != "" {
-		return q.From.UnmarshalText([]byte(from))
+		if err := q.From.UnmarshalText([]byte(from)); err != nil {
+			return fmt.Errorf("from: %q is not an address; use one such as 203.0.113.7", from)
+		}
 	}
 	return nil
 }

@@ -203,6 +203,7 @@ func TestTCPOnlyReads(t *testing.T) {
 		{"metrics", "GET", "/metrics", "", 200},
 		{"explain", "GET", "/v1/explain?url=http://a/&from=192.0.2.1", "", 200},
 		{"explain of nothing", "GET", "/v1/explain", "", 400},
+		{"explain to nobody", "GET", "/v1/explain?url=http://a/&from=nowhere", "", 400},
 		{"as localhost", "GET", "/v1/status", "localhost:1", 200},
 		{"by a name of others", "GET", "/v1/status", "evil.example", 421},
 		{"apply", "POST", "/v1/apply", "", 404},
