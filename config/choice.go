@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"portico/internal/suggest"
 	"portico/spec"
@@ -20,7 +21,7 @@ func (d *decoder) choice(n *node, v reflect.Value, path, table string) {
 			suggest.Help("", d.names(table)))
 		return
 	case n.kind != text:
-		d.problem(n, path, fmt.Sprintf("found %s where the name of a %s belongs", n.kind, nounOf(table)),
+		d.problem(n, path, fmt.Sprintf("found %s where the name of %s belongs", n.kind, aNounOf(table)),
 			suggest.Help("", d.names(table)))
 		return
 	}
@@ -83,4 +84,12 @@ func nounOf(table string) string {
 		return "algorithm"
 	}
 	return table
+}
+
+// aNounOf is nounOf with its article.
+func aNounOf(table string) string {
+	if noun := nounOf(table); strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + nounOf(table)
 }

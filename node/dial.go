@@ -33,6 +33,9 @@ func noSuchNode(want *spec.Spec, name spec.NodeName) spec.Problem {
 			known = append(known, string(node.Name))
 		}
 	}
+	if len(known) == 0 {
+		return spec.Problem{Path: "sites", What: "the spec has no node", Help: "add a site with one"}
+	}
 	p := spec.Problemf("sites", "no node named %q", name)
 	p.Help = suggest.Help(string(name), known)
 	return p

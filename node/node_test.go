@@ -253,6 +253,10 @@ func TestCheckNamesTheNode(t *testing.T) {
 	if !problems.Fatal() || !strings.Contains(problems.Error(), `no node named "all"; did you mean "alls"?`) {
 		t.Errorf("problems are %v, want that the node is missing and the nearest name", problems)
 	}
+	want.Sites[0].Nodes = nil
+	if problems := newNode().Check(want); !strings.Contains(problems.Error(), "sites: the spec has no node; add a site with one") {
+		t.Errorf("problems are %v, want that there is no node", problems)
+	}
 }
 
 // TestCut proves that a node that is cut resets what it has instead of waiting.

@@ -2,7 +2,9 @@ package spec_test
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"portico/spec"
@@ -165,5 +167,20 @@ func TestTargetsAcrossSites(t *testing.T) {
 	g := spec.TargetGroup{CrossSite: &across, Targets: []spec.Target{{Site: "east"}, {Site: "west"}, {}}}
 	if got := len(g.At("east")); got != 3 {
 		t.Errorf("At(east) has %d targets, want all 3", got)
+	}
+}
+
+// TestProtocols proves that the protocols which a spec may name are those that are known.
+func TestProtocols(t *testing.T) {
+	field, _ := reflect.TypeFor[spec.Listener]().FieldByName("Protocol")
+	for name := range strings.SplitSeq(field.Tag.Get("enum"), "|") {
+		if !spec.Protocol(name).Known() {
+			t.Errorf("%q is not known", name)
+		}
+	}
+	for _, name := range []spec.Protocol{"", "HTTP", "h2"} {
+		if name.Known() {
+			t.Errorf("%q is known", name)
+		}
 	}
 }

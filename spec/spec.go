@@ -203,6 +203,16 @@ const (
 	ProtocolTLS   Protocol = "tls" // passed through as it comes, by the name that clients ask for
 )
 
+// Known reports whether a listener may have the protocol.
+func (p Protocol) Known() bool {
+	switch p {
+	case ProtocolHTTP, ProtocolHTTPS, ProtocolTCP, ProtocolUDP, ProtocolTLS:
+		return true
+	default:
+		return false
+	}
+}
+
 // IsHTTP reports whether the protocol ends at the L7 tier.
 func (p Protocol) IsHTTP() bool { return p == ProtocolHTTP || p == ProtocolHTTPS }
 

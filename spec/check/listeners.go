@@ -13,7 +13,7 @@ func (c *checker) listeners() {
 	taken := sockets{}
 	for i := range c.Listeners {
 		l, at := &c.Listeners[i], spec.At("listeners", i)
-		if l.Protocol == "" {
+		if !l.Protocol.Known() {
 			continue // it could not be read, which was said; what it needs is not known
 		}
 		c.listenerTLS(l, at)

@@ -44,6 +44,9 @@ func TestListeners(t *testing.T) {
 			`listeners[2].redirect: tcp listeners cannot redirect; leave it out`,
 			`listeners[2].trustedProxies: tcp listeners read no header of a proxy; leave it out`,
 		}},
+		{"a protocol that is none, which was said when it was read", func(s *spec.Spec) { s.Listeners[1].Protocol = "HTTPS" }, []string{
+			`listeners[0].redirect: VIP "public" has no https listener to redirect to; add one, or give the port: {scheme: https, port: 443}`,
+		}},
 		{"tcp with a key of requests", func(s *spec.Spec) {
 			at := slices.IndexFunc(s.TargetGroups, func(g spec.TargetGroup) bool { return g.Name == s.Listeners[2].TargetGroups[0].Name })
 			s.TargetGroups[at].Balance = &spec.Choice{Name: "maglev", Params: keyed{Header: "x-user"}}
