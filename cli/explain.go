@@ -28,7 +28,7 @@ it, and which target. They answer from the tables that real traffic uses. What a
 request would draw at random is drawn anew each time, unless --draw says from what.
 
   portico explain https://myapp.example.com:8443/api --from 203.0.113.7
-  portico explain tcp://127.0.1.10:9000`,
+  portico explain tcp://127.0.1.10:9000    (or udp://, of a flow)`,
 		Args: exactly(1, "one URL"),
 		RunE: func(c *cobra.Command, args []string) error {
 			q := status.Question{URL: args[0], Method: strings.ToUpper(method), Draw: draw}

@@ -2,11 +2,22 @@ package l4
 
 import (
 	"fmt"
+	"net/netip"
+	"strings"
 	"time"
 
 	"portico/l4/maglev"
 	"portico/spec/status"
 )
+
+// FlowOf is the flow that a question is about: of UDP where its URL says udp, else of TCP.
+func FlowOf(q status.Question) Flow {
+	f := Flow{Client: netip.AddrPortFrom(q.From.Unmap(), q.Flow), VIP: q.VIP}
+	if scheme, _, _ := strings.Cut(q.URL, "://"); strings.EqualFold(scheme, "udp") {
+		f.Proto = UDP
+	}
+	return f
+}
 
 // Explain is Decide with its reasons: the same choice from the same tables, but
 // one that leaves no trace, so that a balance that takes turns is where it was.

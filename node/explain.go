@@ -51,15 +51,20 @@ func explainPath(at []Explainer, q status.Question) ([]status.Answer, error) {
 	}
 	p.askVIP(q)
 	q.Seat = q.VIP
-	if a, ok := p.ask(spec.RoleL4, q); ok {
+	a, atL4 := p.ask(spec.RoleL4, q)
+	if atL4 {
 		if len(a.Next) == 0 {
 			return p.answers, p.err()
 		}
 		q.Seat = a.Next[0]
 	}
-	p.ask(spec.RoleL7, q)
+	_, atL7 := p.ask(spec.RoleL7, q)
 	if len(p.answers) == 0 && len(p.errs) == 0 {
 		return nil, fmt.Errorf("nothing here answers for %s: no zone holds %q and no listener has port %d", q.URL, host, port)
+	}
+	if last := len(p.answers) - 1; last >= 0 && !atL4 && !atL7 {
+		text := fmt.Sprintf("no node that was asked has a listener on %s: the path cannot be followed further", q.VIP)
+		p.answers[last].Lines = append(p.answers[last].Lines, status.Line{Mark: "-", Text: text})
 	}
 	return p.answers, p.err()
 }
@@ -167,7 +172,7 @@ func hostPort(raw string) (host string, port uint16, err error) {
 		return "", 0, err
 	}
 	if err != nil || u.Host == "" { // 127.0.0.1:80/ without a scheme is no URL for another reason
-		return "", 0, fmt.Errorf("%q is not a URL; use https://name/path, http://name/path or tcp://name:port", raw)
+		return "", 0, fmt.Errorf("%q is not a URL; use https://name/path, http://name/path tcp://name:port or udp://name:port", raw)
 	}
 	p := u.Port()
 	switch {

@@ -78,6 +78,27 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestExplainEnds proves that an address on which nobody listens is not told as if it
+// were where the request goes.
+func TestExplainEnds(t *testing.T) {
+	names := &tiers{name: "names", next: map[spec.Role]string{spec.RoleDNS: "192.0.2.1:443"}}
+	edge := &tiers{name: "edge", next: map[spec.Role]string{spec.RoleL4: "10.0.0.31:443"}}
+	for _, tt := range []struct {
+		at   []node.Explainer
+		want bool
+	}{{[]node.Explainer{names}, true}, {[]node.Explainer{names, edge}, false}} {
+		answers, err := node.Explain(tt.at, "", status.Question{URL: "udp://www.example.com:80"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := answers[len(answers)-1].Lines
+		said := len(lines) == 1 && strings.HasPrefix(lines[0].Text, "no node that was asked has a listener on 192.0.2.1:80")
+		if said != tt.want {
+			t.Errorf("asked of %d nodes, the last says %+v", len(tt.at), lines)
+		}
+	}
+}
+
 // TestExplainRefuses proves that what cannot be asked is refused with what could,
 // and that the failure of a node is not taken for an answer.
 func TestExplainRefuses(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 // flows are sent by. It reports false when the question is none for this tier:
 // no listener is on its VIP and port.
 func (r *Relay) Explain(q status.Question) (status.Answer, bool) {
-	f := l4.Flow{Client: netip.AddrPortFrom(q.From.Unmap(), q.Flow), VIP: q.VIP, Draw: drawn(q), Now: clock.Now()}
+	f := l4.FlowOf(q)
+	f.Draw, f.Now = drawn(q), clock.Now()
 	d, lines := l4.Explain(f, r.state.Load().table, r.o.Groups)
 	if d.Listener == nil {
 		return status.Answer{}, false

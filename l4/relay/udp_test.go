@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"portico/internal/netx"
 	"portico/l4/relay"
 	"portico/spec"
+	"portico/spec/status"
 )
 
 // udpServer answers each datagram with its name and what it got, until the test ends.
@@ -93,6 +95,12 @@ func TestDatagrams(t *testing.T) {
 			want.Listeners = append(want.Listeners, spec.Listener{Name: "tcp", VIP: "public", Port: at.Port(), Protocol: spec.ProtocolTCP, TargetGroups: []spec.GroupRef{{Name: "db", Weight: 1}}})
 			b := start(t, want)
 			vip := netip.AddrPortFrom(netip.MustParseAddr(tt.vip), at.Port())
+			for scheme, want := range map[string]string{"udp": `listener "db" on `, "tcp": `listener "tcp" on `} {
+				a, ok := b.relay.Explain(status.Question{URL: scheme + "://" + vip.String(), VIP: vip, From: vip.Addr()})
+				if !ok || !strings.HasPrefix(a.Lines[0].Text, want) {
+					t.Errorf("Explain of %s = %+v, %v, want %s", scheme, a, ok, want)
+				}
+			}
 			c := udpClient(t, vip)
 			for _, text := range []string{"hello", "", string(bytes.Repeat([]byte("x"), 9000))} {
 				if got := ask(t, c, text); got != "1:"+text {

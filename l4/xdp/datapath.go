@@ -317,8 +317,7 @@ func (d *Datapath) Explain(q status.Question) (status.Answer, bool) {
 	if want == nil {
 		return status.Answer{}, false
 	}
-	f := l4.Flow{Client: netip.AddrPortFrom(q.From.Unmap(), q.Flow), VIP: q.VIP}
-	decision, lines := l4.Explain(f, l4.NewTable(want, d.o.Self).PlacedBy(d.o.Tables), d.o.Groups)
+	decision, lines := l4.Explain(l4.FlowOf(q), l4.NewTable(want, d.o.Self).PlacedBy(d.o.Tables), d.o.Groups)
 	if decision.Listener == nil {
 		return status.Answer{}, false
 	}
