@@ -66,7 +66,10 @@ func (b *bed) base() *spec.Spec {
 // newBed starts a server with the spec that edit made of base.
 func newBed(t *testing.T, edit func(b *bed, s *spec.Spec)) *bed {
 	t.Helper()
-	b := &bed{t: t, log: &lines{}, metrics: prometheus.NewRegistry(), http: freePort(t), https: freePort(t)}
+	b := &bed{t: t, log: &lines{}, metrics: prometheus.NewRegistry(), http: freePort(t)}
+	for b.https = b.http; b.https == b.http; {
+		b.https = freePort(t)
+	}
 	dialer := netx.Dialer{Source: addr}
 	b.groups = target.New(target.Options{Dial: dialer.Dial})
 	b.server = l7.New(l7.Options{Self: "n1", Groups: b.groups, Dialer: dialer, AccessLog: b.log, Metrics: b.metrics})

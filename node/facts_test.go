@@ -30,7 +30,7 @@ func awaitSite(t *testing.T, n *node.Node, want status.Verdict) {
 // TestNewListenerKeepsTheVerdict proves that a listener that nobody has asked yet
 // does not make a healthy site unknown, which would send its clients elsewhere.
 func TestNewListenerKeepsTheVerdict(t *testing.T) {
-	net := network()
+	net := network(t)
 	web(t, net+".101:3000")
 	n, _ := start(t, load(t, oneNode(net)))
 	awaitSite(t, n, status.Healthy)

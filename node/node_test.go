@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
@@ -26,7 +25,12 @@ import (
 const pollFor = 20 * time.Second
 
 // network is a /24 of loopback for one test.
-func network() string { return fmt.Sprintf("127.%d.%d", 16+rand.IntN(230), rand.IntN(256)) }
+func network(t *testing.T) string {
+	t.Helper()
+	net, release := testkit.Network()
+	t.Cleanup(release)
+	return net
+}
 
 // oneNode is a spec with dns, l4 and l7 on one node, a target that is not there
 // unless a test starts it, and room for edits.
@@ -134,7 +138,7 @@ func TestGenerationsAreKept(t *testing.T) {
 	state := t.TempDir()
 	run := func(edits ...string) map[string]uint64 {
 		n := node.New(node.Options{Name: "all", Log: slog.New(slog.DiscardHandler), State: state})
-		if err := n.Apply(load(t, oneNode(network(), edits...))); err != nil {
+		if err := n.Apply(load(t, oneNode(network(t), edits...))); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -161,7 +165,7 @@ func TestGenerationsAreKept(t *testing.T) {
 // tells of each, and that it leaves nothing behind.
 func TestWholePathInOneNode(t *testing.T) {
 	testkit.NoLeaks(t)
-	at := network()
+	at := network(t)
 	web(t, at+".101:3000")
 	n, stop := start(t, load(t, oneNode(at)))
 	serves(t, "http://"+at+".10:8080/", "200 web")
@@ -196,7 +200,7 @@ func TestWholePathInOneNode(t *testing.T) {
 // TestApplyIsWholeOrNot proves that a spec of which any part fails, in whatever
 // tier, leaves the one before serving, targets with their verdicts and all.
 func TestApplyIsWholeOrNot(t *testing.T) {
-	at := network()
+	at := network(t)
 	web(t, at+".101:3000")
 	taken, err := net.Listen("tcp", at+".77:8080")
 	if err != nil {
@@ -247,7 +251,7 @@ func TestApplyIsWholeOrNot(t *testing.T) {
 // TestCheckNamesTheNode proves that a spec in which the node is not is refused
 // with the nearest name.
 func TestCheckNamesTheNode(t *testing.T) {
-	want := load(t, oneNode(network()))
+	want := load(t, oneNode(network(t)))
 	want.Sites[0].Nodes[0].Name = "alls"
 	problems := newNode().Check(want)
 	if !problems.Fatal() || !strings.Contains(problems.Error(), `no node named "all"; did you mean "alls"?`) {
@@ -262,7 +266,7 @@ func TestCheckNamesTheNode(t *testing.T) {
 // TestCut proves that a node that is cut resets what it has instead of waiting.
 func TestCut(t *testing.T) {
 	testkit.NoLeaks(t)
-	at := network()
+	at := network(t)
 	mute(t, at)
 	n, stop := start(t, load(t, oneNode(at)))
 	conns := underWay(t, n, at)
@@ -324,7 +328,7 @@ func areReset(t *testing.T, conns []net.Conn) {
 // sockets are reset long before the drain bound.
 func TestHandOver(t *testing.T) {
 	testkit.NoLeaks(t)
-	at := network()
+	at := network(t)
 	mute(t, at)
 	n := newNode()
 	if err := n.Apply(load(t, oneNode(at, "drain: 5s", "drain: 1h"))); err != nil {
@@ -349,7 +353,7 @@ func TestHandOver(t *testing.T) {
 // TestApplyWhileRunning proves that a target that goes takes its requests along
 // to the next spec, and that generations count what was applied.
 func TestApplyWhileRunning(t *testing.T) {
-	at := network()
+	at := network(t)
 	web(t, at+".101:3000")
 	n, _ := start(t, load(t, oneNode(at)))
 	serves(t, "http://"+at+".10:8080/", "200 web")
@@ -376,7 +380,7 @@ func TestApplyWhileRunning(t *testing.T) {
 // TestApplyWhenStopped proves that a node that was told to stop keeps its spec
 // and says why.
 func TestApplyWhenStopped(t *testing.T) {
-	at := network()
+	at := network(t)
 	want := load(t, oneNode(at))
 	n, stop := start(t, want)
 	stop()

@@ -7,6 +7,8 @@
 package testkit
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -61,6 +63,19 @@ func Free(tb testing.TB, ip string) netip.AddrPort {
 	}
 	tb.Fatalf("no port of %s is free for TCP and UDP", ip)
 	return netip.AddrPort{}
+}
+
+// Network draws a /24 of loopback addresses, such as 127.20.30, that nobody else who asks
+// has until it is released, in this process or in another: who has it listens at its last
+// address. Where no such address can be listened on, it is drawn and no more.
+func Network() (network string, release func()) {
+	for range 100 {
+		network = fmt.Sprintf("127.%d.%d", 16+rand.IntN(230), rand.IntN(256))
+		if l, err := net.Listen("tcp", network+".254:20254"); err == nil {
+			return network, func() { _ = l.Close() }
+		}
+	}
+	return network, func() {}
 }
 
 // leakBound is how long files that are on their way out may take.

@@ -70,6 +70,20 @@ func TestFree(t *testing.T) {
 	_ = u.Close()
 }
 
+// TestNetwork proves that a network is had by one at a time: of so many, two would be
+// alike in every other run if they were drawn alone.
+func TestNetwork(t *testing.T) {
+	seen := map[string]bool{}
+	for range 300 {
+		network, release := testkit.Network()
+		t.Cleanup(release)
+		if seen[network] {
+			t.Fatalf("%s is given twice", network)
+		}
+		seen[network] = true
+	}
+}
+
 // TestNoLeaks proves that a goroutine or a file left behind fails a test, and
 // that a clean test passes.
 func TestNoLeaks(t *testing.T) {

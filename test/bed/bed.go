@@ -1,9 +1,7 @@
 package bed
 
 import (
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,10 +52,9 @@ func New(tb testing.TB) *Bed {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(sockets) })
-	return &Bed{
-		Dir: tb.TempDir(), tb: tb, sockets: sockets,
-		Net: fmt.Sprintf("127.%d.%d", 16+rand.IntN(230), rand.IntN(256)),
-	}
+	network, release := testkit.Network()
+	tb.Cleanup(release)
+	return &Bed{Dir: tb.TempDir(), tb: tb, sockets: sockets, Net: network}
 }
 
 // Addr is the address of one host of the bed, HOST:PORT with the host's last number.

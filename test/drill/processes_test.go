@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"portico/client"
 	"portico/demo"
 	"portico/demo/app"
+	"portico/internal/testkit"
 	"portico/spec/status"
 )
 
@@ -87,10 +87,9 @@ func deploy(t *testing.T, name string) *deployment {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &deployment{
-		t: t, dir: t.TempDir(), sockets: sockets, procs: map[string]*process{}, command: exec.Command,
-		net: fmt.Sprintf("127.%d.%d", 16+rand.IntN(230), rand.IntN(256)),
-	}
+	network, release := testkit.Network()
+	t.Cleanup(release)
+	d := &deployment{t: t, dir: t.TempDir(), sockets: sockets, procs: map[string]*process{}, command: exec.Command, net: network}
 	t.Cleanup(d.stop)
 	if err := demo.WriteKeys(d.dir, []string{"myapp.example.com"}); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package scenario
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 
 	"portico/cli"
 	"portico/demo/app"
+	"portico/internal/testkit"
 )
 
 // TestMain lets the test binary stand for the programs of the stories, so that
@@ -85,7 +85,9 @@ func TestStories(t *testing.T) {
 // setup gives each story a /24 of loopback addresses of its own, as $NET, and folders
 // for control sockets and for what nodes keep.
 func setup(e *testscript.Env) error {
-	e.Setenv("NET", fmt.Sprintf("127.%d.%d", 16+rand.IntN(230), rand.IntN(256)))
+	network, release := testkit.Network()
+	e.Defer(release)
+	e.Setenv("NET", network)
 	sockets, err := os.MkdirTemp("", "portico") // short: a socket's path is bounded
 	if err != nil {
 		return err
