@@ -95,6 +95,13 @@ Exit codes: 0 done, 1 failed, 2 refused (wrong usage, or a spec with problems).`
 	for _, verb := range verbs() {
 		root.AddCommand(verb(io))
 	}
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = func(_ *cobra.Command, of []string) error {
+			_, _, err := root.Find(of)
+			return err // else it would print the usage, as if nothing were wrong
+		}
+	}
 	return root
 }
 

@@ -19,6 +19,8 @@ func TestExitCodes(t *testing.T) {
 		{"version", "version", ExitOK, "portico test go1."},
 		{"help", "--help", ExitOK, "portico demo"},
 		{"unknown verb", "runn", ExitRefused, `unknown command "runn"`},
+		{"help on a verb", "help run", ExitOK, "portico run [flags]"},
+		{"help on an unknown verb", "help runn", ExitRefused, `unknown command "runn"`},
 		{"unknown flag", "run --confg x", ExitRefused, "see portico run --help"},
 		{"nothing to run", "run", ExitRefused, "--listen :8080 --to 127.0.0.1:3000"},
 		{"too many arguments", "version now", ExitRefused, "takes no arguments"},
