@@ -197,6 +197,14 @@ func TestSites(t *testing.T) {
 		{"no role", func(s *spec.Spec) { s.Sites[0].Nodes[0].Roles = nil }, []string{
 			`sites[0].nodes[0].roles: node "east-dns" has no role; use one of "dns", "vip", "l4", "l7"`,
 		}},
+		{"roles that are none, which was said when they were read", func(s *spec.Spec) {
+			s.Sites[1].Nodes[0].Roles = []spec.Role{"l8"}
+		}, nil},
+		{"none of the roles that listeners need", func(s *spec.Spec) {
+			s.Sites[1].Nodes[0].Roles = []spec.Role{spec.RoleL7}
+		}, []string{
+			`listeners[2].protocol: site "west" has no l4 node to serve tcp; add l4 to the roles of a node there, or take its address from VIP "public"`,
+		}},
 		{"uplinks", func(s *spec.Spec) {
 			n := &s.Sites[0].Nodes[0]
 			n.Roles, n.Uplinks = []spec.Role{spec.RoleDNS}, []string{"eth0", "no/such", "eth0"}

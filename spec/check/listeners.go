@@ -95,11 +95,20 @@ func (c *checker) served(l *spec.Listener, at string) {
 		if c.siteAt.at[string(site.Name)] != spec.At("sites", i) {
 			continue // its name is another's
 		}
-		if len(c.VIP(l.VIP).Addresses[site.Name]) > 0 && len(site.With(role)) == 0 {
+		if len(c.VIP(l.VIP).Addresses[site.Name]) > 0 && len(site.With(role)) == 0 && !slices.ContainsFunc(site.Nodes, unreadRoles) {
 			c.problem(spec.At(at, "protocol"), fmt.Sprintf("site %q has no %s node to serve %s", site.Name, role, l.Protocol),
 				fmt.Sprintf("add %s to the roles of a node there, or take its address from VIP %q", role, l.VIP))
 		}
 	}
+}
+
+// unreadRoles reports whether the roles of a node could not be read, which was said; which
+// it has is not known.
+func unreadRoles(n spec.Node) bool {
+	isUnread := func(r spec.Role) bool {
+		return !slices.Contains([]spec.Role{spec.RoleDNS, spec.RoleVIP, spec.RoleL4, spec.RoleL7}, r)
+	}
+	return len(n.Roles) == 0 || slices.ContainsFunc(n.Roles, isUnread)
 }
 
 // sockets are those that listeners take, by site and port.
