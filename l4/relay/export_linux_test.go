@@ -8,9 +8,7 @@ func (r *Relay) PipesMade() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.each(func(l *loop) {
-		var fresh pipes
-		fresh.init(0, len(r.loops))
-		made.Add(int64(fresh.left - l.pipes.left))
+		made.Add(int64(l.pipes.Made()))
 	})
 	return int(made.Load())
 }

@@ -9,6 +9,7 @@ import (
 	"portico/internal/poll"
 	"portico/internal/poll/epoll"
 	"portico/internal/poll/portable"
+	"portico/l4/relay/pipe"
 )
 
 // loop is one event loop: a goroutine, its sockets and its flows. Only it touches
@@ -24,7 +25,7 @@ type loop struct {
 
 	flows []carried
 	again []*flow // have more to do, once others had their turn
-	pipes pipes
+	pipes pipe.Pool
 	buf   []byte // for the time of one read and write
 	batch *packets
 
@@ -73,7 +74,7 @@ func (l *loop) run() {
 		l.sweep()
 	}
 	_ = l.poll.Close()
-	l.pipes.close()
+	l.pipes.Close()
 }
 
 // idle reports whether there is nothing to do but wait for events.

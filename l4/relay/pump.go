@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"portico/internal/netx"
+	"portico/l4/relay/pipe"
 )
 
 // bufferSize is what one read takes at most. A read that fills it says that more
@@ -38,7 +39,7 @@ type pump struct {
 	held []byte // what is left to send of buf
 
 	bulk  bool // the next bytes go through a pipe
-	pipe  *pipe
+	pipe  *pipe.Pipe
 	piped int // bytes in it
 }
 
@@ -141,7 +142,7 @@ func (p *pump) drop() {
 		p.buf, p.held = nil, nil
 	}
 	if p.pipe != nil {
-		p.flow().loop.pipes.put(p.pipe, p.piped == 0)
+		p.flow().loop.pipes.Put(p.pipe, p.piped == 0)
 		p.pipe, p.piped = nil, 0
 	}
 }

@@ -136,7 +136,7 @@ func New(o Options) *Relay {
 	r.log.init(o.FlowLog)
 	for i := range runtime.GOMAXPROCS(0) {
 		l := &loop{relay: r, at: i, now: clock.Now(), buf: make([]byte, bufferSize), waits: map[waiter]time.Time{}}
-		l.pipes.init(files, runtime.GOMAXPROCS(0))
+		l.pipes.Init(files, runtime.GOMAXPROCS(0))
 		r.loops = append(r.loops, l)
 	}
 	r.state.Store(&state{table: l4.NewTable(&spec.Spec{}, o.Self)})

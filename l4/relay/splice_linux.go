@@ -2,16 +2,18 @@ package relay
 
 import (
 	"golang.org/x/sys/unix"
+
+	"portico/l4/relay/pipe"
 )
 
 // splice carries what the source has through a pipe, without copying it to the
 // process, or turns to buffers where that is better.
 func (p *pump) splice() bool {
-	if p.pipe = p.flow().loop.pipes.get(); p.pipe == nil {
+	if p.pipe = p.flow().loop.pipes.Get(); p.pipe == nil {
 		p.bulk = false
 		return true
 	}
-	n, errno := splice(p.from.fd, p.pipe.w, pipeSize)
+	n, errno := splice(p.from.fd, p.pipe.W, pipe.Size)
 	if errno == 0 && n > 0 {
 		p.piped = n
 		p.bulk = n >= bufferSize
@@ -37,7 +39,7 @@ func (p *pump) splice() bool {
 func (p *pump) empty() bool {
 	for p.piped > 0 {
 		p.to.hasten()
-		n, errno := splice(p.pipe.r, p.to.fd, p.piped)
+		n, errno := splice(p.pipe.R, p.to.fd, p.piped)
 		switch errno {
 		case 0:
 			p.piped -= n

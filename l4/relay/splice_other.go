@@ -11,14 +11,6 @@ func (p *pump) splice() bool {
 
 func (*pump) empty() bool { return false }
 
-type pipe struct{}
-
-type pipes struct{}
-
-func (*pipes) init(int, int)   {}
-func (*pipes) put(*pipe, bool) {}
-func (*pipes) close()          {}
-
 // isGone and unsent need to ask the kernel what only Linux is asked here: a flow
 // whose client left is tried to its end, and a reset may overtake what was sent.
 func isGone(int) bool { return false }
