@@ -105,7 +105,9 @@ func (f *flow) parseHead() {
 		}
 		f.tuple.Server, h.hello = name, false
 	}
-	p.held = p.buf[h.start:h.end]
+	if p.held = p.buf[h.start:h.end]; len(p.held) == 0 {
+		p.drop() // or what is read next would be taken for a part of it
+	}
 	f.loop.wait(f, time.Time{})
 	f.phase, f.began = connecting, f.loop.now
 	f.connect()
