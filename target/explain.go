@@ -166,8 +166,10 @@ func (t *table) line(m *Target, score *balance.Score, chosen bool, how string) s
 	case m.phase() == outlier.Out && f.verdict != status.Unhealthy && !t.uses(m):
 		e := m.ejection()
 		line.Mark, c.Why = "-", fmt.Sprintf("ejected for %v (%s)", e.Until.Sub(e.Since), e.Reason)
+	case t.full(m) && t.onTrial(m):
+		line.Mark, c.Why = "-", "takes one at a time"
 	case t.full(m):
-		line.Mark, c.Why = "-", fmt.Sprintf("at its limit of %d", t.limitOf(m))
+		line.Mark, c.Why = "-", fmt.Sprintf("at its limit of %d", t.limit)
 	case score == nil && !t.uses(m):
 		line.Mark, c.Why = "-", "not used while it is "+f.verdict.String()
 	case score == nil:

@@ -25,18 +25,30 @@ func (g *Group) Take(q balance.Query, tried []*Target) (taken *Target, full bool
 }
 
 // TryBegin counts something sent to the target, as Begin does, and reports whether
-// it could: false means that the target is at its group's limit.
-func (t *Target) TryBegin() bool { return t.tryBegin(t.group.table.Load().limitOf(t)) }
+// it could: false means that the target is at its group's limit, or tried by another.
+func (t *Target) TryBegin() bool { return t.group.table.Load().tryBegin(t) }
 
-// limitOf is how much a target may have in flight; 0 means no limit.
-func (t *table) limitOf(m *Target) int64 {
-	if t.trials && m.phase() == outlier.Trial {
-		return 1
+// onTrial reports whether a target takes one at a time.
+func (t *table) onTrial(m *Target) bool { return t.trials && m.phase() == outlier.Trial }
+
+// tryBegin is TryBegin on this table. What a target on trial has from before does not
+// count: it may go on for hours, and says nothing of how the target is now.
+func (t *table) tryBegin(m *Target) bool {
+	trial := t.onTrial(m)
+	if trial && !m.passive.trying.CompareAndSwap(false, true) {
+		return false
 	}
-	return t.limit
+	if m.beginWithin(t.limit) {
+		return true
+	}
+	if trial {
+		m.passive.trying.Store(false)
+	}
+	return false
 }
 
-func (t *Target) tryBegin(limit int64) bool {
+// beginWithin is Begin where the load is below a limit; 0 means none.
+func (t *Target) beginWithin(limit int64) bool {
 	if limit == 0 {
 		t.Begin()
 		return true
@@ -55,6 +67,13 @@ func (t *Target) tryBegin(limit int64) bool {
 	return true
 }
 
+// tried is that what a target was tried by is over, or is known to go well.
+func (t *Target) tried() {
+	if t.passive.trying.Load() {
+		t.passive.trying.Store(false)
+	}
+}
+
 // take is Group.Take on a table with a limit: what the algorithm says, what it
 // says when asked again, and then any that has room, the idlest first.
 func (t *table) take(q balance.Query, tried []*Target) (taken *Target, full bool) {
@@ -67,7 +86,7 @@ func (t *table) take(q balance.Query, tried []*Target) (taken *Target, full bool
 			ask = q.Again(attempt)
 		}
 		m := t.used[t.picker.Pick(ask)]
-		if !slices.Contains(tried, m) && m.tryBegin(t.limitOf(m)) {
+		if !slices.Contains(tried, m) && t.tryBegin(m) {
 			return m, false
 		}
 	}
@@ -76,16 +95,15 @@ func (t *table) take(q balance.Query, tried []*Target) (taken *Target, full bool
 		if best == nil {
 			return nil, len(tried) < len(t.used)
 		}
-		if best.tryBegin(t.limitOf(best)) {
+		if t.tryBegin(best) {
 			return best, false
 		}
 	}
 }
 
-// full reports whether a target is at its limit.
+// full reports whether a target is at its limit, or tried by another.
 func (t *table) full(m *Target) bool {
-	limit := t.limitOf(m)
-	return limit > 0 && m.load.Load() >= limit
+	return t.limit > 0 && m.load.Load() >= t.limit || t.onTrial(m) && m.passive.trying.Load()
 }
 
 // idlest is the target with room that has the least load for its weight, or nil.

@@ -20,6 +20,8 @@ type Outcome struct {
 	Status int
 	// Latency is the time until its answer began.
 	Latency time.Duration
+	// Goes says that a flow was begun well and goes on: its end will not be told.
+	Goes bool
 }
 
 // failed says what went wrong, if anything did.
@@ -38,6 +40,7 @@ type passive struct {
 	inRow    atomic.Int64 // failures since the last success
 	why      atomic.Pointer[string]
 	passed   atomic.Int64 // on trial
+	trying   atomic.Bool  // something was begun on trial that is not over
 	requests atomic.Int64 // in this interval, as are those below
 	failures atomic.Int64
 	micros   atomic.Int64
@@ -66,6 +69,10 @@ func (t *Target) Report(o Outcome) {
 		}
 		if trial && c.passed.Add(1) >= int64(p.Trials) {
 			t.group.nudge()
+		}
+		if trial && o.Goes {
+			t.tried()
+			t.group.look(t)
 		}
 		return
 	}
@@ -250,6 +257,7 @@ func (t *Target) judge(p *spec.Outliers, now time.Time) bool {
 			return false
 		}
 		c.passed.Store(0) // a trial begins
+		c.trying.Store(false)
 		c.inRow.Store(0)
 		return true
 	}

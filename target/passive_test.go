@@ -117,6 +117,40 @@ func trial(t *testing.T, ts *target.Targets, m *target.Target) {
 	m.End()
 }
 
+// TestTrialBesideOld proves that a trial goes on beside what began before the ejection,
+// and beside flows whose connection was what was tried: neither may ever end.
+func TestTrialBesideOld(t *testing.T) {
+	for name, change := range map[string]func(*spec.TargetGroup){
+		"no limit": unchecked, "a limit": func(g *spec.TargetGroup) { g.Health, g.Limits.Connections = nil, 20 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ts := running(t, target.Options{})
+				apply(t, ts, web(3, change, outliers()))
+				one := find(t, ts, 1)
+				for range 5 {
+					one.Begin() // such as a WebSocket
+				}
+				report(one, bad, bad, bad)
+				pass(31 * time.Second)
+				for range 2 {
+					if !one.TryBegin() {
+						t.Fatal("a target on trial takes nothing while it has what is older")
+					}
+					if one.TryBegin() {
+						t.Error("a target on trial takes two at a time")
+					}
+					one.Report(target.Outcome{Latency: time.Millisecond, Goes: true})
+				}
+				pass(time.Second)
+				if e := ts.Status()[0].Targets[0].Ejection; e.Phase != "in" {
+					t.Errorf("after two good trials: %+v", e)
+				}
+			})
+		})
+	}
+}
+
 // TestEjectionGuard proves that no more are ejected than the share allows, and the
 // last target never.
 func TestEjectionGuard(t *testing.T) {

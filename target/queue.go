@@ -151,6 +151,13 @@ func (q *queue) drop(w *Waiter) {
 	q.waiting.Add(-1)
 }
 
+// look gives what became free at a target to those who wait, if anybody does.
+func (g *Group) look(m *Target) {
+	if g.queue.waiting.Load() > 0 {
+		g.freed(m)
+	}
+}
+
 // freed gives the free places of a target to those who wait, oldest first.
 func (g *Group) freed(m *Target) {
 	g.queue.mu.Lock()
@@ -162,7 +169,7 @@ func (g *Group) give(m *Target) {
 	q, t := &g.queue, g.table.Load()
 	for {
 		w := q.first(m, t)
-		if w == nil || !m.tryBegin(t.limitOf(m)) {
+		if w == nil || !t.tryBegin(m) {
 			return
 		}
 		q.drop(w)

@@ -55,7 +55,7 @@ func build(s *spec.TargetGroup, members []*Target, now time.Time) *table {
 	candidates := make([]balance.Candidate, len(t.used))
 	t.weights = weights(s, t.used, now)
 	for i, m := range t.used {
-		candidates[i] = balance.Candidate{Key: m.id, Weight: t.weights[i], Load: &m.load, Limit: t.limitOf(m), Pace: m.pace}
+		candidates[i] = balance.Candidate{Key: m.id, Weight: t.weights[i], Load: &m.load, Limit: t.limit, Pace: m.pace}
 	}
 	choice := t.balance()
 	algorithm, ok := balance.Lookup(choice.Name)

@@ -95,10 +95,9 @@ func (t *Target) Begin() {
 
 // End counts it as over, and gives its place to whoever waits for one.
 func (t *Target) End() {
+	t.tried()
 	t.changeLoad(-1)
-	if t.group.queue.waiting.Load() > 0 {
-		t.group.freed(t)
-	}
+	t.group.look(t)
 }
 
 // changeLoad first counts, then looks up whom to tell: a picker put in place

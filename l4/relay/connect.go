@@ -80,7 +80,7 @@ func (f *flow) connected() {
 	}
 	f.loop.wait(f, time.Time{})
 	f.learn(nil)
-	f.chosen.Report(target.Outcome{Latency: f.loop.now.Sub(f.tuple.Now)})
+	f.chosen.Report(target.Outcome{Latency: f.loop.now.Sub(f.tuple.Now), Goes: true})
 	f.place()
 	f.carry()
 }
