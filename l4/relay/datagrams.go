@@ -21,6 +21,7 @@ type datagrams struct {
 	on    *receiver
 	fd    int // to the target; -1 without one
 	token poll.Token
+	heard bool // the target has answered
 }
 
 // tuple is what a flow of datagrams is known by, on one socket.
@@ -92,6 +93,7 @@ func (d *datagrams) event(poll.Ready) {
 		case errno != 0:
 			return
 		}
+		d.answered()
 		var from netip.Addr
 		if d.bind.address.Addr().IsUnspecified() {
 			from = d.tuple.VIP.Addr()
@@ -105,6 +107,14 @@ func (d *datagrams) event(poll.Ready) {
 			d.event(poll.In)
 		}
 	})
+}
+
+// answered is that the target is there: the first answer is all that a flow tells of it.
+func (d *datagrams) answered() {
+	if !d.heard {
+		d.heard = true
+		d.chosen.Report(target.Outcome{Latency: d.loop.now.Sub(d.tuple.Now), Goes: true})
+	}
 }
 
 // nobodyThere reports whether an error of a socket is what an ICMP message said.
@@ -123,7 +133,7 @@ func (d *datagrams) refused() bool {
 	}
 	d.tuple.Tried = append(d.tuple.Tried, d.chosen)
 	d.chosen.End()
-	d.chosen = nil
+	d.chosen, d.heard = nil, false
 	d.disconnect()
 	return d.connect()
 }

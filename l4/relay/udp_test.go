@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net"
 	"net/netip"
@@ -19,7 +20,12 @@ import (
 // udpServer answers each datagram with its name and what it got, until the test ends.
 func udpServer(tb testing.TB, ip, name string) netip.AddrPort {
 	tb.Helper()
-	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip), 0)))
+	return udpServerAt(tb, netip.AddrPortFrom(netip.MustParseAddr(ip), 0), name)
+}
+
+func udpServerAt(tb testing.TB, at netip.AddrPort, name string) netip.AddrPort {
+	tb.Helper()
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -153,6 +159,40 @@ func TestDatagramsStay(t *testing.T) {
 			t.Errorf("answered by %q, want 2", got)
 		}
 	}
+}
+
+// Targets of datagrams are judged by outcomes as others are: one that nobody listened at
+// is ejected, and comes back when it answers flows on trial, of which none has to end.
+func TestDatagramsJudged(t *testing.T) {
+	vip, late := free(t, "127.0.1.10"), free(t, "127.0.2.1")
+	want := udpSpec(vip, late, udpServer(t, "127.0.2.2", "2"))
+	want.TargetGroups[0].Outliers = &spec.Outliers{
+		Failures: 2, Interval: spec.Duration(20 * time.Millisecond), EjectFor: spec.Duration(20 * time.Millisecond),
+		EjectMax: spec.Duration(50 * time.Millisecond), MaxEjected: 50, Trials: 2,
+	}
+	b := start(t, want)
+	ctx, cancel := context.WithCancel(t.Context())
+	judged := make(chan error)
+	go func() { judged <- b.targets.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-judged
+	})
+	phase := func() string {
+		if e := b.targets.Status()[0].Targets[0].Ejection; e != nil {
+			return e.Phase
+		}
+		return ""
+	}
+	eventually(t, "the target is ejected", func() bool {
+		say(t, udpClient(t, vip), "hello")
+		return phase() != ""
+	})
+	udpServerAt(t, late, "1")
+	eventually(t, "the target is back", func() bool {
+		say(t, udpClient(t, vip), "hello")
+		return phase() == "in"
+	})
 }
 
 // The flows of a listener are bounded; what is beyond is lost and counted.
