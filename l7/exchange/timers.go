@@ -102,7 +102,7 @@ func (m *Machine) downPassed(now time.Time) {
 	case downDone:
 		if m.pending(ClientSide) {
 			m.abort(outcome.ClientTimeout, errTakesSlow, now)
-		} else if m.pending(TargetSide) { // it answered, and takes no more
+		} else if m.pending(TargetSide) && m.up != upBody { // it answered, and takes no more
 			m.unlink()
 		}
 	case downTunnel:

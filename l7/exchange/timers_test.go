@@ -50,6 +50,19 @@ func TestTimeouts(t *testing.T) {
 			- client shut
 			client eof
 			- client closed`},
+		{"a target that answered early, and takes the body bit by bit", uploading + `
+			target> HTTP/1.1 200 OK|Content-Length: 2||ok
+			client< HTTP/1.1 200 OK|Content-Length: 2||ok
+			wait 20s
+			target stuck
+			client> w
+			target< w
+			wait 20s
+			target takes
+			client> orld
+			target< orld
+			- target pooled
+			- end ok 200 in=10 out=2`},
 		{"no answer", asked + `
 			wait 19s
 			wait 1s
