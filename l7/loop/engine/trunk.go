@@ -228,6 +228,9 @@ func (t *trunk) Turn() {
 			t.leave(c)
 			t.dialer = c
 			c.connect(t.on, false)
+			if c.dialing == nil { // it failed at once
+				t.givenUp(c)
+			}
 			c.run()
 			return
 		}
