@@ -41,6 +41,14 @@ type mux struct {
 // at once could lose it our last words.
 const partTime = time.Second
 
+// lastTime is how long a peer may take nothing of what it is told last.
+const lastTime = 5 * time.Second
+
+// unreadMax is how much a client may leave unread, of what streams cannot hold back:
+// heads, and frames that answer others. It is more than the answers to all the streams
+// that most clients may open.
+const unreadMax = 256 << 10
+
 // multiplex begins to serve a client that speaks HTTP/2.
 func (c *conn) multiplex() {
 	c.w.Wheel.Stop(&c.timer)
@@ -128,8 +136,21 @@ func (x *mux) Turn() {
 	x.run()
 }
 
+// full reports whether a client has so much to read that it is not heard before it did:
+// what it asks would be answered to memory.
+func (x *mux) full() bool {
+	if x.host == nil || len(x.c.Output()) < unreadMax {
+		return false
+	}
+	x.flush()
+	return x.over || len(x.c.Output()) >= unreadMax
+}
+
 // read gives the connection some bytes, and reports whether there were any.
 func (x *mux) read() bool {
+	if x.full() {
+		return false // and goes on when the link can be written
+	}
 	l, buf := x.link, x.w.frames
 	if len(l.Rest) > 0 {
 		n := copy(buf, l.Rest)
@@ -200,12 +221,28 @@ func (x *mux) flush() {
 	switch {
 	case x.over || x.parting:
 	case x.c.Done():
-		if !l.Busy && len(x.c.Output()) == 0 {
-			x.part()
-		}
+		x.last()
 	default:
 		x.arm()
 	}
+}
+
+// last parts with a peer that was told everything, or gives it a time for that.
+func (x *mux) last() {
+	if l := x.link; !l.Busy && len(x.c.Output()) == 0 {
+		x.part()
+	} else if at := x.w.Now.Add(lastTime); x.w.Wheel.Sooner(at, &x.timer) {
+		x.w.Wheel.Start(&x.timer, at)
+	}
+}
+
+// deaf gives up a peer that takes nothing of what it is told last.
+func (x *mux) deaf() {
+	if at := x.link.Progress().Add(lastTime); x.w.Now.Before(at) {
+		x.w.Wheel.Start(&x.timer, at)
+		return
+	}
+	x.kill()
 }
 
 func (x *mux) arm() {
@@ -216,11 +253,14 @@ func (x *mux) arm() {
 
 // Expired is the timer's; it may come early.
 func (x *mux) Expired() {
-	if x.parting {
+	switch {
+	case x.parting:
 		x.close(false)
 		return
-	}
-	if x.due() {
+	case x.c.Done() && x.link.Busy:
+		x.deaf()
+		return
+	case x.due():
 		x.link.Look()
 	}
 	if x.due() {
