@@ -117,9 +117,13 @@ func (b *bind) tuple(fd int, client netip.AddrPort) l4.Flow {
 	return f
 }
 
-// close closes the sockets; connections that wait in the kernel are reset.
+// close closes the sockets, those of udp once no flow is left; connections that wait in
+// the kernel are reset.
 func (b *bind) close() {
 	b.relay.each(func(l *loop) { b.on[l.at].close() })
+	if b.proto == l4.UDP {
+		b.relay.each(func(l *loop) { b.on[l.at].(*receiver).shut() }) // now that none takes a new flow
+	}
 }
 
 // serve starts accepting. The caller holds r.mu.
@@ -127,8 +131,22 @@ func (b *bind) serve() {
 	b.relay.each(func(l *loop) { b.on[l.at].begin() })
 }
 
-func closeAll(fds []int) {
-	for _, fd := range fds {
-		netx.CloseFD(fd)
+// reopen has a bind of udp that was closed take flows again; the caller holds relay.mu.
+// It is false where that is over: sockets are closed, or about to be.
+func (b *bind) reopen() bool {
+	count := func(do func(*receiver)) int {
+		var open atomic.Int64
+		b.relay.each(func(l *loop) {
+			if r := b.on[l.at].(*receiver); r.fd >= 0 {
+				do(r)
+				open.Add(1)
+			}
+		})
+		return int(open.Load())
 	}
+	if count(func(*receiver) {}) == len(b.on) && count(func(r *receiver) { r.closing = false }) == len(b.on) {
+		return true
+	}
+	b.close()
+	return false
 }

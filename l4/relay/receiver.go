@@ -16,7 +16,7 @@ type receiver struct {
 	fd      int
 	token   poll.Token
 	flows   map[tuple]*datagrams
-	closing bool // takes no new flow, and closes with the last
+	closing bool // takes no new flow, and closes with the last of its bind
 }
 
 // packets is the memory that datagrams of a loop pass through.
@@ -45,20 +45,28 @@ func (r *receiver) begin() {
 }
 
 // close takes no new flows: those there are go on until they end.
-func (r *receiver) close() {
-	r.closing = true
-	r.forget(nil)
+func (r *receiver) close() { r.closing = true }
+
+// forget takes a flow out, and closes the sockets of all loops after the last.
+func (r *receiver) forget(d *datagrams) {
+	delete(r.flows, tuple{d.tuple.Client, d.tuple.VIP})
+	if !r.closing || r.bind.active.Load() > 0 {
+		return
+	}
+	for _, s := range r.bind.on {
+		other := s.(*receiver)
+		other.loop.post(other.shut)
+	}
 }
 
-// forget takes a flow out, and closes the socket after the last.
-func (r *receiver) forget(d *datagrams) {
-	if d != nil {
-		delete(r.flows, tuple{d.tuple.Client, d.tuple.VIP})
-	}
-	if r.closing && len(r.flows) == 0 && r.fd >= 0 {
+// shut closes the socket of one that is closing once no loop has a flow. Until then all
+// are open: the kernel spreads clients over those that are, and with one less it would
+// send the datagrams of some to a loop that does not know them.
+func (r *receiver) shut() {
+	if r.closing && r.fd >= 0 && r.bind.active.Load() == 0 {
 		r.loop.unwatch(r.fd, r.token)
 		netx.CloseFD(r.fd)
-		r.fd = -1
+		r.fd, r.token = -1, 0
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -83,6 +84,7 @@ type Relay struct {
 
 	mu       sync.Mutex // guards what follows; held through Apply
 	binds    map[place]*bind
+	ending   map[place]*bind // of udp, that left and whose flows go on
 	tallies  map[spec.ListenerName]*tally
 	running  bool
 	draining bool
@@ -131,6 +133,7 @@ func New(o Options) *Relay {
 		flowsMax: flowsMax(files),
 		empty:    make(chan struct{}, 1),
 		binds:    map[place]*bind{},
+		ending:   map[place]*bind{},
 		tallies:  map[spec.ListenerName]*tally{},
 	}
 	r.log.init(o.FlowLog)
@@ -187,9 +190,9 @@ func (r *Relay) Apply(want *spec.Spec) error {
 	}
 	r.state.Store(s)
 	r.closeOld(table)
-	for at, fds := range fresh {
+	for at, b := range fresh {
+		delete(r.ending, at)
 		l := table.Listener(at.proto, at.address)
-		b := newBind(r, at.proto, at.address, fds)
 		b.tcp = l.TCP
 		b.serves(l, r.tally(l.Name))
 		r.binds[at] = b
@@ -206,6 +209,7 @@ func (r *Relay) Apply(want *spec.Spec) error {
 // closeOld closes the sockets that left the table, and tells those that stay
 // which listener they serve.
 func (r *Relay) closeOld(table *l4.Table) {
+	maps.DeleteFunc(r.ending, func(_ place, b *bind) bool { return b.active.Load() == 0 })
 	stay := places(table)
 	for at, b := range r.binds {
 		if slices.Contains(stay, at) {
@@ -216,34 +220,50 @@ func (r *Relay) closeOld(table *l4.Table) {
 		}
 		b.close()
 		delete(r.binds, at)
+		if at.proto == l4.UDP {
+			r.ending[at] = b
+		}
 		r.o.Log.Info("listener closed", "listener", b.tally.Load().name, "address", at.address)
 	}
 }
 
 // openNew opens the sockets of the table that are not open yet: all, or none.
-func (r *Relay) openNew(table *l4.Table) (map[place][]int, error) {
-	fresh := map[place][]int{}
+func (r *Relay) openNew(table *l4.Table) (map[place]*bind, error) {
+	fresh := map[place]*bind{}
 	for _, at := range places(table) {
 		if r.binds[at] != nil {
 			continue
 		}
 		l := table.Listener(at.proto, at.address)
-		o := netx.ListenerOptionsOf(&l.TCP)
-		o.Floating = l.Floating
-		listen := netx.ListenFDs
-		if at.proto == l4.UDP {
-			listen = netx.ListenUDP
-		}
-		fds, err := listen(context.Background(), at.address, len(r.loops), o)
+		b, err := r.open(at, l)
 		if err != nil {
-			for _, fds := range fresh {
-				closeAll(fds)
+			for _, b := range fresh {
+				b.close()
 			}
 			return nil, fmt.Errorf("listener %q: %w", l.Name, err)
 		}
-		fresh[at] = fds
+		fresh[at] = b
 	}
 	return fresh, nil
+}
+
+// open opens the sockets of one place; where flows of udp go on from before it left,
+// it is served again.
+func (r *Relay) open(at place, l *l4.Listener) (*bind, error) {
+	if b := r.ending[at]; b != nil && b.reopen() {
+		return b, nil
+	}
+	o := netx.ListenerOptionsOf(&l.TCP)
+	o.Floating = l.Floating
+	listen := netx.ListenFDs
+	if at.proto == l4.UDP {
+		listen = netx.ListenUDP
+	}
+	fds, err := listen(context.Background(), at.address, len(r.loops), o)
+	if err != nil {
+		return nil, err
+	}
+	return newBind(r, at.proto, at.address, fds), nil
 }
 
 // Run serves what was applied until ctx ends, then leaves and drains, together for

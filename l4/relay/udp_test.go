@@ -176,7 +176,9 @@ func TestDatagramsJudged(t *testing.T) {
 	go func() { judged <- b.targets.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		<-judged
+		if err := <-judged; err != nil {
+			t.Errorf("Run = %v", err)
+		}
 	})
 	phase := func() string {
 		if e := b.targets.Status()[0].Targets[0].Ejection; e != nil {
@@ -193,6 +195,45 @@ func TestDatagramsJudged(t *testing.T) {
 		say(t, udpClient(t, vip), "hello")
 		return phase() == "in"
 	})
+}
+
+// A listener of udp that comes back has the flows of before that are not over, and takes
+// new ones in every loop.
+func TestDatagramsBack(t *testing.T) {
+	vip := free(t, "127.0.1.10")
+	want := udpSpec(vip, udpServer(t, "127.0.2.1", "1"))
+	want.Drain = spec.Duration(hang)
+	b := start(t, want)
+	first := udpClient(t, vip)
+	ask(t, first, "hello")
+	without := *want
+	without.Listeners = nil
+	for range 2 {
+		b.apply(&without)
+		if _, err := udpClient(t, vip).Write([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		b.apply(want)
+	}
+	for _, c := range append(clients(t, vip, 8), first) {
+		if got := ask(t, c, "hello"); got != "1hello" {
+			t.Errorf("answered %q", got)
+		}
+	}
+	if active, ended := b.metric("portico_l4_flows_active"), b.metric("portico_l4_flows_total"); active < 9 || active+ended > 11 {
+		t.Errorf("%v flows are active, and %v ended; want 9, and the two that came between at most", active, ended)
+	}
+	soon := *want
+	soon.Drain = spec.Duration(50 * time.Millisecond)
+	b.apply(&soon)
+}
+
+func clients(tb testing.TB, to netip.AddrPort, n int) (all []*net.UDPConn) {
+	tb.Helper()
+	for range n {
+		all = append(all, udpClient(tb, to))
+	}
+	return all
 }
 
 // The flows of a listener are bounded; what is beyond is lost and counted.

@@ -92,7 +92,11 @@ func TestUnreadAnswers(t *testing.T) {
 		_, err := a.c.Write(rest)
 		wrote <- err
 	}()
-	defer func() { <-wrote }()
+	defer func() {
+		if err := <-wrote; err != nil {
+			t.Error(err)
+		}
+	}()
 	frames := 0
 	for f := a.x.next(); ; f = a.x.next() {
 		if f == nil {
