@@ -207,24 +207,27 @@ func (k *keeper) tell() {
 	}
 }
 
-// let takes the address off, and leaves the lease to end by itself.
-func (k *keeper) let(why string) {
+// let takes the address off, and leaves the lease to end by itself. It reports whether
+// the address is gone.
+func (k *keeper) let(why string) (gone bool) {
 	// Also where it is not held: a process before this one may have left it.
-	if err := k.link.Remove(k.a); err != nil {
+	err := k.link.Remove(k.a)
+	if err != nil {
 		k.err = err
 	}
 	if k.holding {
 		k.log.Info("address left", "address", k.a, "interface", k.link.String(), "reason", why, "error", k.err)
 	}
 	k.holding = false
+	return err == nil
 }
 
-// giveUp takes the address off and lets others have it at once.
+// giveUp takes the address off and lets others have it at once, unless it is still on:
+// then the kernel ends it before the lease ends.
 func (k *keeper) giveUp(ctx context.Context, why string) {
-	if !k.holding {
+	if !k.holding || !k.let(why) {
 		return
 	}
-	k.let(why)
 	if k.err = k.owner.Release(ctx, k.name(), k.self); k.err == nil {
 		k.lease.Until = 0
 	}

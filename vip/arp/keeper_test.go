@@ -62,6 +62,7 @@ func (o *leases) Release(_ context.Context, _ string, self spec.NodeName) error 
 type wire struct {
 	mu    sync.Mutex
 	until time.Time // of the address
+	stays bool      // it cannot be taken off
 	tells int
 }
 
@@ -75,6 +76,9 @@ func (w *wire) Put(_ netip.Addr, d time.Duration) error {
 func (w *wire) Remove(netip.Addr) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.stays {
+		return errors.New("no buffer space available")
+	}
 	w.until = time.Time{}
 	return nil
 }
@@ -201,6 +205,12 @@ func TestKeeper(t *testing.T) {
 		{"stays", func(*rivals) {}, "a 0s"},
 		{"leaves", func(r *rivals) { r.stops[0]() }, "b 0s"},
 		{"is not wanted", func(r *rivals) { r.keeps[0].wish(false, false) }, "b 0s"},
+		{"is not wanted, and cannot take it off", func(r *rivals) {
+			r.wires[0].mu.Lock()
+			r.wires[0].stays = true
+			r.wires[0].mu.Unlock()
+			r.keeps[0].wish(false, false)
+		}, "b 500ms"},
 		{"others are preferred", func(r *rivals) { r.keeps[0].wish(true, true) }, "b 0s"},
 		{"nobody else is there", func(r *rivals) {
 			r.keeps[1].wish(false, false)
