@@ -172,7 +172,7 @@ func hostPort(raw string) (host string, port uint16, err error) {
 		return "", 0, err
 	}
 	if err != nil || u.Host == "" { // 127.0.0.1:80/ without a scheme is no URL for another reason
-		return "", 0, fmt.Errorf("%q is not a URL; use https://name/path, http://name/path tcp://name:port or udp://name:port", raw)
+		return "", 0, fmt.Errorf("%q is not a URL; use https://name/path, http://name/path, tcp://name:port or udp://name:port", raw)
 	}
 	p := u.Port()
 	switch {
