@@ -118,6 +118,19 @@ func (b *bed) apply(want *spec.Spec) {
 	b.want = want
 }
 
+// judge has the targets judged by outcomes until the test ends.
+func (b *bed) judge() {
+	ctx, cancel := context.WithCancel(context.Background())
+	judged := make(chan error)
+	go func() { judged <- b.targets.Run(ctx) }()
+	b.tb.Cleanup(func() {
+		cancel()
+		if err := <-judged; err != nil {
+			b.tb.Errorf("Run = %v", err)
+		}
+	})
+}
+
 func groupsOf(want *spec.Spec) []spec.TargetGroup {
 	var all []spec.TargetGroup
 	for _, g := range want.TargetGroups {

@@ -91,7 +91,9 @@ func (f *flow) failed(err error) {
 	f.target.close(f.loop, netx.CloseFD)
 	f.tally.connectFailures.Add(1)
 	f.learn(err)
-	f.chosen.Report(target.Outcome{Failure: "no connection"})
+	if helpsElsewhere(err) {
+		f.chosen.Report(target.Outcome{Failure: "no connection"})
+	}
 	f.chosen.End()
 	f.tuple.Tried = append(f.tuple.Tried, f.chosen)
 	f.chosen = nil

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -174,4 +175,39 @@ func TestLeastTime(t *testing.T) {
 	if after-before > 24 {
 		t.Errorf("of 120 flows %d were tried on the slow target or the dead one", after-before)
 	}
+}
+
+// That this process has no file left is no fault of the target it would have had.
+func TestNoFileIsNoOutlier(t *testing.T) {
+	vip := free(t, "127.0.1.10")
+	want := tcpSpec(vip, server(t, "127.0.2.1", echo), server(t, "127.0.2.2", echo))
+	want.TargetGroups[0].Outliers = &spec.Outliers{
+		Failures: 1, Interval: spec.Duration(10 * time.Millisecond), EjectFor: spec.Duration(time.Hour),
+		EjectMax: spec.Duration(time.Hour), MaxEjected: 50, Trials: 1,
+	}
+	why := atomic.Pointer[error]{}
+	d := &dialer{connect: func(to netip.AddrPort) (netip.AddrPort, error) { return to, *why.Load() }}
+	b := start(t, want, d.by)
+	b.judge()
+	ejected := func() (n int) {
+		for _, at := range b.targets.Status()[0].Targets {
+			if at.Ejection != nil {
+				n++
+			}
+		}
+		return n
+	}
+	var full, nobody error = syscall.EMFILE, syscall.ECONNREFUSED
+	why.Store(&full)
+	for range 20 {
+		refused(t, vip)
+	}
+	if n := ejected(); n != 0 {
+		t.Errorf("%d targets are ejected, as this process had no file left", n)
+	}
+	why.Store(&nobody)
+	eventually(t, "a target that cannot be reached is ejected", func() bool {
+		refused(t, vip)
+		return ejected() == 1
+	})
 }

@@ -2,7 +2,6 @@ package relay_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"net"
 	"net/netip"
@@ -171,15 +170,7 @@ func TestDatagramsJudged(t *testing.T) {
 		EjectMax: spec.Duration(50 * time.Millisecond), MaxEjected: 50, Trials: 2,
 	}
 	b := start(t, want)
-	ctx, cancel := context.WithCancel(t.Context())
-	judged := make(chan error)
-	go func() { judged <- b.targets.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-judged; err != nil {
-			t.Errorf("Run = %v", err)
-		}
-	})
+	b.judge()
 	phase := func() string {
 		if e := b.targets.Status()[0].Targets[0].Ejection; e != nil {
 			return e.Phase
