@@ -89,6 +89,9 @@ func (n *Announcer) Announce(set []Wish) {
 	for _, w := range set {
 		wanted[w.Addr] = true
 		k := n.keepers[w.Addr]
+		if k != nil {
+			k.use(n.link, rank(w.Addr, n.o.Self, n.nodes)) // a spec may have changed both
+		}
 		if k == nil && n.link != nil {
 			k = &keeper{
 				a: w.Addr, self: n.o.Self, owner: n.o.Owner, link: n.link, term: n.o.Term, log: n.o.Log,

@@ -252,6 +252,21 @@ func (k *keeper) wish(wanted, last bool) {
 	}
 }
 
+// use says by which link the node has the address now, and its rank among those that
+// may. On another link it is told of anew; the lease is the node's all the while.
+func (k *keeper) use(l link, rank int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.rank = rank
+	if k.link == l {
+		return
+	}
+	if k.holding {
+		k.let("the node has another interface for it")
+	}
+	k.link = l
+}
+
 // seen says who holds the address.
 func (k *keeper) seen() (here bool, why string, owner spec.NodeName) {
 	k.mu.Lock()

@@ -246,3 +246,31 @@ func TestKeeper(t *testing.T) {
 		})
 	}
 }
+
+// TestAnotherLink proves that an address follows its node to another interface.
+func TestAnotherLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before, after := &wire{}, &wire{}
+		n := New(Options{Self: "a", Owner: &leases{start: time.Now()}})
+		n.link, n.nodes = before, []spec.NodeName{"a"}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- n.Run(ctx) }()
+		wish := []Wish{{Addr: netip.MustParseAddr("198.51.100.1")}}
+		for i, l := range []*wire{before, after} {
+			n.mu.Lock()
+			n.link = l // as Apply does
+			n.mu.Unlock()
+			n.Announce(wish)
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if got := [2]bool{before.answers(), after.answers()}; got != [2]bool{i == 0, i == 1} {
+				t.Errorf("by link %d: the first answers: %v, the second: %v", i, got[0], got[1])
+			}
+		}
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run = %v", err)
+		}
+	})
+}
