@@ -50,7 +50,7 @@ type peer struct {
 	restarting bool  // until a router has the routes of before the restart again
 	watch      *bfd.Watch
 	ends       [2]netip.Addr           // of watch: ours and the router's
-	cancel     context.CancelCauseFunc // nil before start
+	cancel     context.CancelCauseFunc // nil before start and end
 	done       chan struct{}
 }
 
@@ -73,15 +73,18 @@ func (p *peer) start(ctx context.Context) {
 	}
 }
 
-// end ends the session for a reason of ours, and waits.
+// end ends the session for a reason of ours, and waits. One that was not started never
+// will be.
 func (p *peer) end(why error) {
 	p.mu.Lock()
+	if p.cancel == nil {
+		p.cancel = func(error) {}
+		close(p.done)
+	}
 	cancel := p.cancel
 	p.mu.Unlock()
-	if cancel != nil {
-		cancel(why)
-		<-p.done
-	}
+	cancel(why)
+	<-p.done
 }
 
 // wake lets the session look at the routes again.
