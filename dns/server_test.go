@@ -163,7 +163,7 @@ func TestCheck(t *testing.T) {
 // connections at once and does not wait for one that sends half a query.
 func TestRunEnds(t *testing.T) {
 	want := world()
-	want.Drain = spec.Duration(200 * time.Millisecond)
+	want.Drain = spec.Duration(time.Second)
 	r := start(t, want)
 	idle, half := r.dial(), r.dial()
 	defer func() { _ = idle.Close(); _ = half.Close() }()

