@@ -74,3 +74,7 @@ func dialError(from netip.Addr, to netip.AddrPort, err error) error {
 	}
 	return worded
 }
+
+// NoFile reports whether an error is that of a full file table, of the process or of the
+// machine: no peer is at fault.
+func NoFile(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -145,7 +144,7 @@ func (f *flow) unreachable(err error) {
 // helpsElsewhere reports whether another target may be reached where one was
 // not: not when it is this process that has no file left.
 func helpsElsewhere(err error) bool {
-	return !errors.Is(err, errNoFiles[0]) && !errors.Is(err, errNoFiles[1])
+	return !netx.NoFile(err)
 }
 
 func draw() uint64 { return rand.Uint64() }

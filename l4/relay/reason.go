@@ -1,7 +1,5 @@
 package relay
 
-import "syscall"
-
 // Reason is why a flow ended.
 type Reason uint8
 
@@ -58,6 +56,3 @@ func (r Reason) isFailure() bool {
 		return false
 	}
 }
-
-// errNoFiles are the errors of a full file table: of the process, of the machine.
-var errNoFiles = [...]error{syscall.EMFILE, syscall.ENFILE}

@@ -81,6 +81,11 @@ func (m *Machine) ConnectFailed(err error, now time.Time) {
 		m.settle(now)
 		return
 	}
+	if transport.NoFile(err) { // no target is at fault, and another would take a file too
+		m.unlink()
+		m.fail(503, outcome.Overloaded, err, now)
+		return
+	}
 	why := outcome.TargetConnectFailed
 	if handshake := (*transport.HandshakeError)(nil); errors.As(err, &handshake) {
 		why = outcome.TargetHandshakeFailed

@@ -4,6 +4,7 @@ import "testing"
 
 const (
 	badGateway = `HTTP/1.1 502 Bad Gateway|Content-Type: text/plain; charset=utf-8|Content-Length: 16||502 Bad Gateway~`
+	overloaded = `HTTP/1.1 503 Service Unavailable|Content-Type: text/plain; charset=utf-8|Content-Length: 24||503 Service Unavailable~`
 	timedOut   = `HTTP/1.1 504 Gateway Timeout|Content-Type: text/plain; charset=utf-8|Content-Length: 20||504 Gateway Timeout~`
 )
 

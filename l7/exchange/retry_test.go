@@ -28,6 +28,12 @@ func TestRetry(t *testing.T) {
 			dial fails
 			client< ` + badGateway + `
 			- end target-connect-failed 502 out=16 retries=2`},
+		{"none without a file", `
+			client> GET / HTTP/1.1|Host: x||
+			- dial 10.0.0.1
+			dial lacks a file
+			client< ` + overloaded + `
+			- end overloaded 503 out=24`},
 		{"another where connecting is slow", `
 			client> GET / HTTP/1.1|Host: x||
 			- dial 10.0.0.1

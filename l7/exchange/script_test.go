@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,7 +23,7 @@ import (
 //
 //	client> text    the client sends; also: client eof, client reset
 //	target> text    the target sends; also: target eof, target reset
-//	dial ok         the dial going on works; also: dial pooled, dial fails
+//	dial ok         the dial going on works; also: dial pooled, dial fails, dial lacks a file
 //	client stuck    the client takes nothing more, until: client takes
 //	target stuck    the same for the target; target deaf: a send to it fails
 //	wait 2s         time passes
@@ -278,6 +280,8 @@ func (p *player) dialed(what string) error {
 		}
 	case "fails":
 		p.m.ConnectFailed(errors.New("refused by script"), p.now)
+	case "lacks a file":
+		p.m.ConnectFailed(os.NewSyscallError("socket", syscall.EMFILE), p.now)
 	}
 	p.act()
 	return nil

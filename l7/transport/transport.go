@@ -160,6 +160,10 @@ func (t *Transport) Config(to netip.AddrPort) *tls.Config {
 	})
 }
 
+// NoFile reports whether a target was not reached because this process, or the machine,
+// has no file left for a connection.
+func NoFile(err error) bool { return netx.NoFile(err) }
+
 // HandshakeError is that a target was reached and could not be greeted. It reads
 // "TLS handshake with 10.0.0.7:443: tls: failed to verify certificate: …".
 type HandshakeError struct {

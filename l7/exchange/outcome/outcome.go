@@ -48,7 +48,7 @@ const (
 	TargetClosed                     // the target went away before its answer was whole
 	TargetBadResponse                // the target's answer is not HTTP
 	NoTarget                         // the handler named no target
-	Overloaded                       // turned away: every target, or the listener, is at its limit
+	Overloaded                       // turned away: every target, the listener or the process is at its limit
 	TotalTimeout                     // the whole request took too long
 	TunnelTimeout                    // no byte either way for too long
 	WaitTimeout                      // what the request had to wait for took too long
