@@ -88,8 +88,9 @@ func nounOf(table string) string {
 
 // aNounOf is nounOf with its article.
 func aNounOf(table string) string {
-	if noun := nounOf(table); strings.ContainsRune("aeiou", rune(noun[0])) {
+	noun := nounOf(table)
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
 		return "an " + noun
 	}
-	return "a " + nounOf(table)
+	return "a " + noun
 }

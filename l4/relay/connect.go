@@ -90,14 +90,15 @@ func (f *flow) failed(err error) {
 	f.target.close(f.loop, netx.CloseFD)
 	f.tally.connectFailures.Add(1)
 	f.learn(err)
-	if helpsElsewhere(err) {
+	full := netx.NoFile(err) // no target is at fault, and no other one can be reached
+	if !full {
 		f.chosen.Report(target.Outcome{Failure: "no connection"})
 	}
 	f.chosen.End()
 	f.tuple.Tried = append(f.tuple.Tried, f.chosen)
 	f.chosen = nil
 	late := f.loop.now.Sub(f.began) > triesBound
-	if len(f.tuple.Tried) == triesMax || late || !helpsElsewhere(err) {
+	if len(f.tuple.Tried) == triesMax || late || full {
 		f.unreachable(err)
 	}
 }
@@ -105,7 +106,7 @@ func (f *flow) failed(err error) {
 // learn tells a balance that asks how long it took to connect to a target: all that
 // a flow shows of its speed.
 func (f *flow) learn(err error) {
-	if !f.chosen.Learns() || err != nil && !helpsElsewhere(err) {
+	if !f.chosen.Learns() || netx.NoFile(err) {
 		return
 	}
 	now := clock.Now()
@@ -117,7 +118,7 @@ func (f *flow) unreachable(err error) {
 	switch {
 	case f.choice.Why == l4.NoServer:
 		f.note(NoServer)
-	case f.choice.Why == l4.Full, err != nil && !helpsElsewhere(err):
+	case f.choice.Why == l4.Full, netx.NoFile(err):
 		f.note(Limit)
 	case len(f.tuple.Tried) > 0:
 		f.note(ConnectFailed)
@@ -139,12 +140,6 @@ func (f *flow) unreachable(err error) {
 		return
 	}
 	f.reset()
-}
-
-// helpsElsewhere reports whether another target may be reached where one was
-// not: not when it is this process that has no file left.
-func helpsElsewhere(err error) bool {
-	return !netx.NoFile(err)
 }
 
 func draw() uint64 { return rand.Uint64() }
